@@ -1,0 +1,1 @@
+"""PCM of any rate in, 16 kHz mono and streaming features out."""

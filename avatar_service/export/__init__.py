@@ -1,0 +1,1 @@
+"""Motion and frames to files of other tools."""

@@ -1,0 +1,1 @@
+"""Features and controls in, MotionFrames out."""

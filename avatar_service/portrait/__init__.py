@@ -1,0 +1,1 @@
+"""One photo in, a Portrait (mesh, blendshapes, textures) out."""

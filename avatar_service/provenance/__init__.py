@@ -1,0 +1,1 @@
+"""Consent, watermark, content credentials."""

@@ -1,0 +1,1 @@
+"""Portrait and MotionFrame in, pixels out."""

@@ -1,0 +1,1 @@
+"""MotionFrames and VideoFrames to shared memory, ZeroMQ and gRPC."""
