@@ -1,0 +1,62 @@
+# Everything a person types here works on a fresh Debian or Ubuntu with Python >= 3.11.
+# `make` alone prints this list.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+# The CPU build of torch is what most machines want; on Linux plain `torch` brings gigabytes of
+# CUDA. TORCH=torch makes the GPU build.
+TORCH       ?= torch==2.13.0
+TORCH_INDEX ?=
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format generate bench clean
+
+help:  ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP)  ## make .venv with the service, the client, the tools and the landmark models
+
+$(STAMP): pyproject.toml engine_clients/python/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed, this is $$($(PYTHON) --version); set PYTHON=python3.12"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "venv is missing: apt-get install python3-venv"; exit 2; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH_INDEX) "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  -e engine_clients/python -e '.[dev]'
+	$(BIN)/avatar models fetch
+	@touch $@
+
+demo: setup  ## the whole product on real input: writes demo/demo.mp4 and more
+	$(BIN)/avatar demo --out demo
+
+test: setup  ## all tests that this machine can run
+	$(BIN)/python -m pytest -q
+
+lint: setup  ## ruff, mypy --strict, import-linter, buf, drift of generated code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd protos && ../$(BIN)/buf lint && ../$(BIN)/buf format --diff --exit-code
+	$(BIN)/python tools/gen_protos.py --check
+	$(BIN)/python tools/gen_ring.py --check
+
+format: setup  ## format Python and protos
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	cd protos && ../$(BIN)/buf format --write
+
+generate: setup  ## regenerate the code made from protos/
+	$(BIN)/python tools/gen_protos.py
+	$(BIN)/python tools/gen_ring.py
+
+bench: setup  ## the figures of the README, measured on this machine
+	$(BIN)/avatar bench render
+	$(BIN)/avatar bench motion
+	$(BIN)/avatar bench service
+
+clean:  ## remove .venv and what the commands wrote
+	rm -rf $(VENV) demo out .mypy_cache .ruff_cache .pytest_cache
