@@ -1,0 +1,303 @@
+"""The one typed configuration tree, parsed once at the door.
+
+Precedence, highest first: command-line options, environment (AVATAR_*), TOML file, defaults.
+An option is named by its dotted path (`limits.max_sessions`), its environment variable by the
+same path in capitals with underscores (AVATAR_LIMITS_MAX_SESSIONS); in TOML a section is a table.
+Times are in the unit of the name. A wrong value is INVALID_FIELD with one line.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import platformdirs
+
+from avatar_service.errors import AvatarError, Reason
+
+APP_NAME: Final = "avatar-service"
+DEFAULT_PORT: Final = 50551
+
+
+def home_dir(environ: Mapping[str, str] | None = None) -> Path:
+    """Return the folder of what must be kept: avatars and consents (AVATAR_HOME overrides)."""
+    home = (os.environ if environ is None else environ).get("AVATAR_HOME")
+    return Path(home).expanduser() if home else Path(platformdirs.user_data_dir(APP_NAME))
+
+
+def cache_dir(environ: Mapping[str, str] | None = None) -> Path:
+    """Return the folder of what can be made again: models, portraits (AVATAR_HOME overrides)."""
+    home = (os.environ if environ is None else environ).get("AVATAR_HOME")
+    if home:
+        return Path(home).expanduser() / "cache"
+    return Path(platformdirs.user_cache_dir(APP_NAME))
+
+
+@dataclass(frozen=True, slots=True)
+class TlsConfig:
+    """Transport security; mutual when `client_ca` is given."""
+
+    certificate: Path | None = None
+    private_key: Path | None = None
+    client_ca: Path | None = None
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether the service speaks TLS."""
+        return self.certificate is not None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsConfig:
+    """What one client may ask for; beyond it stands an answer of the error table."""
+
+    max_sessions: int = 256
+    """Upper bound beside the measured capacity."""
+    max_observers_per_session: int = 32
+    max_message_bytes: int = 4 << 20
+    """Largest received message; an audio chunk or a part of a photo fits well."""
+    max_photo_bytes: int = 32 << 20
+    max_avatars: int = 1000
+    audio_ahead_secs: float = 60.0
+    """Speech that may wait on the line: a long synthesised sentence, pushed at once, fits."""
+    idle_timeout_secs: float = 600.0
+    """A session with no controller message for this long is closed."""
+    reconnect_grace_secs: float = 30.0
+    """A session whose controller has vanished waits this long for it."""
+    subscriber_frames: int = 8
+    """Frames and latents that wait for one slow reader; older ones are dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class PacingConfig:
+    """Defaults of the session's clock."""
+
+    fps: str = "40"
+    """A rational, "40" or "30000/1001"; 1 to 120."""
+    lookahead_ms: float = 40.0
+    """Audio after a frame's pts that its lips depend on."""
+    input_margin_ms: float = 20.0
+    """Tolerated jitter of live audio chunks."""
+    playout_delay_ms: float = 150.0
+    """A frame that is not readable at pts + this is late."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShmConfig:
+    """Shared-memory rings."""
+
+    enabled: bool = True
+    folder: Path | None = None
+    """None: the platform's place (/dev/shm, else the user's temporary folder)."""
+    group: str | None = None
+    """Readers of this group may attach (mode 0640); None: only this user (0600)."""
+    slots: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ZmqConfig:
+    """ZeroMQ publishers; `tcp://` beyond loopback needs CURVE keys."""
+
+    enabled: bool = False
+    endpoint: str = ""
+    """Empty: an ipc socket in the runtime folder; else ipc://PATH or tcp://HOST:PORT."""
+    server_secret_key_file: Path | None = None
+    client_public_keys_folder: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that can be set."""
+
+    listen: str = f"127.0.0.1:{DEFAULT_PORT}"
+    token_file: Path | None = None
+    device: str = "auto"
+    workers: int = 0
+    """Threads that render; 0: one per CPU core."""
+    drain_secs: float = 5.0
+    """On SIGTERM sessions get a notice and this long to end."""
+    log_level: str = "info"
+    home: Path = field(default_factory=home_dir)
+    cache: Path = field(default_factory=cache_dir)
+    tls: TlsConfig = field(default_factory=TlsConfig)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    pacing: PacingConfig = field(default_factory=PacingConfig)
+    shm: ShmConfig = field(default_factory=ShmConfig)
+    zmq: ZmqConfig = field(default_factory=ZmqConfig)
+
+    def __post_init__(self) -> None:
+        """Check what the types cannot say."""
+        parse_listen(self.listen)
+        parse_fps(self.pacing.fps, name="pacing.fps")
+        if (self.tls.certificate is None) != (self.tls.private_key is None):
+            raise _invalid("tls", "certificate and private_key are given together or not at all")
+        if self.tls.client_ca is not None and self.tls.certificate is None:
+            raise _invalid("tls.client_ca", "needs tls.certificate and tls.private_key")
+        if self.log_level not in ("debug", "info", "warning", "error"):
+            raise _invalid("log_level", f"is {self.log_level!r}; debug, info, warning or error")
+        for path, low, high in _RANGES:
+            value = _value_at(self, path)
+            if not low <= value <= high:
+                raise _invalid(path, f"is {value:g}; {low:g} to {high:g} is allowed")
+
+
+_RANGES: Final[tuple[tuple[str, float, float], ...]] = (
+    ("workers", 0, 256),
+    ("drain_secs", 0, 600),
+    ("limits.max_sessions", 1, 4096),
+    ("limits.max_observers_per_session", 0, 4096),
+    ("limits.max_message_bytes", 64 << 10, 64 << 20),
+    ("limits.max_photo_bytes", 64 << 10, 256 << 20),
+    ("limits.max_avatars", 1, 1_000_000),
+    ("limits.audio_ahead_secs", 1, 3600),
+    ("limits.idle_timeout_secs", 1, 1e6),
+    ("limits.reconnect_grace_secs", 0, 3600),
+    ("limits.subscriber_frames", 1, 1024),
+    ("pacing.lookahead_ms", 0, 1000),
+    ("pacing.input_margin_ms", 0, 1000),
+    ("pacing.playout_delay_ms", 1, 10_000),
+    ("shm.slots", 2, 256),
+)
+
+
+def parse_fps(text: str, *, name: str = "fps") -> Fraction:
+    """Parse a frame rate such as "40" or "30000/1001"; 1 to 120 frames per second."""
+    try:
+        rate = Fraction(text.strip())
+    except (ValueError, ZeroDivisionError) as error:
+        raise _invalid(name, f"is {text!r}; a number or a ratio such as 30000/1001") from error
+    if not 1 <= rate <= 120:
+        raise _invalid(name, f"is {float(rate):g}; 1 to 120 is allowed")
+    return rate
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """Split "HOST:PORT" ("[::1]:0" for IPv6; port 0 lets the system choose)."""
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise _invalid("listen", f"is {text!r}; HOST:PORT with a port of 0 to 65535")
+    return host, int(port)
+
+
+def load_config(
+    options: Mapping[str, object] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    toml_file: Path | None = None,
+) -> Config:
+    """Build the configuration from options by dotted path, the environment and a TOML file.
+
+    Options that are None count as not given. Raises AvatarError INVALID_FIELD.
+    """
+    environ = os.environ if environ is None else environ
+    known = _paths(Config)
+    values: dict[str, object] = {"home": home_dir(environ), "cache": cache_dir(environ)}
+    if toml_file is not None:
+        values.update(_read_toml(toml_file, known))
+    for path in known:
+        text = environ.get("AVATAR_" + path.replace(".", "_").upper())
+        if text is not None and path != "home":  # AVATAR_HOME: home_dir has taken it
+            values[path] = text
+    _refuse_unknown_environment(environ, known)
+    for path, value in (options or {}).items():
+        if path not in known:
+            raise _invalid(path, "is no option of the service")
+        if value is not None:
+            values[path] = value
+    return typing.cast(Config, _build(Config, "", values))
+
+
+def _refuse_unknown_environment(environ: Mapping[str, str], known: Mapping[str, object]) -> None:
+    """A misspelt AVATAR_<SECTION>_* must not be ignored in silence."""
+    names = {"AVATAR_" + path.replace(".", "_").upper() for path in known}
+    sections = tuple({f"AVATAR_{path.split('.')[0].upper()}_" for path in known if "." in path})
+    for name in environ:
+        if name.startswith(sections) and name not in names:
+            raise _invalid(name, "is no setting of the service (environment variable)")
+
+
+def _read_toml(file: Path, known: Mapping[str, object]) -> dict[str, object]:
+    try:
+        tree = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise _invalid("config", f"cannot read {file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _invalid("config", f"{file} is not TOML: {error}") from error
+    flat: dict[str, object] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat.update({f"{key}.{inner}": item for inner, item in value.items()})
+        else:
+            flat[key] = value
+    for path in flat:
+        if path not in known:
+            raise _invalid(path, f"is no option of the service ({file})")
+    return flat
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
+def _paths(cls: type, prefix: str = "") -> dict[str, object]:
+    found: dict[str, object] = {}
+    for item in fields(cls):
+        hint = _hints(cls)[item.name]
+        if is_dataclass(hint):
+            found.update(_paths(typing.cast(type, hint), f"{prefix}{item.name}."))
+        else:
+            found[prefix + item.name] = hint
+    return found
+
+
+def _build(cls: type, prefix: str, values: Mapping[str, object]) -> object:
+    arguments: dict[str, object] = {}
+    for item in fields(cls):
+        hint, path = _hints(cls)[item.name], prefix + item.name
+        if is_dataclass(hint):
+            arguments[item.name] = _build(typing.cast(type, hint), path + ".", values)
+        elif path in values:
+            arguments[item.name] = _convert(path, hint, values[path])
+    return cls(**arguments)
+
+
+def _convert(path: str, hint: object, value: object) -> object:
+    """Turn an option's value (often text) into the field's type."""
+    if isinstance(hint, types.UnionType):
+        if value is None or value == "":
+            return None
+        hint = next(part for part in typing.get_args(hint) if part is not types.NoneType)
+    text = str(value).strip()
+    if hint is bool:
+        if text.lower() in ("1", "true", "yes", "on"):
+            return True
+        if text.lower() in ("0", "false", "no", "off"):
+            return False
+        raise _invalid(path, f"is {text!r}; true or false")
+    if hint is int or hint is float:
+        try:
+            return int(text) if hint is int else float(text)
+        except ValueError as error:
+            kind = "a whole number" if hint is int else "a number"
+            raise _invalid(path, f"is {text!r}; {kind} is needed") from error
+    return Path(text).expanduser() if hint is Path else text
+
+
+def _value_at(config: object, path: str) -> float:
+    for name in path.split("."):
+        config = getattr(config, name)
+    return typing.cast(float, config)
+
+
+def _invalid(path: str, problem: str) -> AvatarError:
+    return AvatarError(Reason.INVALID_FIELD, f"{path} {problem}", field=path)
