@@ -56,7 +56,10 @@ class _NoticeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoticeKind
     NOTICE_KIND_UNSPECIFIED: _NoticeKind.ValueType  # 0
     """Never sent."""
     NOTICE_KIND_LATE_AUDIO: _NoticeKind.ValueType  # 1
-    """Audio came after its time; silence was shown in its place. count: samples."""
+    """An open segment starved: silence stands in for its samples. count 0: the gap begins at
+    pts_nanos. Otherwise the segment goes on, its next sample is heard at pts_nanos, and count and
+    total are the length of the gap in milliseconds.
+    """
     NOTICE_KIND_FRAMES_DROPPED: _NoticeKind.ValueType  # 2
     """Frames were rendered but could not be delivered by this stream. count: frames."""
     NOTICE_KIND_FRAMES_LATE: _NoticeKind.ValueType  # 3
@@ -78,7 +81,10 @@ class NoticeKind(_NoticeKind, metaclass=_NoticeKindEnumTypeWrapper):
 NOTICE_KIND_UNSPECIFIED: NoticeKind.ValueType  # 0
 """Never sent."""
 NOTICE_KIND_LATE_AUDIO: NoticeKind.ValueType  # 1
-"""Audio came after its time; silence was shown in its place. count: samples."""
+"""An open segment starved: silence stands in for its samples. count 0: the gap begins at
+pts_nanos. Otherwise the segment goes on, its next sample is heard at pts_nanos, and count and
+total are the length of the gap in milliseconds.
+"""
 NOTICE_KIND_FRAMES_DROPPED: NoticeKind.ValueType  # 2
 """Frames were rendered but could not be delivered by this stream. count: frames."""
 NOTICE_KIND_FRAMES_LATE: NoticeKind.ValueType  # 3
