@@ -234,7 +234,7 @@ def to_csharp(layout: Layout) -> str:
         "",
         "namespace AvatarService.Client",
         "{",
-        "    /// <summary>Byte layout of the ring in shared memory and of the packed latent.</summary>",
+        "    /// <summary>Byte layout of the ring and of the packed latent.</summary>",
         "    public static class RingLayout",
         "    {",
         f'        public const string LayoutId = "{layout.layout_id}";',

@@ -119,10 +119,10 @@ def decode_blob(blob: bytes | bytearray | memoryview) -> MotionFrame:
         raise ValueError(f"motion blob: reserved byte is {record['reserved']}, 0 is expected")
     floats = np.empty(NUM_FLOATS, np.float32)
     floats[:NUM_EXPRESSIONS] = record["expression"] * layout.BLOB_EXPRESSION_STEP
-    floats[_ROTATION] = _angles(record["head_rotation"], layout.BLOB_HEAD_ROTATION_STEP)
-    floats[_TRANSLATION][:2] = _angles(record["head_xy"], layout.BLOB_HEAD_XY_STEP)
-    floats[_TRANSLATION][2:] = _angles(record["head_z"], layout.BLOB_HEAD_Z_STEP)
-    floats[_GAZE] = _angles(record["gaze"], layout.BLOB_GAZE_STEP)
+    floats[_ROTATION] = _scaled(record["head_rotation"], layout.BLOB_HEAD_ROTATION_STEP)
+    floats[_TRANSLATION][:2] = _scaled(record["head_xy"], layout.BLOB_HEAD_XY_STEP)
+    floats[_TRANSLATION][2:] = _scaled(record["head_z"], layout.BLOB_HEAD_Z_STEP)
+    floats[_GAZE] = _scaled(record["gaze"], layout.BLOB_GAZE_STEP)
     floats[_EMOTION] = record["emotion"] * layout.BLOB_EMOTION_STEP
     floats[_SPEECH] = record["speech"] * layout.BLOB_SPEECH_STEP
     return from_floats(
@@ -147,8 +147,8 @@ def _unsigned(values: NDArray[np.float64], step: float) -> NDArray[np.uint8]:
     return np.clip(np.rint(values / step), 0, _U8_MAX).astype(np.uint8)
 
 
-def _angles(steps: Any, step: float) -> NDArray[np.float64]:
+def _scaled(steps: Any, step: float) -> NDArray[np.float64]:
     values = np.asarray(steps, np.int64)
     if (values < -_I16_MAX).any():
         raise ValueError("motion blob: -32768 is not a value")
-    return values * step
+    return values.astype(np.float64) * step

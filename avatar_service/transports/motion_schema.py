@@ -64,8 +64,10 @@ SPEECH_NAME: Final = "speech"
 
 
 def _blob_offset(field: str, index: int) -> int:
-    entry = (layout.BLOB_DTYPE.fields or {})[field]
-    dtype, offset = entry[0], entry[1]
+    fields = layout.BLOB_DTYPE.fields
+    if fields is None:
+        raise TypeError("the blob's record type has no fields")
+    dtype, offset = fields[field][:2]
     return int(offset) + index * dtype.base.itemsize
 
 
@@ -100,20 +102,18 @@ def _channels() -> Iterator[Channel]:
     for i, name in enumerate(GAZE_NAMES):
         yield _angle(name, Group.GAZE, _blob_offset("gaze", i), layout.BLOB_GAZE_STEP)
     for i, name in enumerate(EMOTION_CHANNEL_NAMES):
-        # At rest the face is wholly neutral.
-        rest = 1.0 if i == 0 else 0.0
         offset = _blob_offset("emotion", i)
-        yield _share(name, Group.EMOTION, offset, layout.BLOB_EMOTION_STEP, rest)
+        yield _share(name, Group.EMOTION, offset, layout.BLOB_EMOTION_STEP)
     offset = _blob_offset("speech", 0)
-    yield _share(SPEECH_NAME, Group.SPEECH, offset, layout.BLOB_SPEECH_STEP, 0.0)
+    yield _share(SPEECH_NAME, Group.SPEECH, offset, layout.BLOB_SPEECH_STEP)
 
 
 def _angle(name: str, group: Group, blob_offset: int, blob_step: float) -> Channel:
     return Channel(name, group, Unit.RADIANS, -math.pi, math.pi, 0.0, blob_offset, blob_step)
 
 
-def _share(name: str, group: Group, blob_offset: int, blob_step: float, rest: float) -> Channel:
-    return Channel(name, group, Unit.COEFFICIENT, 0.0, 1.0, rest, blob_offset, blob_step)
+def _share(name: str, group: Group, blob_offset: int, blob_step: float) -> Channel:
+    return Channel(name, group, Unit.COEFFICIENT, 0.0, 1.0, 0.0, blob_offset, blob_step)
 
 
 CHANNELS: Final = tuple(_channels())

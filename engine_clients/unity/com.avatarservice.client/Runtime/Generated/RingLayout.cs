@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace AvatarService.Client
 {
-    /// <summary>Byte layout of the ring in shared memory and of the packed latent.</summary>
+    /// <summary>Byte layout of the ring and of the packed latent.</summary>
     public static class RingLayout
     {
         public const string LayoutId = "avatar.ring.v1";
