@@ -53,6 +53,7 @@ class SegmentEnd:
     pts_nanos: int
     epoch: int = 0
     segment_id: str = ""
+    role: AudioRole = AudioRole.SPEAK
 
 
 def _zeros(*shape: int) -> Float32Array:

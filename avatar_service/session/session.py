@@ -1,0 +1,393 @@
+"""One session: the only place that knows the order audio -> motion -> render -> transports.
+
+Two threads meet here. The server's pushes audio, controls and interrupts (short, under the lock).
+The scheduler's calls `produce_motion` and then `deliver`, never both at once for one session.
+
+REALTIME: the frame with pts p is made when session time reaches p + look-ahead + input margin,
+with whatever audio has arrived by then; silence stands in for what is missing, and late audio
+continues behind the gap. BURST: time is the samples consumed; no reader is outrun.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, replace
+from enum import Enum
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+
+from avatar_service.errors import AvatarError, Reason
+from avatar_service.session.clock import Clock, FrameGrid, PlaybackClock
+from avatar_service.session.events import (
+    AudioLate,
+    ControlsApplied,
+    FrameEncoding,
+    FramesLate,
+    FramesSkipped,
+    Interrupted,
+    SegmentEnded,
+    SessionEnding,
+    StreamItem,
+)
+from avatar_service.session.fanout import Fanout
+from avatar_service.session.speech import Pcm, SpeechInput
+from avatar_service.session.stages import FrameRenderer, MotionSource, Outlet
+from avatar_service.session.stats import SessionStats
+from avatar_service.session.timeline import SAMPLE_NANOS, Starvation, sample_from
+from avatar_service.signals import (
+    AudioChunk,
+    AudioRole,
+    Controls,
+    MotionFrame,
+    SegmentEnd,
+    UInt8Array,
+)
+
+MILLI: Final = 1_000_000
+RETRY_NANOS: Final = 4 * MILLI
+"""A frame that the motion stage does not give out yet is asked for again after this time."""
+MAX_STEP_FRAMES: Final = 4
+"""Frames of one session in one tick, so that a session that lags does not starve the others."""
+
+
+class Pacing(Enum):
+    """What drives session time."""
+
+    REALTIME = "realtime"
+    BURST = "burst"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """What a session was opened with.
+
+    Attributes:
+        size_px: edge of the square frame; 0 in a latent-only session.
+    """
+
+    rate: Fraction = Fraction(40)
+    size_px: int = 512
+    pacing: Pacing = Pacing.REALTIME
+    encoding: FrameEncoding = FrameEncoding.RAW
+    lookahead_nanos: int = 40 * MILLI
+    input_margin_nanos: int = 20 * MILLI
+    playout_delay_nanos: int = 150 * MILLI
+    audio_ahead_secs: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _PendingControls:
+    controls: Controls
+    effective_pts: int
+    change_id: int
+
+
+class Session:
+    """A running face. See the module for its threads and its timing."""
+
+    def __init__(
+        self,
+        session_id: str,
+        settings: SessionSettings,
+        controls: Controls,
+        *,
+        clock: Clock,
+        motion: MotionSource,
+        renderer: FrameRenderer | None,
+        outlets: tuple[Outlet, ...],
+        fanout: Fanout,
+    ) -> None:
+        self.session_id = session_id
+        self.settings = settings
+        self.fanout = fanout
+        self.stats = SessionStats(float(settings.rate))
+        self.is_closed = False
+        self._clock = clock
+        self._motion = motion
+        self._renderer = renderer
+        self._outlets = outlets
+        self._grid = FrameGrid(settings.rate)
+        self._playback = PlaybackClock(clock.now_nanos())
+        self._speech = SpeechInput(settings.audio_ahead_secs)
+        self._lock = threading.RLock()
+        self._controls = controls
+        self._pending_controls: deque[_PendingControls] = deque()
+        self._backgrounds: deque[tuple[int, Controls]] = deque()
+        self._pending_ends: deque[SegmentEnd] = deque()
+        self._ready: deque[MotionFrame | SegmentEnd] = deque()
+        self._must_reset = False
+        self._num_made = 0
+        self._last_pts = -1
+        self._retry_at = 0
+        self._buffer: UInt8Array | None = None
+        if renderer is not None:
+            renderer.set_background(controls)
+
+    # What the server calls.
+
+    @property
+    def epoch(self) -> int:
+        """Number of interrupts so far."""
+        return self._speech.epoch
+
+    @property
+    def controls(self) -> Controls:
+        """The controls in effect or on their way."""
+        with self._lock:
+            return self._pending_controls[-1].controls if self._pending_controls else self._controls
+
+    @property
+    def pts_nanos(self) -> int:
+        """Session time now."""
+        with self._lock:
+            if self.settings.pacing is Pacing.BURST:
+                return self._speech.speak.front * SAMPLE_NANOS
+            return self._playback.pts_at(self._clock.now_nanos())
+
+    @property
+    def audio_ahead_nanos(self) -> int:
+        """Speech that lies pushed but not yet used."""
+        with self._lock:
+            return self._speech.ahead_nanos
+
+    @property
+    def drift_nanos(self) -> int:
+        """Session clock against playback; positive: the session is ahead."""
+        with self._lock:
+            return self._playback.drift_nanos
+
+    @property
+    def has_work(self) -> bool:
+        """Whether speech waits or is on its way out."""
+        with self._lock:
+            return self._speech.speak.has_queued or bool(self._pending_ends)
+
+    def push_audio(self, pcm: Pcm) -> None:
+        """Lay speech on the line. Raises INVALID_AUDIO, AUDIO_TOO_FAR_AHEAD, SESSION_CLOSED."""
+        with self._lock:
+            self._check_open()
+            for item in self._speech.push(pcm, self._earliest()):
+                self._tell(item)
+
+    def end_segment(self, role: AudioRole, segment_id: str = "") -> None:
+        """End the open segment of a role; ignored where there is none."""
+        with self._lock:
+            self._check_open()
+            self._speech.end_segment(role, segment_id)
+
+    def end_all_segments(self) -> None:
+        """End what is open, as when the controller goes."""
+        with self._lock:
+            self._speech.end_all()
+
+    def interrupt(self) -> int:
+        """Drop the speech that is not yet out (barge-in); return the new epoch."""
+        with self._lock:
+            self._check_open()
+            epoch = self._speech.epoch + 1
+            at = max(self._last_pts, 0)
+            cut = self._speech.interrupt(epoch)
+            ending = [end.segment_id for end in self._pending_ends]
+            self._pending_ends.clear()
+            self._must_reset = True
+            for segment_id in [*ending, *cut]:
+                self._tell(SegmentEnded(segment_id, at, epoch - 1, is_cut_short=True))
+            current = (ending + cut)[0] if ending or cut else ""
+            self._tell(Interrupted(epoch, at, current))
+            return epoch
+
+    def set_controls(self, controls: Controls, effective_pts: int = 0, change_id: int = 0) -> None:
+        """Change the controls at `effective_pts`, 0 for as early as possible."""
+        with self._lock:
+            self._check_open()
+            self._pending_controls.append(_PendingControls(controls, effective_pts, change_id))
+
+    def acknowledge(self, played_pts_nanos: int) -> None:
+        """Take note that the client hears `played_pts_nanos` now."""
+        with self._lock:
+            self._playback.acknowledge(played_pts_nanos, self._clock.now_nanos())
+
+    # What the scheduler calls.
+
+    def due_at(self) -> int | None:
+        """Return the monotonic time of the next work; None: when something is pushed."""
+        with self._lock:
+            if self.is_closed:
+                return None
+            if self.settings.pacing is Pacing.BURST:
+                waits = self.fanout.must_wait or not (self.has_work or self._pending_controls)
+                return None if waits else 0
+            pts = self._grid.pts_of(self._num_made)
+            hold = self.settings.lookahead_nanos + self.settings.input_margin_nanos
+            return max(self._playback.mono_at(pts + hold), self._retry_at)
+
+    def produce_motion(self) -> None:
+        """Feed the motion stage up to now and collect the latents that come out."""
+        started = time.thread_time()
+        with self._lock:
+            if self.is_closed:
+                return
+            self._apply_changes()
+            chunks = self._read_line()
+        for chunk in chunks:
+            self._motion.push(chunk)
+        num_before = self._num_made
+        for motion in self._motion.pull():
+            self._collect(motion)
+        with self._lock:
+            self._release_ends()
+        if self._num_made == num_before:
+            self._retry_at = self._clock.now_nanos() + RETRY_NANOS
+        else:
+            spent = (time.thread_time() - started) / (self._num_made - num_before)
+            self.stats.motion_ms.add(spent * 1e3)
+
+    def deliver(self) -> None:
+        """Render and publish what `produce_motion` has collected, in order."""
+        while self._ready:
+            item = self._ready.popleft()
+            if isinstance(item, SegmentEnd):
+                self._tell(
+                    SegmentEnded(item.segment_id, item.pts_nanos, item.epoch, role=item.role)
+                )
+                continue
+            newer_waits = any(isinstance(other, MotionFrame) for other in self._ready)
+            if newer_waits and self._is_late(item.pts_nanos):
+                self._skip(item)
+            else:
+                self._show(item)
+
+    def close(self, message: str = "the session was closed", reason: Reason | None = None) -> None:
+        """End the session, its streams and transports; idempotent. Not during a tick."""
+        with self._lock:
+            if self.is_closed:
+                return
+            self.is_closed = True
+        self._tell(SessionEnding(message, reason))
+        self.fanout.close()
+        for outlet in self._outlets:
+            outlet.close()
+        self._motion.close()
+
+    def _check_open(self) -> None:
+        if self.is_closed:
+            raise AvatarError(Reason.SESSION_CLOSED, f"session {self.session_id} is closed")
+
+    def _tell(self, item: StreamItem) -> None:
+        self.fanout.tell(item)
+
+    def _earliest(self) -> int:
+        if self.settings.pacing is Pacing.BURST:
+            return self._speech.speak.end
+        return sample_from(self._playback.pts_at(self._clock.now_nanos()))
+
+    def _read_limit(self) -> int:
+        """Return the sample up to which audio is handed to the motion stage now."""
+        line = self._speech.speak
+        if self.settings.pacing is Pacing.REALTIME:
+            now_pts = self._playback.pts_at(self._clock.now_nanos())
+            newest = sample_from(now_pts - self.settings.input_margin_nanos)
+            # A session that fell behind catches up in steps.
+            step = sample_from(self._grid.pts_of(MAX_STEP_FRAMES))
+            return max(line.front, min(newest, line.front + step))
+        step = sample_from(self._grid.pts_of(1))
+        if self._pending_ends and not line.has_queued:
+            return line.front + step  # silence that carries the last frames through
+        return min(line.front + step, line.end)
+
+    def _read_line(self) -> list[AudioChunk]:
+        chunks: list[AudioChunk] = []
+        for item in self._speech.read(self._read_limit()):
+            if isinstance(item, AudioChunk):
+                chunks.append(item)
+                self.stats.speech_secs += len(item.samples) / 16_000 if item.is_speech else 0.0
+            elif isinstance(item, SegmentEnd):
+                self._pending_ends.append(item)
+            elif isinstance(item, Starvation):
+                self.stats.audio_gaps += 1
+                self._tell(AudioLate(item.segment_id, item.pts_nanos, 0, self.epoch))
+        return chunks
+
+    def _apply_changes(self) -> None:
+        if self._must_reset:
+            self._must_reset = False
+            self._motion.reset(self.epoch)
+        while self._pending_controls:
+            change = self._pending_controls.popleft()
+            applied = self._motion.set_controls(change.controls, change.effective_pts)
+            self._controls = change.controls
+            self._backgrounds.append((applied, change.controls))
+            self._tell(ControlsApplied(change.change_id, applied, change.controls))
+
+    def _collect(self, motion: MotionFrame) -> None:
+        pts = self._grid.pts_of(self._num_made)
+        if motion.pts_nanos != pts:
+            raise RuntimeError(f"frame {self._num_made} has pts {motion.pts_nanos}, not {pts}")
+        with self._lock:
+            self._num_made += 1
+            self._last_pts = pts
+            epoch = self.epoch
+        motion = replace(motion, seq=self._num_made, epoch=epoch)
+        if self._renderer is not None:
+            motion = self._renderer.limit_motion(motion)
+        self._ready.append(motion)
+        self.stats.frames += 1
+        with self._lock:
+            self._release_ends()
+
+    def _release_ends(self) -> None:
+        """Send the segment ends on their way that have all their frames before them."""
+        next_pts = self._grid.pts_of(self._num_made)
+        while self._pending_ends and self._pending_ends[0].pts_nanos <= next_pts:
+            self._ready.append(self._pending_ends.popleft())
+
+    def _is_late(self, pts_nanos: int) -> bool:
+        if self.settings.pacing is Pacing.BURST:
+            return False
+        with self._lock:
+            deadline = self._playback.mono_at(pts_nanos + self.settings.playout_delay_nanos)
+        return self._clock.now_nanos() > deadline
+
+    def _skip(self, motion: MotionFrame) -> None:
+        """Leave the picture out: it is late already and a newer one waits."""
+        self.stats.skipped += 1
+        self._tell(motion)
+        self._tell(FramesSkipped(motion.pts_nanos, 1))
+
+    def _show(self, motion: MotionFrame) -> None:
+        cpu_started, started = time.thread_time(), time.perf_counter()
+        pixels = None
+        if self._renderer is not None:
+            while self._backgrounds and self._backgrounds[0][0] <= motion.pts_nanos:
+                self._renderer.set_background(self._backgrounds.popleft()[1])
+            pixels = self._canvas()
+            self._renderer.render(motion, pixels)
+            self.stats.render_ms.add((time.perf_counter() - started) * 1e3)
+        for outlet in self._outlets:
+            outlet.publish(motion, pixels)
+        self._tell(motion)
+        if pixels is not None:
+            self.fanout.send_frame(motion, pixels)
+        now = self._clock.now_nanos()
+        self.stats.deliver_cpu_ms.add((time.thread_time() - cpu_started) * 1e3)
+        self.stats.note_published(now)
+        if self.settings.pacing is Pacing.REALTIME:
+            with self._lock:
+                self.stats.publish_ms.add((self._playback.pts_at(now) - motion.pts_nanos) / MILLI)
+            if self._is_late(motion.pts_nanos):
+                self.stats.late += 1
+                self._tell(FramesLate(motion.pts_nanos, 1))
+
+    def _canvas(self) -> UInt8Array:
+        """Return where to draw: the first outlet's own memory, else a buffer that is reused."""
+        for outlet in self._outlets:
+            place = outlet.acquire()
+            if place is not None:
+                return place
+        if self._buffer is None:
+            self._buffer = np.zeros((self.settings.size_px, self.settings.size_px, 4), np.uint8)
+        return self._buffer

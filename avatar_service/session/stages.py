@@ -1,0 +1,67 @@
+"""What a session needs of the rooms it joins: motion, rendering and the ways out.
+
+Structural types: the real stages and the fakes of the tests satisfy them by shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from avatar_service.signals import AudioChunk, Controls, MotionFrame, UInt8Array
+
+
+class MotionSource(Protocol):
+    """Audio and controls in, one latent per frame out (avatar_service.motion.stage)."""
+
+    def push(self, chunk: AudioChunk) -> None:
+        """Take in the next stretch of the audio line."""
+        ...
+
+    def pull(self) -> Iterator[MotionFrame]:
+        """Yield the latents whose look-ahead is complete."""
+        ...
+
+    def set_controls(self, controls: Controls, effective_pts: int) -> int:
+        """Change the controls; return the pts of the first frame they shape."""
+        ...
+
+    def reset(self, epoch: int) -> None:
+        """Drop the speech that is not yet out; time goes on."""
+        ...
+
+    def close(self) -> None:
+        """Give resources back."""
+        ...
+
+
+class FrameRenderer(Protocol):
+    """Latents to pixels (avatar_service.render)."""
+
+    def limit_motion(self, motion: MotionFrame) -> MotionFrame:
+        """Return the latent as it will be shown."""
+        ...
+
+    def render(self, motion: MotionFrame, out: UInt8Array) -> None:
+        """Draw into `out` (height, width, 4)."""
+        ...
+
+    def set_background(self, controls: Controls) -> None:
+        """Choose what stands behind the person from the next frame on."""
+        ...
+
+
+class Outlet(Protocol):
+    """A way out of the process: shared-memory ring, ZeroMQ."""
+
+    def acquire(self) -> UInt8Array | None:
+        """Return the place to draw the next frame in, None where it has none of its own."""
+        ...
+
+    def publish(self, motion: MotionFrame, pixels: UInt8Array | None) -> None:
+        """Send a latent and its frame; `pixels` may be the place that `acquire` gave."""
+        ...
+
+    def close(self) -> None:
+        """Give resources back; readers see the end."""
+        ...

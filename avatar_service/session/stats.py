@@ -1,0 +1,80 @@
+"""Counters and recent distributions of one session; bounded however long it lives."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+import numpy as np
+
+WINDOW_SECS: Final = 10
+"""Percentiles and rates look back this far."""
+
+
+class Recent:
+    """The newest values of a quantity, for percentiles; its total over the whole life."""
+
+    def __init__(self, window: int) -> None:
+        self._values = np.zeros(window, np.float64)
+        self.count = 0
+        self.total = 0.0
+
+    def add(self, value: float) -> None:
+        """Take one value in."""
+        self._values[self.count % len(self._values)] = value
+        self.count += 1
+        self.total += value
+
+    def percentile(self, percent: float) -> float:
+        """Return a percentile of the recent values, 0 before the first."""
+        if not self.count:
+            return 0.0
+        return float(np.percentile(self._values[: min(self.count, len(self._values))], percent))
+
+    @property
+    def mean(self) -> float:
+        """Mean over the whole life, 0 before the first."""
+        return self.total / self.count if self.count else 0.0
+
+
+class SessionStats:
+    """What happened in a session so far.
+
+    Attributes:
+        frames: latents made.
+        published: frames that went out (latents where there are no pictures).
+        late: published frames that were not readable at pts + playout delay.
+        skipped: pictures left out because they were late before they could be rendered.
+        audio_gaps: times that an open segment ran out of samples.
+        speech_secs: speech consumed.
+        publish_ms: session time at publication minus pts, milliseconds.
+        motion_ms: CPU time of the motion stage per frame, milliseconds.
+        render_ms: wall time of rendering per frame, milliseconds.
+        deliver_cpu_ms: CPU time of rendering and publishing per frame, milliseconds.
+    """
+
+    def __init__(self, frames_per_sec: float) -> None:
+        window = max(round(frames_per_sec * WINDOW_SECS), 1)
+        self.frames = 0
+        self.published = 0
+        self.late = 0
+        self.skipped = 0
+        self.audio_gaps = 0
+        self.speech_secs = 0.0
+        self.publish_ms = Recent(window)
+        self.motion_ms = Recent(window)
+        self.render_ms = Recent(window)
+        self.deliver_cpu_ms = Recent(window)
+        self._published_at: deque[int] = deque(maxlen=window)
+
+    def note_published(self, mono_nanos: int) -> None:
+        """Count a frame that went out at this monotonic time."""
+        self.published += 1
+        self._published_at.append(mono_nanos)
+
+    def frame_rate_hz(self, mono_nanos: int) -> float:
+        """Return the frames per second that went out over the last seconds."""
+        recent = [at for at in tuple(self._published_at) if mono_nanos - at <= WINDOW_SECS * 1e9]
+        if not recent or mono_nanos <= recent[0]:
+            return 0.0
+        return len(recent) / ((mono_nanos - recent[0]) / 1e9)

@@ -1,0 +1,1 @@
+"""Makes `fakes` importable by every test (pytest puts this folder on the path)."""
