@@ -59,7 +59,7 @@ HEADER_DTYPE: Final = np.dtype(
             "ring_id",
             "writer_pid",
             "writer_start_ticks",
-            "head_seq",
+            "head",
             "publications",
             "heartbeat_nanos",
             "state",

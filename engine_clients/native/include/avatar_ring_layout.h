@@ -87,8 +87,8 @@ typedef struct avatar_ring_header {
   /* Start of that process in clock ticks since boot (Linux); 0 unknown. */
   uint64_t writer_start_ticks;
   uint8_t reserved_112[16];
-  /* Newest complete picture; 0 none yet. Alone with publications on its cache lines. */
-  uint64_t head_seq;
+  /* Number n of the newest complete picture; 0 none yet. Alone with publications on its cache lines. */
+  uint64_t head;
   /* Counts publications and the closing; the futex word. */
   uint32_t publications;
   uint8_t reserved_140[116];
@@ -120,7 +120,7 @@ AVATAR_RING_ASSERT(offsetof(avatar_ring_header, fps_den) == 76);
 AVATAR_RING_ASSERT(offsetof(avatar_ring_header, ring_id) == 80);
 AVATAR_RING_ASSERT(offsetof(avatar_ring_header, writer_pid) == 96);
 AVATAR_RING_ASSERT(offsetof(avatar_ring_header, writer_start_ticks) == 104);
-AVATAR_RING_ASSERT(offsetof(avatar_ring_header, head_seq) == 128);
+AVATAR_RING_ASSERT(offsetof(avatar_ring_header, head) == 128);
 AVATAR_RING_ASSERT(offsetof(avatar_ring_header, publications) == 136);
 AVATAR_RING_ASSERT(offsetof(avatar_ring_header, heartbeat_nanos) == 256);
 AVATAR_RING_ASSERT(offsetof(avatar_ring_header, state) == 264);
@@ -129,9 +129,9 @@ AVATAR_RING_ASSERT(offsetof(avatar_ring_header, epoch) == 268);
 /* Begin of every slot; the latent follows at motion_offset, the pixels at pixels_offset. */
 #define AVATAR_RING_SLOT_BYTES 64U
 typedef struct avatar_ring_slot {
-  /* 2 * seq - 1 while being written, 2 * seq when complete, 0 empty. */
+  /* 2 * n - 1 while picture n is being written, 2 * n when complete, 0 empty. */
   uint64_t lock;
-  /* Number of the picture, from 1. */
+  /* Frame.seq of the picture. */
   uint64_t seq;
   /* Session time at which it is to be shown. */
   int64_t pts_nanos;

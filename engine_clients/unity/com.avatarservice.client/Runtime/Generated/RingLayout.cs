@@ -76,8 +76,8 @@ namespace AvatarService.Client
         public const int HeaderWriterPidOffset = 96;
         /// <summary>u64: Start of that process in clock ticks since boot (Linux); 0 unknown.</summary>
         public const int HeaderWriterStartTicksOffset = 104;
-        /// <summary>u64: Newest complete picture; 0 none yet. Alone with publications on its cache lines.</summary>
-        public const int HeaderHeadSeqOffset = 128;
+        /// <summary>u64: Number n of the newest complete picture; 0 none yet. Alone with publications on its cache lines.</summary>
+        public const int HeaderHeadOffset = 128;
         /// <summary>u32: Counts publications and the closing; the futex word.</summary>
         public const int HeaderPublicationsOffset = 136;
         /// <summary>i64: Last sign of life, the writer's monotonic clock.</summary>
@@ -88,9 +88,9 @@ namespace AvatarService.Client
         public const int HeaderEpochOffset = 268;
         /// <summary>Begin of every slot; the latent follows at motion_offset, the pixels at pixels_offset.</summary>
         public const int SlotBytes = 64;
-        /// <summary>u64: 2 * seq - 1 while being written, 2 * seq when complete, 0 empty.</summary>
+        /// <summary>u64: 2 * n - 1 while picture n is being written, 2 * n when complete, 0 empty.</summary>
         public const int SlotLockOffset = 0;
-        /// <summary>u64: Number of the picture, from 1.</summary>
+        /// <summary>u64: Frame.seq of the picture.</summary>
         public const int SlotSeqOffset = 8;
         /// <summary>i64: Session time at which it is to be shown.</summary>
         public const int SlotPtsNanosOffset = 16;
@@ -217,9 +217,9 @@ namespace AvatarService.Client
         /// <summary>Start of that process in clock ticks since boot (Linux); 0 unknown.</summary>
         [FieldOffset(104)]
         public ulong WriterStartTicks;
-        /// <summary>Newest complete picture; 0 none yet. Alone with publications on its cache lines.</summary>
+        /// <summary>Number n of the newest complete picture; 0 none yet. Alone with publications on its cache lines.</summary>
         [FieldOffset(128)]
-        public ulong HeadSeq;
+        public ulong Head;
         /// <summary>Counts publications and the closing; the futex word.</summary>
         [FieldOffset(136)]
         public uint Publications;
@@ -238,10 +238,10 @@ namespace AvatarService.Client
     [StructLayout(LayoutKind.Explicit, Size = 64)]
     public struct RingSlot
     {
-        /// <summary>2 * seq - 1 while being written, 2 * seq when complete, 0 empty.</summary>
+        /// <summary>2 * n - 1 while picture n is being written, 2 * n when complete, 0 empty.</summary>
         [FieldOffset(0)]
         public ulong Lock;
-        /// <summary>Number of the picture, from 1.</summary>
+        /// <summary>Frame.seq of the picture.</summary>
         [FieldOffset(8)]
         public ulong Seq;
         /// <summary>Session time at which it is to be shown.</summary>
