@@ -22,12 +22,8 @@ from avatar_service.signals import Float32Array, MotionFrame, UInt8Array
 from avatar_service.transports import motion_codec, motion_schema
 from avatar_service.transports import ring_layout as layout
 from avatar_service.transports.heartbeat import HEART
-from avatar_service.transports.shared_memory import (
-    Fence,
-    FutexWaker,
-    SharedFile,
-    process_start_ticks,
-)
+from avatar_service.transports.process_sync import Fence, FutexWaker, process_start_ticks
+from avatar_service.transports.shared_memory import SharedFile
 
 PAGE_BYTES: Final = 4096
 CACHE_LINE_BYTES: Final = 64
@@ -238,7 +234,7 @@ class RingWriter:
 
     def _announce(self, views: _Views) -> None:
         self._fence()
-        views.publications[0] += np.uint32(1)  # wraps
+        views.publications[0] = (int(views.publications[0]) + 1) & 0xFFFFFFFF
         self._wake(views.publications_address)
 
     def _write_header(self, header: Any, rate: Fraction) -> None:
