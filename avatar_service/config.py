@@ -68,10 +68,8 @@ class LimitsConfig:
     max_avatars: int = 1000
     audio_ahead_secs: float = 60.0
     """Speech that may wait on the line: a long synthesised sentence, pushed at once, fits."""
-    idle_timeout_secs: float = 600.0
-    """A session with no controller message for this long is closed."""
-    reconnect_grace_secs: float = 30.0
-    """A session whose controller has vanished waits this long for it."""
+    idle_timeout_secs: float = 60.0
+    """A session without a stream, since its controller left or never came, is closed."""
     subscriber_frames: int = 8
     """Frames and latents that wait for one slow reader; older ones are dropped."""
 
@@ -159,12 +157,11 @@ _RANGES: Final[tuple[tuple[str, float, float], ...]] = (
     ("limits.max_avatars", 1, 1_000_000),
     ("limits.audio_ahead_secs", 1, 3600),
     ("limits.idle_timeout_secs", 1, 1e6),
-    ("limits.reconnect_grace_secs", 0, 3600),
     ("limits.subscriber_frames", 1, 1024),
     ("pacing.lookahead_ms", 0, 1000),
     ("pacing.input_margin_ms", 0, 1000),
     ("pacing.playout_delay_ms", 1, 10_000),
-    ("shm.slots", 2, 256),
+    ("shm.slots", 3, 64),
 )
 
 

@@ -35,7 +35,7 @@ from avatar_service.session.events import (
 )
 from avatar_service.session.fanout import Fanout
 from avatar_service.session.speech import Pcm, SpeechInput
-from avatar_service.session.stages import FrameRenderer, MotionSource, Outlet
+from avatar_service.session.stages import FrameRenderer, MotionSource
 from avatar_service.session.stats import SessionStats
 from avatar_service.session.timeline import SAMPLE_NANOS, Starvation, sample_from
 from avatar_service.signals import (
@@ -46,6 +46,7 @@ from avatar_service.signals import (
     SegmentEnd,
     UInt8Array,
 )
+from avatar_service.transports.publisher import Publisher
 
 MILLI: Final = 1_000_000
 RETRY_NANOS: Final = 4 * MILLI
@@ -98,7 +99,7 @@ class Session:
         clock: Clock,
         motion: MotionSource,
         renderer: FrameRenderer | None,
-        outlets: tuple[Outlet, ...],
+        publishers: tuple[Publisher, ...],
         fanout: Fanout,
     ) -> None:
         self.session_id = session_id
@@ -109,7 +110,7 @@ class Session:
         self._clock = clock
         self._motion = motion
         self._renderer = renderer
-        self._outlets = outlets
+        self._publishers = publishers
         self._grid = FrameGrid(settings.rate)
         self._playback = PlaybackClock(clock.now_nanos())
         self._speech = SpeechInput(settings.audio_ahead_secs)
@@ -269,8 +270,8 @@ class Session:
             self.is_closed = True
         self._tell(SessionEnding(message, reason))
         self.fanout.close()
-        for outlet in self._outlets:
-            outlet.close()
+        for publisher in self._publishers:
+            publisher.close()
         self._motion.close()
 
     def _check_open(self) -> None:
@@ -367,8 +368,8 @@ class Session:
             pixels = self._canvas()
             self._renderer.render(motion, pixels)
             self.stats.render_ms.add((time.perf_counter() - started) * 1e3)
-        for outlet in self._outlets:
-            outlet.publish(motion, pixels)
+        for publisher in self._publishers:
+            publisher.publish(motion, pixels)
         self._tell(motion)
         if pixels is not None:
             self.fanout.send_frame(motion, pixels)
@@ -383,9 +384,9 @@ class Session:
                 self._tell(FramesLate(motion.pts_nanos, 1))
 
     def _canvas(self) -> UInt8Array:
-        """Return where to draw: the first outlet's own memory, else a buffer that is reused."""
-        for outlet in self._outlets:
-            place = outlet.acquire()
+        """Return where to draw: the first publisher's own memory, else a buffer that is reused."""
+        for publisher in self._publishers:
+            place = publisher.acquire()
             if place is not None:
                 return place
         if self._buffer is None:

@@ -1,4 +1,4 @@
-"""What a session needs of the rooms it joins: motion, rendering and the ways out.
+"""What a session needs of the rooms it joins: motion and rendering.
 
 Structural types: the real stages and the fakes of the tests satisfy them by shape.
 """
@@ -48,20 +48,4 @@ class FrameRenderer(Protocol):
 
     def set_background(self, controls: Controls) -> None:
         """Choose what stands behind the person from the next frame on."""
-        ...
-
-
-class Outlet(Protocol):
-    """A way out of the process: shared-memory ring, ZeroMQ."""
-
-    def acquire(self) -> UInt8Array | None:
-        """Return the place to draw the next frame in, None where it has none of its own."""
-        ...
-
-    def publish(self, motion: MotionFrame, pixels: UInt8Array | None) -> None:
-        """Send a latent and its frame; `pixels` may be the place that `acquire` gave."""
-        ...
-
-    def close(self) -> None:
-        """Give resources back; readers see the end."""
         ...

@@ -62,7 +62,7 @@ class Rig:
             clock=self.clock,
             motion=self.motion,
             renderer=self.renderer,
-            outlets=(self.outlet,),
+            publishers=(self.outlet,),
             fanout=self.fanout,
         )
         self.faults: list[Exception] = []

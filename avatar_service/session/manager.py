@@ -1,0 +1,309 @@
+"""All sessions of a process: opening, finding, attaching streams, closing, time-outs.
+
+Methods run on the server's event loop, except `build` and `dismantle`, which may take long and
+run on a worker thread.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from fractions import Fraction
+from typing import Final, Protocol
+
+from avatar_service.errors import AvatarError, Reason
+from avatar_service.session.admission import Capacity
+from avatar_service.session.clock import Clock
+from avatar_service.session.encoders import make_encoder
+from avatar_service.session.events import FrameEncoding, ObserversChanged
+from avatar_service.session.fanout import Fanout
+from avatar_service.session.scheduler import Scheduler, Tickable
+from avatar_service.session.session import Pacing, Session, SessionSettings
+from avatar_service.session.stages import FrameRenderer, MotionSource
+from avatar_service.signals import Controls
+from avatar_service.transports.publisher import Publisher
+
+MAX_REMEMBERED: Final = 1024
+"""Closed sessions whose last state can still be asked for."""
+
+
+class OutputKind(Enum):
+    """What a session produces."""
+
+    FRAMES = "frames"
+    MOTION = "motion"
+    AUDIO = "audio"
+
+
+class TransportKind(Enum):
+    """A way for frames and latents."""
+
+    SHM = "shm"
+    ZMQ = "zmq"
+    GRPC = "grpc"
+
+
+class SessionState(Enum):
+    """Life of a session."""
+
+    READY = "ready"
+    ACTIVE = "active"
+    WAITING = "waiting"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRequest:
+    """What a client asks for; already checked field by field."""
+
+    avatar_id: str = ""
+    rate: Fraction = Fraction(40)
+    size_px: int = 512
+    outputs: frozenset[OutputKind] = frozenset({OutputKind.FRAMES, OutputKind.MOTION})
+    transports: frozenset[TransportKind] = frozenset({TransportKind.GRPC})
+    pacing: Pacing = Pacing.REALTIME
+    encoding: FrameEncoding = FrameEncoding.RAW
+    playout_delay_nanos: int = 150_000_000
+    controls: Controls = field(default_factory=Controls)
+    ring_slots: int = 8
+
+
+class StageFactory(Protocol):
+    """Makes what a session is built of; each call may take long."""
+
+    def make_motion(self, request: SessionRequest, lookahead_nanos: int) -> MotionSource:
+        """Make a motion stage."""
+        ...
+
+    def make_renderer(self, request: SessionRequest) -> FrameRenderer:
+        """Make a renderer. Raises AVATAR_NOT_FOUND."""
+        ...
+
+    def make_publishers(self, session_id: str, request: SessionRequest) -> list[Publisher]:
+        """Open the ring and sockets asked for. Raises STORAGE_EXHAUSTED."""
+        ...
+
+
+class ManagedSession:
+    """A session with what the server knows about it."""
+
+    def __init__(
+        self,
+        session: Session,
+        request: SessionRequest,
+        publishers: list[Publisher],
+        cost: float,
+        now_nanos: int,
+    ) -> None:
+        self.session = session
+        self.session_id = session.session_id
+        self.request = request
+        self.publishers = tuple(publishers)
+        self.cost = cost
+        self.num_observers = 0
+        self.had_controller = False
+        self.has_controller = False
+        self.num_streams = 0
+        self.idle_since_nanos = now_nanos
+
+    @property
+    def state(self) -> SessionState:
+        """Where the session stands in its life."""
+        if self.session.is_closed:
+            return SessionState.CLOSED
+        if self.has_controller:
+            return SessionState.ACTIVE
+        return SessionState.WAITING if self.had_controller else SessionState.READY
+
+
+class SessionManager:
+    """The sessions of one process.
+
+    Args:
+        on_bug: called with the exception that ended a session; logs it.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        stages: StageFactory,
+        capacity: Capacity,
+        defaults: SessionSettings,
+        num_workers: int,
+        idle_timeout_secs: float,
+        max_observers: int,
+        on_bug: Callable[[Exception], AvatarError],
+    ) -> None:
+        self.capacity = capacity
+        self.defaults = defaults
+        self._clock = clock
+        self._stages = stages
+        self._idle_nanos = round(idle_timeout_secs * 1e9)
+        self._max_observers = max_observers
+        self._on_bug = on_bug
+        self._sessions: dict[str, ManagedSession] = {}
+        self._closed: OrderedDict[str, ManagedSession] = OrderedDict()
+        self._failed: list[tuple[Session, AvatarError]] = []
+        self._is_draining = False
+        self.scheduler = Scheduler(clock, num_workers=num_workers, on_fault=self._note_fault)
+
+    @property
+    def num_sessions(self) -> int:
+        """Sessions that run now."""
+        return len(self._sessions)
+
+    @property
+    def sessions(self) -> tuple[ManagedSession, ...]:
+        """The running sessions."""
+        return tuple(self._sessions.values())
+
+    def reserve(self, request: SessionRequest) -> float:
+        """Set capacity aside. Raises SHUTTING_DOWN, CAPACITY_EXHAUSTED."""
+        if self._is_draining:
+            raise AvatarError(Reason.SHUTTING_DOWN, "the service is draining; try another one")
+        num_px = request.size_px**2 if OutputKind.FRAMES in request.outputs else 0
+        return self.capacity.reserve(rate=request.rate, num_px=num_px)
+
+    def build(self, request: SessionRequest, cost: float) -> ManagedSession:
+        """Make a session (slow; on a worker thread); give the reserved cost back on failure."""
+        publishers: list[Publisher] = []
+        try:
+            session_id = secrets.token_urlsafe(16)
+            defaults = self.defaults
+            has_frames = OutputKind.FRAMES in request.outputs
+            settings = SessionSettings(
+                rate=request.rate,
+                size_px=request.size_px if has_frames else 0,
+                pacing=request.pacing,
+                encoding=request.encoding,
+                lookahead_nanos=defaults.lookahead_nanos,
+                input_margin_nanos=defaults.input_margin_nanos,
+                playout_delay_nanos=request.playout_delay_nanos,
+                audio_ahead_secs=defaults.audio_ahead_secs,
+            )
+            renderer = self._stages.make_renderer(request) if has_frames else None
+            motion = self._stages.make_motion(request, defaults.lookahead_nanos)
+            publishers = self._stages.make_publishers(session_id, request)
+            session = Session(
+                session_id,
+                settings,
+                request.controls,
+                clock=self._clock,
+                motion=motion,
+                renderer=renderer,
+                publishers=tuple(publishers),
+                fanout=Fanout(make_encoder(request.encoding, request.rate)),
+            )
+        except BaseException:
+            self.capacity.release(cost)
+            for publisher in publishers:
+                publisher.close()
+            raise
+        return ManagedSession(session, request, publishers, cost, self._clock.now_nanos())
+
+    def start(self, managed: ManagedSession) -> None:
+        """Let a built session run."""
+        self._sessions[managed.session_id] = managed
+        self.scheduler.add(managed.session)
+
+    def get(self, session_id: str) -> ManagedSession:
+        """Return a running session or a closed one that is remembered. SESSION_NOT_FOUND."""
+        found = self._sessions.get(session_id) or self._closed.get(session_id)
+        if found is None:
+            raise AvatarError(
+                Reason.SESSION_NOT_FOUND,
+                "there is no session of this id; it may have been closed long ago",
+                field="session_id",
+            )
+        return found
+
+    def attach_controller(self, managed: ManagedSession) -> None:
+        """Make a stream the controller. SESSION_CLOSED, SESSION_HAS_CONTROLLER."""
+        self._check_open(managed)
+        if managed.has_controller:
+            raise AvatarError(
+                Reason.SESSION_HAS_CONTROLLER,
+                "the session has its one controller; join as an observer",
+            )
+        managed.has_controller = managed.had_controller = True
+        managed.num_streams += 1
+
+    def attach_observer(self, managed: ManagedSession) -> None:
+        """Let a stream observe. SESSION_CLOSED, QUOTA_EXCEEDED."""
+        self._check_open(managed)
+        if managed.num_observers >= self._max_observers:
+            raise AvatarError(
+                Reason.QUOTA_EXCEEDED,
+                f"the session has {managed.num_observers} observers; "
+                f"{self._max_observers} are allowed",
+            )
+        managed.num_observers += 1
+        managed.num_streams += 1
+        managed.session.fanout.tell(ObserversChanged(managed.num_observers))
+
+    def detach(self, managed: ManagedSession, *, was_controller: bool) -> None:
+        """Take note that a stream has ended."""
+        managed.num_streams -= 1
+        managed.idle_since_nanos = self._clock.now_nanos()
+        if was_controller:
+            managed.has_controller = False
+            if not managed.session.is_closed:
+                managed.session.end_all_segments()
+        else:
+            managed.num_observers -= 1
+            managed.session.fanout.tell(ObserversChanged(managed.num_observers))
+
+    def uses_of(self, avatar_id: str) -> list[ManagedSession]:
+        """Return the sessions that show an avatar."""
+        return [one for one in self._sessions.values() if one.request.avatar_id == avatar_id]
+
+    def close(
+        self,
+        managed: ManagedSession,
+        message: str = "the session was closed",
+        reason: Reason | None = None,
+    ) -> None:
+        """End a session; closing one twice is fine."""
+        if self._sessions.pop(managed.session_id, None) is None:
+            return
+        self.scheduler.remove(managed.session)
+        managed.session.close(message, reason)
+        self.capacity.release(managed.cost)
+        self._closed[managed.session_id] = managed
+        while len(self._closed) > MAX_REMEMBERED:
+            self._closed.popitem(last=False)
+
+    def sweep(self) -> None:
+        """Close what has failed or was left alone too long; called every second or so."""
+        failed, self._failed = self._failed, []
+        for session, error in failed:
+            managed = self._sessions.get(session.session_id)
+            if managed is not None:
+                self.close(managed, error.message, error.reason)
+        now = self._clock.now_nanos()
+        for managed in self.sessions:
+            if not managed.num_streams and now - managed.idle_since_nanos > self._idle_nanos:
+                self.close(managed, "nobody was connected for too long", Reason.SESSION_CLOSED)
+
+    def begin_drain(self) -> None:
+        """Refuse new sessions from now on."""
+        self._is_draining = True
+
+    def close_all(self, message: str, reason: Reason) -> None:
+        """End everything, for shutdown."""
+        for managed in self.sessions:
+            self.close(managed, message, reason)
+        self.scheduler.stop()
+
+    def _check_open(self, managed: ManagedSession) -> None:
+        if managed.session.is_closed:
+            raise AvatarError(Reason.SESSION_CLOSED, "the session is closed")
+
+    def _note_fault(self, session: Tickable, fault: Exception) -> None:
+        error = fault if isinstance(fault, AvatarError) else self._on_bug(fault)
+        if isinstance(session, Session):
+            self._failed.append((session, error))
