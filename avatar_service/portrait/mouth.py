@@ -1,0 +1,419 @@
+"""Inside of the mouth: teeth, tongue, cavity, and the line of closed lips.
+
+A photo of a closed mouth shows none of it: teeth are then modelled on average anatomy and coloured
+by the photo's light, of which the white of the eyes tells most. A smiling photo shows the person's
+own upper teeth: those are kept.
+
+Convention:
+    Head coordinates: x to the image's right, y down, z away from the camera, units of the
+    outer-eye distance (90 mm); rest positions are stored in camera space (portrait/camera.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_service.portrait import teeth
+from avatar_service.portrait.camera import camera_from_frame
+from avatar_service.portrait.eyes import EyeAssets
+from avatar_service.portrait.face_fit import FaceFit
+from avatar_service.portrait.patch_tools import (
+    FloatArray,
+    blur,
+    patch_bounds,
+    push_pull,
+    sample,
+    signed_distance,
+    smoothstep,
+    spline,
+)
+from avatar_service.portrait.topology import (
+    LIP_INNER_LOWER,
+    LIP_INNER_UPPER,
+    LIP_OUTER_LOWER,
+    LIP_OUTER_UPPER,
+    mouth_loop,
+)
+from avatar_service.schema import OUTER_EYE_DISTANCE_MM
+
+AnyArray = NDArray[Any]
+Int32Array = NDArray[np.int32]
+Float64Array = NDArray[np.float64]
+
+# Dental arch: an ellipse through incisors and molars (half width and depth, mm); the lower one
+# is a little smaller and bites inside the upper one by the overjet and overbite.
+_ARCH_MM: Final = {"upper": (28.0, 45.0), "lower": (26.5, 42.0)}
+_LIP_THICKNESS_MM: Final = 5.0
+_OVERJET_MM: Final = 2.5
+_OVERBITE_MM: Final = 2.0
+_INCISAL_SHOW_MM: Final = 2.2
+"""Upper incisors end this far below the line of closed lips."""
+_ARCH_COLUMNS: Final = 41
+_MEAN_MOUTH_WIDTH: Final = 0.56
+"""Of the outer lip corners, units; arches scale with it between 0.86 and 1.12."""
+
+_UPPER_LIP_CLOSES: Final = 0.35
+"""Share of an open mouth's gap by which the upper lip lies above the closed line."""
+
+# The source's own teeth are used where the lips are this far apart and this much of the opening
+# is tooth-coloured.
+_OWN_TEETH_GAP: Final = 0.05
+_OWN_TEETH_COVER: Final = 0.30
+_OWN_TEETH_PAD: Final = 0.07
+
+
+@dataclass(frozen=True, slots=True)
+class MouthAssets:
+    """Plain arrays; rows along the lips run from the image-left to the image-right corner.
+
+    Attributes:
+        lip_ids: (2, 11) landmarks of the inner upper and the inner lower lip.
+        outer_ids: (2, 11) landmarks of the outer lips.
+        lip_rest: (2, 11, 3) rest positions of the inner lips, camera space.
+        axes: (3, 3) columns are the head's axes in frame coordinates.
+        unit: (1,) outer-eye distance, frame px.
+        is_open: (1,) 1 where the photo shows an open mouth.
+        cavity: (3,) colour of the mouth's inside, 0..255.
+        tongue: (3,) lit colour of the tongue.
+        seam: (3,) colour of the line of closed lips.
+        arch_upper: (2, columns, 3) gum end and edge of the upper teeth, camera space.
+        arch_lower: (2, columns, 3) edge and gum end of the lower teeth, camera space.
+        teeth_upper: (h, w, 4) premultiplied strip over the arch, gum on top.
+        teeth_lower: (h, w, 4) the same, edges on top.
+        tongue_tip: (3,) tip of the resting tongue, camera space, moves with the jaw.
+        tongue_half_width: (1,) units.
+        own_teeth: (h, w, 4) premultiplied upper teeth of the photo; (1, 1, 4) where there are none.
+        own_origin: (2,) first texel of own_teeth, 2x px.
+        own_show: (1,) how far own teeth end below the upper lip in the photo, units; 0 = none.
+        softness: (1,) sigma of the photo's blur, 2x px.
+    """
+
+    lip_ids: Int32Array
+    outer_ids: Int32Array
+    lip_rest: FloatArray
+    axes: FloatArray
+    unit: FloatArray
+    is_open: FloatArray
+    cavity: FloatArray
+    tongue: FloatArray
+    seam: FloatArray
+    arch_upper: FloatArray
+    arch_lower: FloatArray
+    teeth_upper: FloatArray
+    teeth_lower: FloatArray
+    tongue_tip: FloatArray
+    tongue_half_width: FloatArray
+    own_teeth: FloatArray
+    own_origin: FloatArray
+    own_show: FloatArray
+    softness: FloatArray
+
+    def to_arrays(self) -> dict[str, AnyArray]:
+        """Return the fields by name, for storage and for render.mouth.MouthDrawer."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, AnyArray]) -> MouthAssets:
+        """Rebuild from what to_arrays returned."""
+        return cls(**{field.name: arrays[field.name] for field in fields(cls)})
+
+
+def photo_blur(fit: FaceFit) -> float:
+    """Estimate how blurred the face is, as the sigma of a Gaussian in 2x px.
+
+    A sharp photo loses most of its strong gradients to a blur of 2 px, a blurred one keeps them.
+    """
+    points = fit.landmarks[:, :2] * 2
+    x0, y0, x1, y1 = patch_bounds(points, 0, fit.image2x.shape)
+    grey = fit.image2x[y0:y1, x0:x1].mean(-1).astype(np.float32)
+
+    def strength(image: FloatArray) -> float:
+        gx, gy = cv2.Sobel(image, -1, 1, 0), cv2.Sobel(image, -1, 0, 1)
+        return float(np.percentile(np.hypot(gx, gy), 97))
+
+    kept = strength(grey) / max(strength(blur(grey, 2.0)), 1e-3)
+    # Calibrated on photos of known blur.
+    return float(np.interp(kept, [1.1, 1.2, 1.45, 1.8], [3.4, 2.5, 1.5, 0.8]))
+
+
+def _ring_patch(
+    image: FloatArray, fit: FaceFit, pad: float
+) -> tuple[FloatArray, FloatArray, tuple[int, int]]:
+    """Return the pixels around the mouth, the distance inside the inner lips, and the origin."""
+    loop = fit.landmarks[list(mouth_loop()), :2] * 2 + 0.5
+    x0, y0, x1, y1 = patch_bounds(loop, pad * 2 * fit.head.unit_px, image.shape)
+    patch = image[y0:y1, x0:x1]
+    inside = signed_distance(spline(loop, per_segment=4, closed=True), patch.shape[:2], (x0, y0))
+    return patch, inside, (x0, y0)
+
+
+def _skin_tone(image: FloatArray, fit: FaceFit) -> FloatArray:
+    spots = fit.landmarks[[50, 280, 101, 330, 4, 151], :2] * 2 + 0.5
+    return np.asarray(np.median(sample(blur(image, 3.0), spots), 0), np.float32)
+
+
+def _white_of_eyes(eyes: EyeAssets) -> float:
+    """Return the brightness of the white of the eyes, 0..255."""
+    values = []
+    for eye in (0, 1):
+        h, w = eyes.sclera.shape[1:3]
+        middle = eyes.sclera[eye, h // 3 : 2 * h // 3, w // 5 : 4 * w // 5]
+        values.append(float(np.percentile(middle.mean(-1), 75)))
+    return max(values)
+
+
+def _tooth_colours(skin: FloatArray, white: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return colours of teeth, gum and cavity light from the skin's tone and the eyes' white."""
+    luma = float(skin.mean())
+    chroma = float(skin.max() - skin.min()) / max(float(skin.max()), 1.0)
+    # Monochrome and muted pictures (paintings, sepia) tint everything alike.
+    colourful = float(np.clip(chroma / 0.3, 0, 1))
+    light = float(np.clip(0.55 * white + 0.45 * (0.55 * luma + 95.0), 70, 225))
+    tint = 1 + (skin / luma - 1) * 0.22
+    tooth = light * np.array([1.0, 0.955, 0.875]) * tint
+    gum = light * np.array([0.74, 0.44, 0.42])
+    flesh = light * np.array([0.80, 0.43, 0.40])
+    return tuple(  # type: ignore[return-value]
+        np.asarray(
+            np.clip(c.mean() * (1 - colourful) * skin / luma + c * colourful, 8, 238), np.float32
+        )
+        for c in (tooth, gum, flesh)
+    )
+
+
+def _arch(
+    jaw: Literal["upper", "lower"], scale: float, middle: Float64Array, rows: tuple[float, float]
+) -> Float64Array:
+    """Return (2, columns, 3) head-coordinate points of a dental arch at heights `rows`.
+
+    Args:
+        jaw: which arch.
+        scale: its size against the average.
+        middle: (3,) front of the arch at the midline.
+        rows: y of the two rows, relative to middle.
+    """
+    half_width, depth = (scale * mm / OUTER_EYE_DISTANCE_MM for mm in _ARCH_MM[jaw])
+    angle = np.linspace(0, 1.5, 400)
+    x, z = half_width * np.sin(angle), depth * (1 - np.cos(angle))
+    length = np.concatenate([[0], np.cumsum(np.hypot(np.diff(x), np.diff(z)))])
+    reach = scale * teeth.half_row_mm(jaw) / OUTER_EYE_DISTANCE_MM
+    along = np.linspace(-1, 1, _ARCH_COLUMNS) * min(reach, length[-1])
+    at = np.interp(np.abs(along), length, angle)
+    xs, zs = np.sign(along) * half_width * np.sin(at), depth * (1 - np.cos(at))
+    # The biting edges rise towards the back (curve of Spee).
+    spee = -0.10 * zs
+    return np.stack([np.stack([xs, row + spee, zs], -1) + middle for row in rows])
+
+
+def _own_teeth(
+    image: FloatArray, fit: FaceFit, skin: FloatArray
+) -> tuple[FloatArray, FloatArray, float, FloatArray | None]:
+    """Cut the photo's own upper teeth out.
+
+    Returns:
+        Premultiplied texture, its origin (2x px), how far the teeth end below the upper lip
+        (units, 0 where there are none), and the median colour of the teeth, if any are seen.
+    """
+    nothing = np.zeros((1, 1, 4), np.float32), np.zeros(2, np.float32), 0.0
+    if not fit.is_mouth_open:
+        return *nothing, None
+    unit = 2.0 * fit.head.unit_px
+    patch, inside, origin = _ring_patch(image, fit, _OWN_TEETH_PAD)
+    luma = blur(patch, 1.0).mean(-1)
+    opening = inside > 0.5
+    if opening.sum() < 40:
+        return *nothing, None
+    bright = float(np.percentile(luma[opening], 90))
+    saturation = (patch.max(-1) - patch.min(-1)) / (patch.max(-1) + 1)
+    tooth = smoothstep(luma, 0.52 * bright, 0.72 * bright) * smoothstep(-saturation, -0.62, -0.47)
+    cover = float((tooth * opening).sum() / opening.sum())
+    if bright < 0.5 * skin.mean() or cover < 0.12:
+        return *nothing, None
+    lit = opening & (luma >= np.percentile(luma[opening], 75))
+    colour = np.asarray(np.median(patch[lit], 0), np.float32)
+    if fit.lip_gap < _OWN_TEETH_GAP or cover < _OWN_TEETH_COVER:
+        return *nothing, colour
+    height, width = inside.shape
+    rows = np.arange(height, dtype=np.float32)[:, None]
+    lower_end = _row_boundary(luma / bright, inside, unit)
+    tooth = tooth * (inside > -0.5) * smoothstep(lower_end[None] - rows, -0.5, 1.5)
+    shown = np.maximum.accumulate(tooth[::-1], 0)[::-1]  # up from each column's lowest tooth
+    cut = np.minimum(shown, smoothstep(inside, -1.0, 1.0))
+    # Beneath the upper lip the teeth go on: repeat the colours of their visible upper end.
+    known = smoothstep(inside, 0.8, 2.2) * np.clip(tooth * 1.5, 0, 1)
+    filled = push_pull(patch, known)
+    hidden = shown * smoothstep(-rows, -0.5 * height, -0.4 * height) * (inside < 1.5)
+    alpha = np.maximum(cut, blur(hidden, 1.0))
+    own = np.clip(smoothstep(inside, 0.3, 1.8), 0, 1)[..., None]
+    texture = np.concatenate(
+        [(patch * own + filled * (1 - own)), np.full_like(alpha, 255)[..., None]], -1
+    )
+    texture = texture * alpha[..., None]
+    upper = fit.landmarks[list(LIP_INNER_UPPER), :2] * 2 + 0.5 - origin
+    third = slice(width * 2 // 5, width * 3 // 5)
+    lip_row = np.interp(np.arange(width), upper[:, 0], upper[:, 1])[third]
+    ends = (tooth[:, third] > 0.5) * rows
+    show = float(np.median(ends.max(0) - lip_row)) / unit
+    return np.asarray(texture, np.float32), np.array(origin, np.float32), max(show, 0.0), colour
+
+
+def _row_boundary(luma: FloatArray, inside: FloatArray, unit: float) -> FloatArray:
+    """Find where the upper teeth end: the darkest path across the lower part of the opening.
+
+    Dynamic programming over the columns; outside the opening a constant cost lets the path run
+    along the lower lip where no gap between the rows of teeth is seen.
+
+    Returns:
+        (width,) row of the path.
+    """
+    height, width = inside.shape
+    span = np.array(
+        [
+            np.flatnonzero(inside[:, x] > 0)[[0, -1]] if (inside[:, x] > 0).any() else (0, 0)
+            for x in range(width)
+        ]
+    )
+    rows = np.arange(height)[:, None]
+    part = (rows - span[:, 0]) / np.maximum(span[:, 1] - span[:, 0], 1)
+    cost = np.where(inside > 1.0, luma, 0.55) + np.where(part < 0.45, 4.0, 0.0)
+    cost = cost + np.where(part > 1.05, 2.0, 0.0)
+    cost[:, span[:, 1] <= span[:, 0]] = 0.0
+    total, back = cost[:, 0], np.zeros((height, width), np.int32)
+    for x in range(1, width):
+        step = np.stack([np.roll(total, 1) + 0.05, total, np.roll(total, -1) + 0.05])
+        step[0, 0] = step[2, -1] = 1e9
+        choice = step.argmin(0)
+        back[:, x] = np.arange(height) + choice - 1
+        total = step.min(0) + cost[:, x]
+    path = np.zeros(width, np.float32)
+    at = int(total.argmin())
+    for x in range(width - 1, -1, -1):
+        path[x] = at
+        at = int(back[at, x]) if x else at
+    smooth = blur(path[None], max(1.0, 0.008 * unit))[0]
+    return np.asarray(smooth, np.float32)
+
+
+def build_mouth(
+    fit: FaceFit, image2x: NDArray[np.floating] | NDArray[np.uint8], eyes: EyeAssets
+) -> MouthAssets:
+    """Model the mouth's inside.
+
+    Args:
+        fit: the fitted face.
+        image2x: (2S, 2S, 3) the photo.
+        eyes: the same portrait's, for the light on the white of the eyes.
+    """
+    image = np.asarray(image2x, np.float32)
+    head = fit.head
+    points = head.to_head(fit.landmarks)
+    skin = _skin_tone(image, fit)
+    tooth, gum, flesh = _tooth_colours(skin, _white_of_eyes(eyes))
+    own, own_origin, own_show, own_colour = _own_teeth(image, fit, skin)
+    if own_colour is not None and own_colour.max() - own_colour.min() < 80:
+        # Neighbours of the teeth in the photo: their own colour, lifted from the lips' shadow.
+        tooth = np.asarray(np.clip(own_colour * 1.06, 0, 240), np.float32)
+
+    corners = points[[61, 291]]
+    wide = float(np.linalg.norm(corners[1] - corners[0]))
+    wide = wide / (1 + 0.22 * fit.smile)  # a smile widens the mouth, not the jaw
+    scale = float(np.clip(wide / _MEAN_MOUTH_WIDTH, 0.86, 1.12))
+    mm = 1.0 / OUTER_EYE_DISTANCE_MM
+    upper, lower = points[LIP_INNER_UPPER[5]], points[LIP_INNER_LOWER[5]]
+    middle = (points[LIP_INNER_UPPER[5]] + points[LIP_INNER_LOWER[5]]) / 2
+    middle = np.array([corners[:, 0].mean() * 0.5 + middle[0] * 0.5, 0.0, upper[2]])
+    middle[1] = upper[1] + _UPPER_LIP_CLOSES * max(float(lower[1] - upper[1]), 0.0)
+    middle[2] += _LIP_THICKNESS_MM * mm
+    strip = scale * teeth.STRIP_HEIGHT_MM * mm
+    edge = _INCISAL_SHOW_MM * mm
+    upper_rows = (edge - teeth.EDGE_ROW * strip, edge + (1 - teeth.EDGE_ROW) * strip)
+    low = edge - _OVERBITE_MM * mm
+    lower_strip = 0.92 * strip
+    lower_rows = (low - (1 - teeth.EDGE_ROW) * lower_strip, low + teeth.EDGE_ROW * lower_strip)
+    back = np.array([0.0, 0.0, _OVERJET_MM * mm])
+    tip = middle + np.array([0.0, low + 1.5 * mm, 8.0 * mm])
+
+    def stored(head_points: Float64Array) -> FloatArray:
+        frame = head.to_frame(head_points)
+        return camera_from_frame(frame, head, fit.size_px).astype(np.float32)
+
+    softness = photo_blur(fit)
+    texel = 2 * head.unit_px * mm * scale * 2 * teeth.half_row_mm("upper") / teeth.WIDTH_PX
+    strips = []
+    for jaw, tone in (("upper", 1.0), ("lower", 0.90)):
+        painted = teeth.paint_teeth(jaw, tooth * tone, gum * tone)  # type: ignore[arg-type]
+        strips.append(blur(painted, max(0.3, 0.8 * softness / texel)))
+    seam_line = fit.landmarks[list(LIP_INNER_UPPER + LIP_INNER_LOWER), :2] * 2 + 0.5
+    lip = _lip_tone(image, fit)
+    if fit.is_mouth_open:
+        seam = 0.38 * lip * np.array([1.0, 0.86, 0.86])
+    else:
+        seam = np.percentile(sample(image, seam_line), 20, axis=0)
+    return MouthAssets(
+        lip_ids=np.array([LIP_INNER_UPPER, LIP_INNER_LOWER], np.int32),
+        outer_ids=np.array([LIP_OUTER_UPPER, LIP_OUTER_LOWER], np.int32),
+        lip_rest=stored(points[np.array([LIP_INNER_UPPER, LIP_INNER_LOWER])]),
+        axes=head.rotation.astype(np.float32),
+        unit=np.array([head.unit_px], np.float32),
+        is_open=np.array([fit.is_mouth_open], np.float32),
+        cavity=(0.27 * flesh * np.array([1.0, 0.72, 0.72])).astype(np.float32),
+        tongue=flesh,
+        seam=np.asarray(seam, np.float32),
+        arch_upper=stored(_arch("upper", scale, middle, upper_rows)),
+        arch_lower=stored(_arch("lower", scale, middle + back, lower_rows)),
+        teeth_upper=strips[0],
+        teeth_lower=strips[1],
+        tongue_tip=stored(tip),
+        tongue_half_width=np.array([0.20 * scale], np.float32),
+        own_teeth=own,
+        own_origin=own_origin,
+        own_show=np.array([own_show], np.float32),
+        softness=np.array([softness], np.float32),
+    )
+
+
+def _lip_tone(image: FloatArray, fit: FaceFit) -> FloatArray:
+    """Return the median colour of the lips between their inner and outer line."""
+    inner = fit.landmarks[list(LIP_INNER_UPPER[2:9] + LIP_INNER_LOWER[2:9]), :2]
+    outer = fit.landmarks[list(LIP_OUTER_UPPER[2:9] + LIP_OUTER_LOWER[2:9]), :2]
+    spots = np.concatenate([inner + k * (outer - inner) for k in (0.35, 0.5, 0.65)]) * 2 + 0.5
+    return np.asarray(np.median(sample(image, spots), 0), np.float32)
+
+
+def fill_mouth(foreground: FloatArray, fit: FaceFit) -> None:
+    """Paint lip colour over an open mouth in the skin texture, so that closed lips show no teeth.
+
+    Args:
+        foreground: (2S, 2S, 3) float32 0..255, changed in place; untouched for closed mouths.
+        fit: the fitted face.
+    """
+    if not fit.is_mouth_open:
+        return
+    unit = 2.0 * fit.head.unit_px
+    patch, inside, _ = _ring_patch(foreground, fit, 0.12)
+    lip = _lip_tone(foreground, fit)
+
+    def redness(colours: FloatArray) -> FloatArray:
+        return np.asarray(
+            (colours[..., 0] - colours[..., 1:].mean(-1)) / (colours.mean(-1) + 8), np.float32
+        )
+
+    # A rim of teeth or darkness outside the inner line (its landmarks err by a px or two).
+    rl = float(redness(lip))
+    pale = np.clip((0.72 * rl - redness(patch)) / (0.25 * abs(rl) + 0.02), 0, 1)
+    dark = smoothstep(-patch.mean(-1), -0.62 * float(lip.mean()), -0.42 * float(lip.mean()))
+    rim = np.maximum(pale, dark) * smoothstep(inside, -0.05 * unit, -0.03 * unit)
+    rim = cv2.dilate(np.asarray(rim, np.float32), np.ones((3, 3), np.uint8))
+    cover = np.maximum(smoothstep(inside + 0.010 * unit, -1.0, 1.0), rim)
+    cover = blur(np.asarray(cover, np.float32), 1.0)
+    known = (cover < 0.05) & (inside < 0) & (inside > -0.075 * unit)
+    filled = push_pull(patch, known)
+    # Lips turn inwards to where they meet, and darken.
+    shade = 1 - 0.22 * smoothstep(inside, -0.02 * unit, 0.012 * unit)
+    patch[:] = patch * (1 - cover[..., None]) + filled * (shade * cover)[..., None]
