@@ -1,0 +1,234 @@
+"""The streaming network: log-mel frames in, visemes and articulators out, at 50 Hz.
+
+Causal: two 10 ms mel frames -> strided convolution -> dilated causal convolutions -> GRU -> one
+head per look-ahead. The head of look-ahead L, at step i, describes the mouth at
+(i + 1) * 20 ms - L, and has heard the audio up to (i + 1) * 20 ms: it looks L ahead exactly.
+
+Convention: features are (batch, 2 * steps, mels), outputs (batch, steps, ...). State tensors carry
+the batch in dimension 0 (the GRU's too), so sessions are batched by concatenation.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from avatar_service.audio.mel import NUM_MELS
+from avatar_service.errors import AvatarError, Reason
+from avatar_service.motion.visemes import ARTICULATORS, NUM_ARTICULATORS, NUM_VISEMES, VISEMES
+
+STEP_SECS: Final = 0.02
+STEP_NANOS: Final = 20_000_000
+MELS_PER_STEP: Final = 2
+WEIGHTS_SCHEMA: Final = "avatar.articulation.v1"
+_STEM_KERNEL: Final = 6
+_KERNEL: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ArticulationNetConfig:
+    """Shape of the network.
+
+    Attributes:
+        channels: width of the convolutions.
+        hidden: width of the GRU.
+        dilations: of the causal convolutions, in steps of 20 ms.
+        look_ahead_steps: one head each, in steps of 20 ms.
+    """
+
+    channels: int = 256
+    hidden: int = 320
+    dilations: tuple[int, ...] = (1, 2, 4, 8)
+    look_ahead_steps: tuple[int, ...] = (2, 4)
+
+    @property
+    def head_width(self) -> int:
+        """Outputs of one head: viseme logits, then articulators."""
+        return NUM_VISEMES + NUM_ARTICULATORS
+
+
+@dataclass(slots=True)
+class ArticulationOutput:
+    """What the network says, per head.
+
+    Attributes:
+        viseme_logits: (batch, steps, heads, 15).
+        articulators: (batch, steps, heads, 7) LOGITS of the curves 0..1.
+    """
+
+    viseme_logits: Tensor
+    articulators: Tensor
+
+
+class NetState:
+    """The memory of a batch of streams.
+
+    Attributes:
+        mels: (batch, 4, mels) normalised mel frames before the next step.
+        convolutions: one (batch, channels, 2 * dilation) per convolution.
+        hidden: (batch, hidden) of the GRU.
+    """
+
+    __slots__ = ("convolutions", "hidden", "mels")
+
+    def __init__(self, mels: Tensor, convolutions: list[Tensor], hidden: Tensor) -> None:
+        self.mels = mels
+        self.convolutions = convolutions
+        self.hidden = hidden
+
+    @staticmethod
+    def cat(states: list[NetState]) -> NetState:
+        """Join the states of several batches into one batch."""
+        layers = zip(*(state.convolutions for state in states), strict=True)
+        return NetState(
+            torch.cat([state.mels for state in states]),
+            [torch.cat(layer) for layer in layers],
+            torch.cat([state.hidden for state in states]),
+        )
+
+    def split(self) -> list[NetState]:
+        """Give each stream of the batch its own state back."""
+        return [
+            NetState(
+                self.mels[i : i + 1],
+                [layer[i : i + 1] for layer in self.convolutions],
+                self.hidden[i : i + 1],
+            )
+            for i in range(len(self.hidden))
+        ]
+
+
+class ArticulationNet(nn.Module):
+    """The network itself; see the module's text for its shape and timing."""
+
+    mel_mean: Tensor
+    mel_scale: Tensor
+
+    def __init__(self, config: ArticulationNetConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or ArticulationNetConfig()
+        width = self.config.channels
+        self.register_buffer("mel_mean", torch.zeros(NUM_MELS))
+        self.register_buffer("mel_scale", torch.ones(NUM_MELS))
+        self.stem = nn.Conv1d(NUM_MELS, width, _STEM_KERNEL, stride=MELS_PER_STEP)
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(width, width, _KERNEL, dilation=d) for d in self.config.dilations
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in self.config.dilations)
+        self.memory = nn.GRU(width, self.config.hidden, batch_first=True)
+        heads = len(self.config.look_ahead_steps)
+        self.mix = nn.Linear(width + self.config.hidden, 192)
+        self.heads = nn.Linear(192, heads * self.config.head_width)
+        self.dropout = nn.Dropout(0.1)
+
+    def initial_state(self, batch: int = 1) -> NetState:
+        """State of streams that have heard nothing but silence before (zeros after the norm)."""
+        config = self.config
+        return NetState(
+            torch.zeros(batch, _STEM_KERNEL - MELS_PER_STEP, NUM_MELS),
+            [torch.zeros(batch, config.channels, (_KERNEL - 1) * d) for d in config.dilations],
+            torch.zeros(batch, config.hidden),
+        )
+
+    def forward(self, features: Tensor, state: NetState) -> tuple[ArticulationOutput, NetState]:
+        """Hear some steps.
+
+        Args:
+            features: (batch, 2 * steps, 80) log-mel frames, steps >= 1.
+            state: what the streams heard before; not changed.
+
+        Returns:
+            The outputs of these steps and the state after them.
+        """
+        mels = (features - self.mel_mean) * self.mel_scale  # (B, 2T, M)
+        mels = torch.cat([state.mels, mels], dim=1)  # (B, 4 + 2T, M)
+        x = functional.gelu(self.stem(mels.transpose(1, 2)))  # (B, C, T)
+        tails: list[Tensor] = []
+        for convolution, norm, tail in zip(
+            self.convolutions, self.norms, state.convolutions, strict=True
+        ):
+            context = torch.cat([tail, x], dim=2)  # (B, C, 2d + T)
+            tails.append(context[:, :, -tail.shape[2] :])
+            y = norm(convolution(context).transpose(1, 2)).transpose(1, 2)
+            x = x + functional.gelu(y)
+        x = self.dropout(x.transpose(1, 2))  # (B, T, C)
+        heard, hidden = self.memory(x, state.hidden[None])
+        z = functional.gelu(self.mix(torch.cat([self.dropout(heard), x], dim=2)))
+        batch, steps, _ = z.shape
+        out = self.heads(z).view(batch, steps, -1, self.config.head_width)
+        output = ArticulationOutput(out[..., :NUM_VISEMES], out[..., NUM_VISEMES:])
+        kept = mels[:, mels.shape[1] - state.mels.shape[1] :]
+        return output, NetState(kept, tails, hidden[0])
+
+    def set_normalisation(self, mean: np.ndarray, deviation: np.ndarray) -> None:
+        """Fix the mean and standard deviation of each mel band, both (80,)."""
+        self.mel_mean.copy_(torch.from_numpy(mean))
+        self.mel_scale.copy_(torch.from_numpy(1.0 / np.maximum(deviation, 1e-3)))
+
+
+def num_parameters(net: nn.Module) -> int:
+    """Count the trained parameters."""
+    return sum(parameter.numel() for parameter in net.parameters())
+
+
+def save_weights(net: ArticulationNet, path: Path, metadata: dict[str, Any]) -> None:
+    """Write float16 weights (npz, no pickle) and their description beside them (JSON)."""
+    arrays = {
+        name: tensor.detach().cpu().numpy().astype(np.float16)
+        for name, tensor in net.state_dict().items()
+    }
+    np.savez_compressed(path, **arrays)
+    config = {f.name: getattr(net.config, f.name) for f in fields(net.config)}
+    description = {
+        "schema": WEIGHTS_SCHEMA,
+        "config": config,
+        "visemes": VISEMES,
+        "articulators": ARTICULATORS,
+        "parameters": num_parameters(net),
+        **metadata,
+    }
+    path.with_suffix(".json").write_text(json.dumps(description, indent=1) + "\n", "utf-8")
+
+
+def load_weights(path: Path | None = None) -> ArticulationNet:
+    """Read a trained network, ready for inference.
+
+    Args:
+        path: npz with its JSON beside it; None means the weights that come with the package.
+
+    Raises:
+        AvatarError: MODELS_NOT_AVAILABLE where the files are missing, of another schema, or do
+            not fit the network.
+    """
+    if path is None:
+        path = Path(str(resources.files("avatar_service.motion") / "weights" / "articulation.npz"))
+    try:
+        description = json.loads(path.with_suffix(".json").read_text("utf-8"))
+        if description["schema"] != WEIGHTS_SCHEMA:
+            raise ValueError(f"schema {description['schema']!r}, not {WEIGHTS_SCHEMA!r}")
+        if tuple(description["articulators"]) != ARTICULATORS:
+            raise ValueError("another list of articulators")
+        shape = description["config"]
+        config = ArticulationNetConfig(
+            channels=int(shape["channels"]),
+            hidden=int(shape["hidden"]),
+            dilations=tuple(shape["dilations"]),
+            look_ahead_steps=tuple(shape["look_ahead_steps"]),
+        )
+        net = ArticulationNet(config)
+        with np.load(path) as stored:
+            tensors = {n: torch.from_numpy(stored[n].astype(np.float32)) for n in stored.files}
+        net.load_state_dict(tensors)
+    except (OSError, ValueError, KeyError, RuntimeError) as fault:
+        raise AvatarError(
+            Reason.MODELS_NOT_AVAILABLE, f"articulation weights {path.name}: {fault}"
+        ) from fault
+    return net.eval()

@@ -1,0 +1,140 @@
+"""From the network's soft curves to seals that close, hold and open, and a mouth that rests.
+
+A 20 ms step of a network is unsure about lip closures; shown as it is, the lips would hover half
+closed. A seal is therefore decided with hysteresis, then drawn with 40 ms ramps and a length
+within limits. Everything is causal: step k of the output needs no input after step k.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from avatar_service.motion.visemes import CLOSURE, JAW, LABIODENTAL, NUM_ARTICULATORS, SHAPES
+from avatar_service.signals import Float32Array
+
+_RAMP_PER_STEP: Final = 0.5
+"""40 ms from open to sealed at 20 ms a step."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealLimits:
+    """When a seal begins and ends.
+
+    Attributes:
+        begin: level of the curve at which the lips set off.
+        end: level under which they part again.
+        min_steps: fewest steps decided as sealed (the first of them is the ramp).
+        max_steps: most; None leaves the length to the curve.
+        gap_steps: steps after a seal in which no other begins.
+    """
+
+    begin: float = 0.45
+    end: float = 0.3
+    min_steps: int = 4
+    max_steps: int | None = 8
+    gap_steps: int = 2
+
+
+class Seal:
+    """One contact (lip on lip, or lip on teeth) of one stream."""
+
+    def __init__(self, limits: SealLimits) -> None:
+        self._limits = limits
+        self.reset()
+
+    def reset(self) -> None:
+        """Open at once, and forget."""
+        self._value = 0.0
+        self._closed_steps = 0
+        self._open_steps = 1 << 30
+
+    def step(self, level: float) -> float:
+        """Take the curve's next level (0..1) and return the contact's next value (0..1)."""
+        limits = self._limits
+        if self._closed_steps:
+            over = limits.max_steps is not None and self._closed_steps >= limits.max_steps
+            if over or (self._closed_steps >= limits.min_steps and level < limits.end):
+                self._closed_steps, self._open_steps = 0, 0
+            else:
+                self._closed_steps += 1
+        elif level >= limits.begin and self._open_steps >= limits.gap_steps:
+            self._closed_steps = 1
+        else:
+            self._open_steps += 1
+        target = 1.0 if self._closed_steps else 0.0
+        change = np.clip(target - self._value, -_RAMP_PER_STEP, _RAMP_PER_STEP)
+        self._value += float(change)
+        return self._value
+
+
+REST: Final[Float32Array] = np.zeros(NUM_ARTICULATORS, np.float32)
+_PAUSE_LEVEL: Final = 0.5
+_PAUSE_STEPS: Final = 3
+"""Silence of stops is shorter than this, 60 ms; longer silence is a pause."""
+_SETTLE: Final = 0.55
+"""Share of the way to rest left after each step of a pause (time constant 33 ms)."""
+_WAKE: Final = 0.5
+"""Share of the way back to speech made in each step."""
+
+
+class RestGate:
+    """Brings the mouth to rest in pauses and lets it go when speech begins."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Start in a pause."""
+        self._silent_steps = _PAUSE_STEPS
+        self._awake = 0.0
+
+    def step(self, silence: float) -> float:
+        """Take the probability of silence; return how awake the mouth is, 0 at rest, 1 free."""
+        self._silent_steps = self._silent_steps + 1 if silence > _PAUSE_LEVEL else 0
+        if self._silent_steps >= _PAUSE_STEPS:
+            self._awake *= _SETTLE
+            self._awake = self._awake if self._awake > 0.01 else 0.0
+        elif not self._silent_steps:
+            self._awake = min(1.0, self._awake + _WAKE)
+        return self._awake
+
+
+class MouthShaper:
+    """Turns raw articulator rows of one stream into the rows that are shown."""
+
+    def __init__(
+        self, bilabial: SealLimits | None = None, labiodental: SealLimits | None = None
+    ) -> None:
+        self._bilabial = Seal(bilabial or SealLimits())
+        self._labiodental = Seal(labiodental or SealLimits(min_steps=3, max_steps=None))
+        self._gate = RestGate()
+
+    def reset(self) -> None:
+        """Forget the stream; the mouth is at rest."""
+        self._bilabial.reset()
+        self._labiodental.reset()
+        self._gate.reset()
+
+    def step(self, articulators: Float32Array, silence: float) -> Float32Array:
+        """Shape one step.
+
+        Args:
+            articulators: (7,) raw curves 0..1.
+            silence: probability that nothing is said, 0..1.
+
+        Returns:
+            (7,) float32 0..1.
+        """
+        awake = self._gate.step(silence)
+        shaped = articulators * awake + REST * (1 - awake)
+        seal = self._bilabial.step(float(articulators[CLOSURE]) if awake > 0 else 0.0)
+        contact = self._labiodental.step(float(shaped[LABIODENTAL]))
+        shaped[CLOSURE] = seal
+        # Lips cannot be sealed and touch the teeth at once; the seal is what viewers notice.
+        shaped[LABIODENTAL] = contact * (1 - seal)
+        under_seal = SHAPES["P"].jaw
+        shaped[JAW] -= 0.5 * seal * max(0.0, float(shaped[JAW]) - under_seal)
+        return np.asarray(shaped, np.float32)

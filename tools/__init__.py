@@ -1,0 +1,1 @@
+"""Commands that build, train and check the project; not part of the package."""

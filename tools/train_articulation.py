@@ -1,0 +1,240 @@
+"""Train the speech-to-articulation network on one CPU thread; resumes from its checkpoint.
+
+    python -m tools.train_articulation --corpus corpus --steps 9000 --out out/articulation
+
+Writes OUT/checkpoint.pt as it goes and, with `--export FILE.npz`, the float16 weights with their
+description at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from avatar_service.audio.mel import log_mel
+from avatar_service.motion.articulation_net import (
+    ArticulationNet,
+    ArticulationNetConfig,
+    ArticulationOutput,
+    num_parameters,
+    save_weights,
+)
+from avatar_service.motion.coarticulation import GRID_SECS, viseme_grid
+from avatar_service.motion.visemes import CLOSURE, LABIODENTAL, VISEME_INDEX
+from tools.corpus.batches import Batch, BatchMaker
+from tools.corpus.store import Utterance
+
+_CLASS_WEIGHTS: Final = {"PP": 1.6, "FF": 1.6, "TH": 1.2, "ou": 1.2}
+_EVENT_POSITIVE_WEIGHT: Final = 2.0
+"""How much more a missed closure costs than a false one."""
+_SMOOTH_COLUMNS: Final = (0, 2, 3, 4, 6)
+_SMOOTH_WEIGHT: Final = 8.0
+_EVENT_WEIGHT: Final = 0.6
+_VELOCITY_WEIGHT: Final = 20.0
+_BOUNDARY_WEIGHT: Final = 0.5
+"""A step whose neighbour has another viseme counts less: labels are not exact to 20 ms."""
+_WARM_UP: Final = 0.05
+_PEAK_RATE: Final = 2.5e-3
+_EMA: Final = 0.998
+
+
+def _shifted(target: Tensor, look_ahead: int, steps: int) -> Tensor:
+    """Targets of one head: its step i describes column i + 1 - look_ahead."""
+    first = look_ahead - 1
+    return target[:, 0 : steps - first]
+
+
+def loss_of(output: ArticulationOutput, batch: Batch, look_aheads: tuple[int, ...]) -> Tensor:
+    """Compute the training loss, averaged over the heads."""
+    weights = torch.ones(output.viseme_logits.shape[-1])
+    for name, weight in _CLASS_WEIGHTS.items():
+        weights[VISEME_INDEX[name]] = weight
+    visemes = torch.from_numpy(batch.visemes)
+    curves = torch.from_numpy(batch.curves)
+    stable = torch.ones_like(visemes, dtype=torch.float32)
+    changes = visemes[:, 1:] != visemes[:, :-1]
+    stable[:, 1:][changes] = _BOUNDARY_WEIGHT
+    stable[:, :-1][changes] = _BOUNDARY_WEIGHT
+    steps = output.viseme_logits.shape[1]
+    total = torch.zeros(())
+    for head, look_ahead in enumerate(look_aheads):
+        labels = _shifted(visemes, look_ahead, steps)
+        wanted = _shifted(curves, look_ahead, steps)
+        certainty = _shifted(stable, look_ahead, steps)
+        logits = output.viseme_logits[:, look_ahead - 1 :, head].float()
+        raw = output.articulators[:, look_ahead - 1 :, head].float()
+        known = (labels >= 0).float()
+        class_loss = functional.cross_entropy(
+            logits.transpose(1, 2),
+            labels.clamp(min=0),
+            weight=weights,
+            reduction="none",
+            label_smoothing=0.03,
+        )
+        total = total + (class_loss * certainty * known).sum() / known.sum()
+        smooth = torch.sigmoid(raw[..., _SMOOTH_COLUMNS])
+        target = wanted[..., _SMOOTH_COLUMNS]
+        error = (smooth - target).square() * known[..., None]
+        total = total + _SMOOTH_WEIGHT * error.mean()
+        velocity = (smooth.diff(dim=1) - target.diff(dim=1)).square() * known[:, 1:, None]
+        total = total + _VELOCITY_WEIGHT * velocity.mean()
+        for column in (CLOSURE, LABIODENTAL):
+            event = functional.binary_cross_entropy_with_logits(
+                raw[..., column],
+                wanted[..., column],
+                pos_weight=torch.tensor(_EVENT_POSITIVE_WEIGHT),
+                reduction="none",
+            )
+            total = total + _EVENT_WEIGHT * (event * known).sum() / known.sum()
+    return total / len(look_aheads)
+
+
+@torch.no_grad()
+def validate(net: ArticulationNet, utterances: list[Utterance]) -> dict[str, float]:
+    """Frame figures on real held-out clips, by look-ahead: accuracy +-20 ms and jaw-free events."""
+    net.eval()
+    figures: dict[str, float] = {}
+    stride = round(0.02 / GRID_SECS)
+    for head, look_ahead in enumerate(net.config.look_ahead_steps):
+        right = count = hits = events = false = found = 0
+        for utterance in utterances:
+            padded = np.pad(utterance.samples, (0, look_ahead * 320))
+            padded = np.divide(padded, 32768, dtype=np.float32)
+            features = torch.from_numpy(log_mel(padded))[None]
+            features = features[:, : features.shape[1] // 2 * 2]
+            output, _ = net(features, net.initial_state())
+            guess = output.viseme_logits[0, look_ahead - 1 :, head].argmax(-1).numpy()
+            sealed = torch.sigmoid(output.articulators[0, look_ahead - 1 :, head, CLOSURE]) > 0.5
+            labels = viseme_grid(utterance.phones, len(utterance.samples) / 16000)[::stride]
+            steps = min(len(labels), len(guess))
+            labels, guess, seal = labels[:steps], guess[:steps], sealed.numpy()[:steps]
+            near = np.stack([labels, np.roll(labels, 1), np.roll(labels, -1)])
+            speech = labels > 0
+            right += int((near == guess)[:, speech].any(axis=0).sum())
+            count += int(speech.sum())
+            bilabial = np.flatnonzero(np.diff((labels == 1).astype(int)) == 1) + 1
+            events += len(bilabial)
+            hits += sum(bool(seal[max(0, i - 2) : i + 5].any()) for i in bilabial)
+            starts = np.flatnonzero(np.diff(seal.astype(int)) == 1) + 1
+            found += len(starts)
+            false += sum(not (labels[max(0, i - 3) : i + 5] == 1).any() for i in starts)
+        name = f"{look_ahead * 20}ms"
+        figures[f"tolerant_accuracy_{name}"] = round(right / max(1, count), 4)
+        figures[f"closure_recall_{name}"] = round(hits / max(1, events), 4)
+        figures[f"closure_false_{name}"] = round(false / max(1, found), 4)
+    net.train()
+    return figures
+
+
+def _rate(progress: float) -> float:
+    """One cycle: linear warm-up, cosine decay."""
+    if progress < _WARM_UP:
+        return progress / _WARM_UP
+    return 0.5 * (1 + float(np.cos(np.pi * (progress - _WARM_UP) / (1 - _WARM_UP)))) + 1e-3
+
+
+def _commit() -> str:
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def _start(
+    options: argparse.Namespace, maker: BatchMaker
+) -> tuple[ArticulationNet, ArticulationNet, torch.optim.Optimizer, int]:
+    net, average = (ArticulationNet(ArticulationNetConfig()) for _ in range(2))
+    optimiser = torch.optim.AdamW(net.parameters(), _PEAK_RATE, weight_decay=0.02)
+    checkpoint: Path = options.out / "checkpoint.pt"
+    if checkpoint.exists():
+        kept: dict[str, Any] = torch.load(checkpoint, weights_only=True)
+        net.load_state_dict(kept["net"])
+        average.load_state_dict(kept["average"])
+        optimiser.load_state_dict(kept["optimiser"])
+        return net, average, optimiser, int(kept["step"])
+    probe = np.concatenate([maker.draw(16).features for _ in range(6)]).reshape(-1, 80)
+    net.set_normalisation(probe.mean(0), probe.std(0))
+    average.load_state_dict(net.state_dict())
+    return net, average, optimiser, 0
+
+
+def main() -> None:
+    """Parse the command line and train."""
+    parser = argparse.ArgumentParser(description="Train the articulation network.")
+    parser.add_argument("--corpus", type=Path, default=Path("corpus"))
+    parser.add_argument("--out", type=Path, default=Path("out/articulation"))
+    parser.add_argument("--steps", type=int, default=9000)
+    parser.add_argument("--batch", type=int, default=20)
+    parser.add_argument("--crop-steps", type=int, default=200, help="of 20 ms each")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--export", type=Path, help="npz to write the float16 weights to")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    options.out.mkdir(parents=True, exist_ok=True)
+    maker = BatchMaker(options.corpus, options.crop_steps, options.seed)
+    net, average, optimiser, first = _start(options, maker)
+    print(f"{maker.secs / 3600:.2f} h, {num_parameters(net)} parameters, from step {first}")
+    look_aheads = net.config.look_ahead_steps
+    started, running = time.monotonic(), 0.0
+    for step in range(first, options.steps):
+        rate = _PEAK_RATE * _rate(step / options.steps)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        batch = maker.draw(options.batch)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            output, _ = net(torch.from_numpy(batch.features), net.initial_state(options.batch))
+            loss = loss_of(output, batch, look_aheads)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimiser.step()
+        decay = min(_EMA, (step + 1) / (step + 10))
+        with torch.no_grad():
+            for kept, new in zip(average.parameters(), net.parameters(), strict=True):
+                kept.lerp_(new, 1 - decay)
+        running += (loss.item() - running) / min(step - first + 1, 200)
+        if (step + 1) % 100 == 0:
+            pace = (time.monotonic() - started) / (step + 1 - first)
+            print(f"{step + 1} loss {running:.4f} rate {rate:.1e} {pace:.3f} s/step", flush=True)
+        if (step + 1) % 1000 == 0 or step + 1 == options.steps:
+            print("   ", validate(average, maker.validation), flush=True)
+            state = {
+                "net": net.state_dict(),
+                "average": average.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "step": step + 1,
+            }
+            torch.save(state, options.out / "checkpoint.partial")
+            (options.out / "checkpoint.partial").replace(options.out / "checkpoint.pt")
+    if options.export:
+        _export(average, maker, options)
+
+
+def _export(net: ArticulationNet, maker: BatchMaker, options: argparse.Namespace) -> None:
+    heard = options.steps * options.batch * options.crop_steps * 0.02 / 3600
+    metadata = {
+        "trained": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "commit": _commit(),
+        "corpus_hours": round(maker.secs / 3600, 2),
+        "hours_heard": round(heard, 1),
+        "steps": options.steps,
+        "batch": options.batch,
+        "seed": options.seed,
+        "validation": validate(net, maker.validation),
+    }
+    save_weights(net, options.export, metadata)
+    print(f"wrote {options.export}")
+
+
+if __name__ == "__main__":
+    main()
