@@ -127,6 +127,19 @@ class AudioEcho:
     role: AudioRole = AudioRole.SPEAK
 
 
+@dataclass(frozen=True, slots=True)
+class PhonesIgnored:
+    """Known phones were sent that steer nothing."""
+
+    pts_nanos: int
+    num_phones: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatisticsDue:
+    """The figures of now are to be sent to this reader."""
+
+
 class FrameEncoding(Enum):
     """Pixels inside the gRPC stream."""
 
@@ -168,6 +181,8 @@ SessionEvent = (
     | ReaderBehind
     | ObserversChanged
     | SessionEnding
+    | PhonesIgnored
+    | StatisticsDue
 )
 StreamItem = SessionEvent | AudioEcho | EncodedFrame | FrameAnnounced | MotionFrame
 DROPPABLE: Final = (EncodedFrame, FrameAnnounced, MotionFrame)

@@ -23,12 +23,14 @@ import numpy as np
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.session.clock import Clock, FrameGrid, PlaybackClock
 from avatar_service.session.events import (
+    AudioClipped,
     AudioLate,
     ControlsApplied,
     FrameEncoding,
     FramesLate,
     FramesSkipped,
     Interrupted,
+    PhonesIgnored,
     SegmentEnded,
     SessionEnding,
     StreamItem,
@@ -53,6 +55,8 @@ RETRY_NANOS: Final = 4 * MILLI
 """A frame that the motion stage does not give out yet is asked for again after this time."""
 MAX_STEP_FRAMES: Final = 4
 """Frames of one session in one tick, so that a session that lags does not starve the others."""
+
+MAX_PENDING_CONTROLS: Final = 256
 
 
 class Pacing(Enum):
@@ -107,6 +111,8 @@ class Session:
         self.fanout = fanout
         self.stats = SessionStats(float(settings.rate))
         self.is_closed = False
+        self.end_message = ""
+        self.end_reason: Reason | None = None
         self._clock = clock
         self._motion = motion
         self._renderer = renderer
@@ -156,6 +162,11 @@ class Session:
             return self._speech.ahead_nanos
 
     @property
+    def gap_nanos_total(self) -> int:
+        """Silence that had to stand in for late audio so far."""
+        return self._speech.gap_nanos_total
+
+    @property
     def drift_nanos(self) -> int:
         """Session clock against playback; positive: the session is ahead."""
         with self._lock:
@@ -172,6 +183,8 @@ class Session:
         with self._lock:
             self._check_open()
             for item in self._speech.push(pcm, self._earliest()):
+                if isinstance(item, AudioClipped):
+                    self.stats.clipped += item.num_samples
                 self._tell(item)
 
     def end_segment(self, role: AudioRole, segment_id: str = "") -> None:
@@ -205,12 +218,22 @@ class Session:
         """Change the controls at `effective_pts`, 0 for as early as possible."""
         with self._lock:
             self._check_open()
+            if len(self._pending_controls) >= MAX_PENDING_CONTROLS:
+                raise AvatarError(
+                    Reason.QUOTA_EXCEEDED,
+                    f"{MAX_PENDING_CONTROLS} control changes wait; send fewer at once",
+                )
             self._pending_controls.append(_PendingControls(controls, effective_pts, change_id))
 
     def acknowledge(self, played_pts_nanos: int) -> None:
         """Take note that the client hears `played_pts_nanos` now."""
         with self._lock:
             self._playback.acknowledge(played_pts_nanos, self._clock.now_nanos())
+
+    def ignore_phones(self, num_phones: int) -> None:
+        """Say that known phones steer nothing here (CAPABILITY_KNOWN_PHONES is not offered)."""
+        self.stats.phones_ignored += num_phones
+        self._tell(PhonesIgnored(self.pts_nanos, num_phones))
 
     # What the scheduler calls.
 
@@ -268,6 +291,7 @@ class Session:
             if self.is_closed:
                 return
             self.is_closed = True
+            self.end_message, self.end_reason = message, reason
         self._tell(SessionEnding(message, reason))
         self.fanout.close()
         for publisher in self._publishers:

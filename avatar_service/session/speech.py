@@ -18,7 +18,7 @@ from avatar_service.session.events import (
     SegmentStarted,
     StreamItem,
 )
-from avatar_service.session.timeline import SAMPLE_NANOS, SAMPLE_RATE_HZ, AudioLine, LineItem, merge
+from avatar_service.session.timeline import SAMPLE_NANOS, SAMPLE_RATE_HZ, AudioLine, LineItem, join
 from avatar_service.signals import AudioRole
 
 
@@ -155,8 +155,8 @@ class SpeechInput:
         return voice.line.clear(epoch)
 
     def read(self, until: int) -> list[LineItem]:
-        """Hand out both voices up to sample `until` as one line without gaps."""
-        return merge(self.speak.read(until), self._voices[AudioRole.LISTEN].line)
+        """Hand out both voices up to sample `until`."""
+        return join(self.speak.read(until), self._voices[AudioRole.LISTEN].line)
 
     def _next_name(self) -> str:
         self._num_named += 1

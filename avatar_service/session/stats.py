@@ -46,6 +46,8 @@ class SessionStats:
         late: published frames that were not readable at pts + playout delay.
         skipped: pictures left out because they were late before they could be rendered.
         audio_gaps: times that an open segment ran out of samples.
+        clipped: samples beyond full scale.
+        phones_ignored: known phones that steered nothing.
         speech_secs: speech consumed.
         publish_ms: session time at publication minus pts, milliseconds.
         motion_ms: CPU time of the motion stage per frame, milliseconds.
@@ -60,6 +62,8 @@ class SessionStats:
         self.late = 0
         self.skipped = 0
         self.audio_gaps = 0
+        self.clipped = 0
+        self.phones_ignored = 0
         self.speech_secs = 0.0
         self.publish_ms = Recent(window)
         self.motion_ms = Recent(window)

@@ -193,20 +193,18 @@ class AudioLine:
             items.append(Starvation(self._front * SAMPLE_NANOS, segment.segment_id))
 
 
-def merge(speak: list[LineItem], listen: AudioLine) -> list[LineItem]:
-    """Put the partner's voice into the stretches in which the avatar itself is silent.
+def join(speak: list[LineItem], listen: AudioLine) -> list[LineItem]:
+    """Add the partner's voice, read in step, to the stretches of the avatar's own line.
 
-    `listen` is read in step; while both speak, the avatar's own voice goes on the line.
+    The own line stays without gaps; the partner's chunks stand before the stretch they accompany.
     """
-    merged: list[LineItem] = []
+    joined: list[LineItem] = []
     for item in speak:
-        if not isinstance(item, AudioChunk):
-            merged.append(item)
-            continue
-        heard = listen.read(item.pts_nanos // SAMPLE_NANOS + len(item.samples))
-        if item.is_speech or all(not h.is_speech for h in heard if isinstance(h, AudioChunk)):
-            merged.append(item)
-        else:
-            merged.extend(h for h in heard if isinstance(h, AudioChunk) and len(h.samples))
-        merged.extend(h for h in heard if isinstance(h, SegmentEnd))
-    return merged
+        if isinstance(item, AudioChunk):
+            for heard in listen.read(item.pts_nanos // SAMPLE_NANOS + len(item.samples)):
+                if isinstance(heard, SegmentEnd) or (
+                    isinstance(heard, AudioChunk) and heard.is_speech
+                ):
+                    joined.append(heard)
+        joined.append(item)
+    return joined

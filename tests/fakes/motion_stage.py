@@ -12,7 +12,7 @@ import numpy as np
 from avatar_service.schema import EXPRESSION_INDEX, NUM_EXPRESSIONS
 from avatar_service.session.clock import FrameGrid
 from avatar_service.session.timeline import SAMPLE_NANOS
-from avatar_service.signals import AudioChunk, Controls, MotionFrame
+from avatar_service.signals import AudioChunk, AudioRole, Controls, MotionFrame
 
 
 class FakeMotionStage:
@@ -28,6 +28,7 @@ class FakeMotionStage:
         self.controls_at: list[tuple[int, Controls]] = []
         self.resets: list[int] = []
         self.chunks: list[AudioChunk] = []
+        self.heard: list[AudioChunk] = []
         self.is_closed = False
         self.head_yaw = 0.0
         self._lookahead = lookahead_nanos
@@ -40,12 +41,14 @@ class FakeMotionStage:
         return len(self._levels)
 
     def push(self, chunk: AudioChunk) -> None:
+        if chunk.role is AudioRole.LISTEN:
+            self.heard.append(chunk)
+            return
         if chunk.pts_nanos != self.num_samples * SAMPLE_NANOS:
             raise ValueError(f"gap in the line: {chunk.pts_nanos} after {self.num_samples} samples")
         self.chunks.append(chunk)
         self._levels = np.concatenate([self._levels, chunk.samples])
-        is_own = chunk.is_speech and chunk.role.value == "speak"
-        self._flags = np.concatenate([self._flags, np.full(len(chunk.samples), is_own)])
+        self._flags = np.concatenate([self._flags, np.full(len(chunk.samples), chunk.is_speech)])
 
     def pull(self) -> Iterator[MotionFrame]:
         while (pts := self.grid.pts_of(self._next)) + self._lookahead <= (

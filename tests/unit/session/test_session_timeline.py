@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.session.timeline import AudioLine, Starvation, merge
+from avatar_service.session.timeline import AudioLine, Starvation, join
 from avatar_service.signals import AudioChunk, AudioRole, SegmentEnd
 
 pytestmark = pytest.mark.unit
@@ -109,16 +109,19 @@ def test_too_much_audio_ahead_is_refused() -> None:
     assert fault.value.reason is Reason.AUDIO_TOO_FAR_AHEAD
 
 
-def test_the_partner_is_heard_only_while_the_avatar_is_silent() -> None:
+def test_the_partners_voice_accompanies_the_own_line() -> None:
     speak, listen = line(), line(AudioRole.LISTEN)
     listen.begin("partner")
-    listen.append(ones(300), earliest=0)
+    listen.append(ones(300), earliest=50)
     speak.begin("own")
     speak.append(ones(100), earliest=100)
     speak.finish()
-    items = merge(speak.read(250), listen)
-    roles = [(i.role, len(i.samples)) for i in items if isinstance(i, AudioChunk) and i.is_speech]
-    assert roles == [(AudioRole.LISTEN, 100), (AudioRole.SPEAK, 100), (AudioRole.LISTEN, 50)]
+    items = [i for i in join(speak.read(250), listen) if isinstance(i, AudioChunk)]
+    own = [(i.pts_nanos // 62_500, i.is_speech) for i in items if i.role is AudioRole.SPEAK]
+    heard = [i for i in items if i.role is AudioRole.LISTEN]
+    assert own == [(0, False), (100, True), (200, False)]
+    assert all(i.is_speech for i in heard)
+    assert sum(len(i.samples) for i in heard) == 200
     assert listen.front == speak.front == 250
 
 

@@ -1,0 +1,215 @@
+"""Avatars on disk: one folder each under AVATAR_HOME, named by the hash of what it was made from.
+
+A folder holds the photo, the consent it rests on, the facts and the fitted portraits by size. It
+is made aside and renamed into place whole; deleting erases all of it. Only this user can enter.
+Blocking; the server calls it on worker threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import secrets
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from avatar_service.errors import AvatarError, Reason
+from avatar_service.provenance.consent import Consent, read_consent, write_consent
+
+log = logging.getLogger(__name__)
+
+DEFAULT_SIZE_PX: Final = 512
+_PARTIAL: Final = ".partial-"
+
+
+@dataclass(frozen=True, slots=True)
+class FitFacts:
+    """What fitting a photo told.
+
+    Attributes:
+        width_px, height_px: of the photo, after the EXIF rotation.
+        notes: lines for a person.
+    """
+
+    width_px: int
+    height_px: int
+    notes: tuple[str, ...] = ()
+
+
+Fit = Callable[[bytes, str, int, Path], FitFacts]
+"""Fit a photo (bytes, crop, size_px) and write the portrait to a path."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAvatar:
+    """One avatar and the facts about it; `create_time` is aware."""
+
+    avatar_id: str
+    display_name: str
+    create_time: datetime
+    consent: Consent
+    crop: str
+    photo_width_px: int
+    photo_height_px: int
+    photo_sha256: str
+    notes: tuple[str, ...]
+
+
+class AvatarStore:
+    """The avatars of this service.
+
+    Args:
+        home: folder that holds the folder `avatars`.
+        rig_version: changes whenever portraits made before cannot be used any more.
+        fit: see Fit.
+    """
+
+    def __init__(self, home: Path, *, rig_version: int, fit: Fit, max_avatars: int) -> None:
+        self._folder = home / "avatars"
+        self._rig_version = rig_version
+        self._fit = fit
+        self._max_avatars = max_avatars
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise AvatarError(
+                Reason.INVALID_FILE, f"cannot make the folder {self._folder}: {error.strerror}"
+            ) from error
+        for left_over in self._folder.glob(_PARTIAL + "*"):
+            shutil.rmtree(left_over, ignore_errors=True)
+
+    def create(
+        self, photo: bytes, *, crop: str, display_name: str, consent: Consent
+    ) -> StoredAvatar:
+        """Make an avatar; the same photo gives the same one, with the newest statement.
+
+        Raises CONSENT_REQUIRED, QUOTA_EXCEEDED, STORAGE_EXHAUSTED and what the fit raises.
+        """
+        consent.check()
+        digest = hashlib.sha256(photo)
+        sha256 = digest.hexdigest()
+        digest.update(f"|{crop}|{self._rig_version}".encode())
+        avatar_id = digest.hexdigest()[:32]
+        place = self._folder / avatar_id
+        if place.is_dir():
+            self._update(place, display_name, consent)
+            return self.get(avatar_id)
+        if sum(1 for _ in self._folder.iterdir()) >= self._max_avatars:
+            raise AvatarError(
+                Reason.QUOTA_EXCEEDED,
+                f"{self._max_avatars} avatars are stored; delete one that is not needed",
+            )
+        partial = self._folder / (_PARTIAL + secrets.token_hex(8))
+        try:
+            partial.mkdir(mode=0o700)
+            facts = self._fit(photo, crop, DEFAULT_SIZE_PX, partial / _portrait(DEFAULT_SIZE_PX))
+            (partial / "photo").write_bytes(photo)
+            write_consent(partial / "consent.json", consent)
+            record = {
+                "display_name": display_name,
+                "create_time": datetime.now(UTC).isoformat(),
+                "crop": crop,
+                "photo_width_px": facts.width_px,
+                "photo_height_px": facts.height_px,
+                "photo_sha256": sha256,
+                "notes": list(facts.notes),
+                "rig_version": self._rig_version,
+            }
+            (partial / "avatar.json").write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+            if not place.is_dir():  # another call may have made the same one meanwhile
+                partial.rename(place)
+        except OSError as error:
+            raise AvatarError(
+                Reason.STORAGE_EXHAUSTED, f"the avatar cannot be stored: {error.strerror}"
+            ) from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        return self.get(avatar_id)
+
+    def get(self, avatar_id: str) -> StoredAvatar:
+        """Return an avatar. Raises AVATAR_NOT_FOUND."""
+        place = self._place(avatar_id)
+        record = _read_record(place / "avatar.json")
+        return StoredAvatar(
+            avatar_id=avatar_id,
+            display_name=record["display_name"],
+            create_time=datetime.fromisoformat(record["create_time"]),
+            consent=read_consent(place / "consent.json"),
+            crop=record["crop"],
+            photo_width_px=record["photo_width_px"],
+            photo_height_px=record["photo_height_px"],
+            photo_sha256=record["photo_sha256"],
+            notes=tuple(record["notes"]),
+        )
+
+    def list_all(self) -> list[StoredAvatar]:
+        """Return all avatars, newest first; damaged ones are logged and left out."""
+        avatars = []
+        for path in self._folder.iterdir():
+            if path.name.startswith(_PARTIAL):
+                continue
+            try:
+                avatars.append(self.get(path.name))
+            except AvatarError as error:
+                log.error("avatar %s: %s", path.name, error.reason)
+        return sorted(avatars, key=lambda a: (a.create_time, a.avatar_id), reverse=True)
+
+    def delete(self, avatar_id: str) -> None:
+        """Erase an avatar with its photo and everything derived. Raises AVATAR_NOT_FOUND."""
+        place = self._place(avatar_id)
+        gone = self._folder / (_PARTIAL + secrets.token_hex(8))
+        place.rename(gone)  # from here on nobody finds it
+        shutil.rmtree(gone)
+
+    def portrait_path(self, avatar_id: str, size_px: int) -> Path:
+        """Return the portrait fitted for a frame size, making it where it is the first of its size.
+
+        Raises AVATAR_NOT_FOUND, and CONSENT_REQUIRED once the consent has expired.
+        """
+        place = self._place(avatar_id)
+        read_consent(place / "consent.json").check()
+        path = place / _portrait(size_px)
+        if not path.is_file():
+            crop = _read_record(place / "avatar.json")["crop"]
+            partial = place / f"{_PARTIAL}{secrets.token_hex(8)}.npz"
+            try:
+                self._fit((place / "photo").read_bytes(), crop, size_px, partial)
+                partial.rename(path)
+            finally:
+                partial.unlink(missing_ok=True)
+        return path
+
+    def _place(self, avatar_id: str) -> Path:
+        place = self._folder / avatar_id
+        is_name = len(avatar_id) == 32 and set(avatar_id) <= set("0123456789abcdef")
+        if not is_name or not place.is_dir():
+            raise AvatarError(
+                Reason.AVATAR_NOT_FOUND, "there is no avatar of this id", field="avatar_id"
+            )
+        return place
+
+    def _update(self, place: Path, display_name: str, consent: Consent) -> None:
+        write_consent(place / "consent.json", consent)
+        record = _read_record(place / "avatar.json")
+        if display_name and display_name != record["display_name"]:
+            record["display_name"] = display_name
+            (place / "avatar.json").write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+
+
+def _portrait(size_px: int) -> str:
+    return f"portrait_{size_px}.npz"
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    try:
+        record: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise AvatarError(
+            Reason.INVALID_FILE, "the stored avatar is damaged; delete it and make it again"
+        ) from error
+    return record
