@@ -1,0 +1,42 @@
+"""The tree of commands; each one lives in a file of its own and imports what it needs late."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from avatar_service import __version__
+from avatar_service.cli import animate, bench, demo, models, serve
+from avatar_service.cli.console import out
+from avatar_service.cli.doctor import doctor
+
+app = typer.Typer(
+    name="avatar",
+    help="One portrait photo and speech in, a living face out.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,
+)
+app.command()(demo.demo)
+app.command()(animate.animate)
+app.command()(serve.serve)
+app.command()(doctor)
+app.add_typer(models.app, name="models")
+app.add_typer(bench.app, name="bench")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        out.print(__version__, highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it."),
+    ] = False,
+) -> None:
+    """One portrait photo and speech in, a living face out."""

@@ -1,0 +1,83 @@
+"""`avatar bench`: figures with machine, date and commit, never judged by a test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avatar_service.cli.console import progress, say
+from avatar_service.cli.report import publish
+
+app = typer.Typer(help="Measure: render, motion, service, transport.", no_args_is_help=True)
+
+JsonOption = Annotated[
+    Path | None, typer.Option("--json", help="Write the figures here.", dir_okay=False)
+]
+PortraitOption = Annotated[Path | None, typer.Option(help="A photo; default: the demo's.")]
+
+
+@app.command()
+def render(
+    portrait: PortraitOption = None,
+    frames: Annotated[int, typer.Option(min=10, help="Frames to render.")] = 400,
+    size: Annotated[int, typer.Option(help="256, 512 or 1024 pixels.")] = 512,
+    json: JsonOption = None,
+) -> None:
+    """Time the CPU renderer, all of it and per stage, on one core."""
+    from avatar_service.cli.portraits import load_portrait
+    from avatar_service.render.bench import bench_render
+
+    figures = bench_render(load_portrait(portrait, size_px=size), frames=frames, size_px=size)
+    publish(f"render, {size}x{size}, one core, {frames} frames", figures, json)
+
+
+@app.command()
+def motion(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Clips with phone labels: NAME.wav and NAME.json.")
+    ] = None,
+    json: JsonOption = None,
+) -> None:
+    """Score the lips on labelled speech (table of docs/models/articulation.md)."""
+    from avatar_service.motion.bench import bench_motion
+
+    with progress() as bar:
+        task = bar.add_task("scoring", total=None)
+
+        def advance(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        figures = bench_motion(folder, progress=advance)
+    publish("motion on labelled speech", figures, json)
+
+
+@app.command()
+def service(
+    sessions: Annotated[int, typer.Option(min=1, max=256, help="Clients at once.")] = 1,
+    seconds: Annotated[float, typer.Option(min=1, help="How long to stream.")] = 60.0,
+    size: Annotated[int, typer.Option(help="256, 512 or 1024 pixels.")] = 512,
+    portrait: PortraitOption = None,
+    json: JsonOption = None,
+) -> None:
+    """Stream speech in real time through a real service to real clients and time it."""
+    from avatar_service.cli.portraits import read_photo
+    from avatar_service.session.bench import bench_service
+
+    say(f"{sessions} session(s), {seconds:g} s of speech each in real time ...")
+    figures = bench_service(
+        photo=read_photo(portrait), sessions=sessions, seconds=seconds, size_px=size
+    )
+    publish(f"service, {sessions} session(s), {size}x{size}", figures, json)
+
+
+@app.command()
+def transport(
+    frames: Annotated[int, typer.Option(min=60, help="Frames per transport.")] = 600,
+    json: JsonOption = None,
+) -> None:
+    """Time publish until copied, 512x512 RGBA at 60 fps, for each transport."""
+    from avatar_service.transports.bench import bench_transport
+
+    publish("transports, 1 MiB frames at 60 fps", bench_transport(frames=frames), json)

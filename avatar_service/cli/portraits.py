@@ -1,0 +1,61 @@
+"""The portrait a command works on: the user's, or the public-domain one of scikit-image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from avatar_service.cli.console import say
+from avatar_service.errors import AvatarError, Reason
+
+if TYPE_CHECKING:
+    from avatar_service.portrait.portrait import Portrait
+
+
+def default_portrait_bytes() -> bytes:
+    """Return the photo of Eileen Collins (NASA, public domain) that scikit-image ships, as PNG.
+
+    Raises:
+        AvatarError: INVALID_FILE where scikit-image is not installed.
+    """
+    try:
+        from skimage import data, io  # noqa: F401
+    except ImportError:
+        raise AvatarError(
+            Reason.INVALID_FILE,
+            "the default portrait comes with scikit-image: "
+            "pip install 'avatar-service[demo]', or name a photo with --portrait",
+        ) from None
+    import cv2
+
+    ok, encoded = cv2.imencode(".png", data.astronaut()[..., ::-1])
+    if not ok:
+        raise AvatarError(Reason.BUG, "the default portrait could not be encoded")
+    return encoded.tobytes()
+
+
+def read_photo(path: Path | None) -> bytes:
+    """Read the photo named by the user, or the default one.
+
+    Raises:
+        AvatarError: INVALID_FILE.
+    """
+    if path is None:
+        return default_portrait_bytes()
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        message = f"photo {path}: {error.strerror or 'cannot be read'}"
+        raise AvatarError(Reason.INVALID_FILE, message) from error
+
+
+def load_portrait(path: Path | None, *, size_px: int = 512, crop: str = "face") -> Portrait:
+    """Make (or take from the cache) the rig of a photo, telling what is remarkable about it."""
+    from avatar_service.portrait.models import ensure_models
+    from avatar_service.portrait.portrait import Portrait
+
+    ensure_models(say)
+    portrait = Portrait.from_image(read_photo(path), crop=crop, size_px=size_px)
+    for notice in portrait.notices:
+        say(f"note: {notice}")
+    return portrait

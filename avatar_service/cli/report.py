@@ -1,0 +1,79 @@
+"""How a benchmark says where and when it was measured; the same for every `avatar bench`."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.table import Table
+
+from avatar_service import __version__
+from avatar_service.cli.console import out
+from avatar_service.export.video import check_writable
+
+Metrics = Mapping[str, object]
+
+
+def machine() -> str:
+    """Name the processor, its cores in use, the system and Python."""
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                name = line.partition(":")[2].strip()
+                break
+    count = getattr(os, "process_cpu_count", os.cpu_count)()
+    return f"{name}, {count} cores, {platform.system()}, Python {platform.python_version()}"
+
+
+def commit() -> str:
+    """Name the commit of the source tree, with + when it has changes; else the version."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        head = subprocess.run(
+            [*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        status = subprocess.run(
+            [*git, "status", "--porcelain", "--untracked-files=no"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return f"version {__version__}"
+    return head + ("+" if status.strip() else "")
+
+
+def publish(title: str, metrics: Metrics, json_path: Path | None) -> None:
+    """Print the table of a benchmark and write it as JSON where asked.
+
+    The file holds {"machine", "date", "commit", "metrics"}; nested metrics keep their nesting.
+    """
+    date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    where = {"machine": machine(), "date": date, "commit": commit()}
+    table = Table(title=title, caption=f"{where['machine']}; {date}; {where['commit']}")
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    for name, value in flatten(metrics).items():
+        table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+    out.print(table)
+    if json_path is not None:
+        check_writable(json_path)
+        json_path.write_text(json.dumps({**where, "metrics": dict(metrics)}, indent=1) + "\n")
+
+
+def flatten(metrics: Metrics, prefix: str = "") -> dict[str, object]:
+    """Turn nested metrics into dotted names: {"a": {"b": 1}} to {"a.b": 1}."""
+    flat: dict[str, object] = {}
+    for name, value in metrics.items():
+        if isinstance(value, Mapping):
+            flat.update(flatten(value, f"{prefix}{name}."))
+        else:
+            flat[prefix + name] = value
+    return flat

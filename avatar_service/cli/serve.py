@@ -1,0 +1,57 @@
+"""`avatar serve`: run the service until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    listen: Annotated[
+        str | None, typer.Option(help="HOST:PORT; port 0 takes a free one. [127.0.0.1:50551]")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N.")] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="File with the bearer token; needed beyond loopback.")
+    ] = None,
+    tls_certificate: Annotated[Path | None, typer.Option(help="PEM; needed beyond loopback.")] = None,
+    tls_private_key: Annotated[Path | None, typer.Option(help="PEM.")] = None,
+    tls_client_ca: Annotated[Path | None, typer.Option(help="PEM; asks clients for one.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Rendering threads; 0: one per core.")] = None,
+    max_sessions: Annotated[int | None, typer.Option(help="Most sessions at once.")] = None,
+    zmq_endpoint: Annotated[
+        str | None, typer.Option(help="Publish over ZeroMQ too: ipc://PATH or tcp://HOST:PORT.")
+    ] = None,
+    shm_group: Annotated[
+        str | None, typer.Option(help="Group whose members may read the shared-memory rings.")
+    ] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file; every setting also has AVATAR_* variables.")
+    ] = None,
+) -> None:
+    """Run the service: gRPC for control; shared memory, ZeroMQ and gRPC for frames and motion."""
+    from avatar_service.cli.console import say
+    from avatar_service.config import load_config
+    from avatar_service.portrait.models import ensure_models
+    from avatar_service.server.main import run
+
+    options: dict[str, object] = {
+        "listen": listen,
+        "device": device,
+        "token_file": token_file,
+        "tls.certificate": tls_certificate,
+        "tls.private_key": tls_private_key,
+        "tls.client_ca": tls_client_ca,
+        "workers": workers,
+        "limits.max_sessions": max_sessions,
+        "zmq.endpoint": zmq_endpoint,
+        "zmq.enabled": None if zmq_endpoint is None else True,
+        "shm.group": shm_group,
+        "log_level": log_level,
+    }
+    settings = load_config(options, toml_file=config)
+    ensure_models(say)
+    run(settings)

@@ -1,0 +1,54 @@
+"""The sound of a finished video: the source file's own, not the 16 kHz that the lips hear."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import av
+import av.error
+import numpy as np
+
+from avatar_service.errors import AvatarError, Reason
+from avatar_service.signals import Float32Array
+
+SOUND_RATE_HZ: Final = 48_000
+
+
+def count_channels(path: Path) -> int:
+    """Tell whether a file's first audio track is mono (1) or more (2: it is mixed to stereo).
+
+    Raises:
+        AvatarError: INVALID_FILE.
+    """
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise AvatarError(Reason.INVALID_FILE, f"{path.name} has no audio track")
+            return 1 if container.streams.audio[0].channels == 1 else 2
+    except av.error.FFmpegError as error:
+        raise AvatarError(
+            Reason.INVALID_FILE, f"{path.name} is not a file that can be read ({error.strerror})"
+        ) from error
+
+
+def stream_sound(path: Path, *, start_secs: float, num_channels: int) -> Iterator[Float32Array]:
+    """Yield a file's sound from `start_secs` on.
+
+    Yields:
+        (num_samples, num_channels) float32 at SOUND_RATE_HZ.
+    """
+    resampler = av.AudioResampler(
+        format="fltp", layout="mono" if num_channels == 1 else "stereo", rate=SOUND_RATE_HZ
+    )
+    skip = round(start_secs * SOUND_RATE_HZ)
+    with av.open(str(path), metadata_errors="replace") as container:
+        for decoded in container.decode(audio=0):
+            decoded.pts = None  # gaps in broken files must not move what follows
+            for frame in resampler.resample(decoded):
+                block = np.ascontiguousarray(frame.to_ndarray().T)
+                dropped = min(skip, len(block))
+                skip -= dropped
+                if len(block) > dropped:
+                    yield block[dropped:]
