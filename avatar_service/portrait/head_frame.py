@@ -56,7 +56,7 @@ class HeadFrame:
     @property
     def pitch(self) -> float:
         """How far the head looks down in the photo, radians."""
-        return float(np.arctan2(-self.rotation[2, 1], self.rotation[1, 1]))
+        return float(np.arctan2(self.rotation[2, 1], self.rotation[1, 1]))
 
 
 def fit_head_frame(landmarks: Float64Array) -> HeadFrame:

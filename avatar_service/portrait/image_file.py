@@ -53,7 +53,7 @@ def load_image(source: bytes | Path, *, max_side_px: int = MAX_SIDE_PX) -> Loade
         AvatarError: INVALID_IMAGE with the reason, where it is no picture, is cut short, or
             exceeds MAX_FILE_BYTES or MAX_PIXELS.
     """
-    data = _read(source)
+    data = read_photo(source)
     if not data:
         raise _invalid("The photo is empty.")
     if len(data) > MAX_FILE_BYTES:
@@ -92,7 +92,12 @@ def load_image(source: bytes | Path, *, max_side_px: int = MAX_SIDE_PX) -> Loade
         raise _invalid("The photo needs more memory than there is; make it smaller.") from error
 
 
-def _read(source: bytes | Path) -> bytes:
+def read_photo(source: bytes | Path) -> bytes:
+    """Return the photo file's bytes.
+
+    Raises:
+        AvatarError: INVALID_IMAGE where the file cannot be read or is too large.
+    """
     if isinstance(source, bytes):
         return source
     try:

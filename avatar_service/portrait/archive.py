@@ -1,0 +1,136 @@
+"""A portrait as one file: a numpy archive without pickle, and the cache of fitted portraits.
+
+Nested dataclasses are flattened to names with dots; numbers and texts become 0-d arrays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import typing
+import zipfile
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
+
+import numpy as np
+
+from avatar_service.config import cache_dir
+from avatar_service.errors import AvatarError, Reason
+
+_KIND: Final = "avatar.portrait"
+_MAX_BYTES: Final = 500_000_000
+_T = TypeVar("_T")
+
+
+def check_size(size_px: int, allowed: tuple[int, ...]) -> None:
+    """Raise INVALID_FIELD unless the size is one of those allowed."""
+    if size_px not in allowed:
+        texts = ", ".join(str(size) for size in allowed)
+        raise AvatarError(
+            Reason.INVALID_FIELD, f"Size {size_px} is not offered; use {texts}.", field="size_px"
+        )
+
+
+def save(portrait: object, path: Path, version: int) -> None:
+    """Write a (nested) dataclass to one file; an interrupted write leaves nothing behind.
+
+    Raises:
+        AvatarError: INVALID_FILE where the path cannot be written.
+    """
+    arrays = {"kind": np.array(_KIND), "version": np.array(version), **_flatten(portrait, "")}
+    try:
+        handle, scratch = tempfile.mkstemp(prefix=".portrait-", suffix=".npz", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez(file, **arrays)
+            os.replace(scratch, path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(scratch)
+    except OSError as error:
+        raise AvatarError(
+            Reason.INVALID_FILE, f"The portrait cannot be written: {error.strerror}."
+        ) from error
+
+
+def load(path: Path, kind: type[_T], version: int) -> _T:
+    """Read a dataclass that save wrote.
+
+    Raises:
+        AvatarError: INVALID_FILE, damaged, of another kind or version.
+    """
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise ValueError("too large")
+        with np.load(path, allow_pickle=False) as data:
+            arrays = {name: data[name] for name in data.files}
+        if str(arrays["kind"]) != _KIND:
+            raise ValueError("another kind")
+        found = int(arrays["version"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise AvatarError(
+            Reason.INVALID_FILE, "The file is no stored portrait, or it is damaged."
+        ) from error
+    if found != version:
+        raise AvatarError(
+            Reason.INVALID_FILE,
+            f"The portrait was stored by version {found}; this is version {version}. "
+            "Create it again from the photo.",
+        )
+    try:
+        return cast(_T, _rebuild(kind, arrays, ""))
+    except (KeyError, ValueError, TypeError) as error:
+        raise AvatarError(Reason.INVALID_FILE, "The stored portrait is incomplete.") from error
+
+
+def cache_path(content_hash: str) -> Path:
+    """Return where the fitted portrait of a photo is cached."""
+    return cache_dir() / "portraits" / f"{content_hash}.npz"
+
+
+def load_cached(path: Path, kind: type[_T], version: int) -> _T | None:
+    """Read a cached portrait; a damaged one is dropped and None returned."""
+    try:
+        return load(path, kind, version)
+    except AvatarError:
+        # The photo is at hand, so nothing is lost: it is fitted again.
+        with contextlib.suppress(OSError):
+            path.unlink()
+        return None
+
+
+def save_cached(portrait: object, path: Path, version: int) -> None:
+    """Write to the cache where that is possible; an unwritable cache costs time only."""
+    with contextlib.suppress(OSError, AvatarError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save(portrait, path, version)
+
+
+def _flatten(value: Any, prefix: str) -> dict[str, Any]:
+    arrays: dict[str, Any] = {}
+    for entry in fields(value):
+        item, name = getattr(value, entry.name), prefix + entry.name
+        if is_dataclass(item):
+            arrays |= _flatten(item, name + ".")
+        else:
+            arrays[name] = np.asarray(item)
+    return arrays
+
+
+def _rebuild(kind: type, arrays: Mapping[str, Any], prefix: str) -> object:
+    hints = typing.get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for entry in fields(kind):
+        hint, name = hints[entry.name], prefix + entry.name
+        if is_dataclass(hint):
+            values[entry.name] = _rebuild(cast(type, hint), arrays, name + ".")
+        elif hint in (int, float, bool, str):
+            values[entry.name] = hint(arrays[name].item())
+        elif typing.get_origin(hint) is tuple:
+            values[entry.name] = tuple(str(text) for text in arrays[name])
+        else:
+            values[entry.name] = arrays[name]
+    return kind(**values)

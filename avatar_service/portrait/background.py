@@ -1,0 +1,58 @@
+"""The room behind the person: what the photo shows, repaired where the person stood."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from avatar_service.portrait.patch_tools import push_pull
+from avatar_service.signals import Float32Array, UInt8Array
+
+_TELEA_RADIUS_PX: Final = 4
+_KNOWN_SHARE: Final = 0.001
+"""With less background than this there is nothing to repair from."""
+
+
+def repair_background(image: UInt8Array, alpha: Float32Array) -> UInt8Array:
+    """Return (S, S, 3) uint8: the frame without the person.
+
+    Near the outline, where a moving head uncovers it, structure is continued inwards (Telea, An
+    Image Inpainting Technique Based on the Fast Marching Method, 2004); deeper inside it fades to
+    a smooth fill. Grain as in the photo is added.
+    """
+    size = image.shape[0]
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (13, 13))
+    hidden = cv2.dilate((alpha > 0.02).astype(np.uint8), disc)
+    known = hidden == 0
+    if known.mean() < _KNOWN_SHARE:
+        return image.copy()
+    half = (size // 2, size // 2)
+    small_hidden = (cv2.resize(hidden * 255, half, interpolation=cv2.INTER_AREA) > 0).astype(
+        np.uint8
+    )
+    small = cv2.resize(image, half, interpolation=cv2.INTER_AREA)
+    # Only a band of the hidden area is ever seen: fill its core smoothly, inpaint the band.
+    smooth = push_pull(small.astype(np.float32), small_hidden == 0)
+    depth = cv2.distanceTransform(small_hidden, cv2.DIST_L2, 3)
+    band_px = size / 16
+    start = np.where((depth > band_px)[..., None], smooth, small).clip(0, 255).astype(np.uint8)
+    band = ((small_hidden > 0) & (depth <= band_px)).astype(np.uint8)
+    painted = cv2.inpaint(start, band, _TELEA_RADIUS_PX, cv2.INPAINT_TELEA).astype(np.float32)
+    fade = np.clip(depth / (0.8 * band_px), 0, 1)[..., None]
+    soft = cv2.GaussianBlur(painted, (0, 0), size / 100)
+    fill = cv2.resize(
+        painted * (1 - fade) + soft * fade, (size, size), interpolation=cv2.INTER_CUBIC
+    )
+    fill += _grain_like(image, known)
+    keep = (cv2.GaussianBlur(known.astype(np.float32), (0, 0), 2) * known)[..., None]
+    return np.clip(image * keep + fill * (1 - keep) + 0.5, 0, 255).astype(np.uint8)
+
+
+def _grain_like(image: UInt8Array, known: np.ndarray) -> Float32Array:
+    """Return (S, S, 1) noise as strong as the photo's own where it is known."""
+    fine = image.astype(np.float32) - cv2.GaussianBlur(image, (0, 0), 2).astype(np.float32)
+    strength = min(float(fine[known].std()), 6.0) * 0.8
+    rng = np.random.default_rng(0)  # fixed: a portrait is reproducible
+    return rng.normal(0, strength, (*known.shape, 1)).astype(np.float32)

@@ -1,0 +1,147 @@
+"""Depth of hair, neck and body, and how far each vertex follows the head.
+
+The landmark model gives depths for the face only. Outside it, depth runs from the outline of the
+face back to the silhouette; the torso stays behind and does not turn with the head.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import cv2
+import numpy as np
+import scipy.sparse as sp
+import scipy.sparse.linalg as sla
+from numpy.typing import NDArray
+
+from avatar_service.portrait import topology
+from avatar_service.portrait.face_fit import FaceFit
+from avatar_service.portrait.landmark_nets import Float64Array
+from avatar_service.portrait.mesh import FaceMesh
+
+_MAX_SLOPE: Final = 1.15
+"""Largest depth step of an edge per step in the image: steeper ones tear when the head turns."""
+_RELAX_PASSES: Final = 80
+
+
+@dataclass(frozen=True, slots=True)
+class BodyFields:
+    """The mesh with depths, and its weights.
+
+    Attributes:
+        mesh: with z filled in everywhere.
+        skin_weight: (V,) 1 moves with the head, 0 with the torso.
+    """
+
+    mesh: FaceMesh
+    skin_weight: Float64Array
+
+
+def add_depth(mesh: FaceMesh, fit: FaceFit) -> BodyFields:
+    """Fill in the outer depths and the skin weights."""
+    harmonic = _Harmonic(mesh)
+    head = fit.head
+    position = head.to_head(_with_depth(mesh.vertices, head.center[2]))
+    chin = float(head.to_head(fit.landmarks[topology.CHIN])[1])
+    depth = _outer_depth(mesh, fit, harmonic, position, chin)
+    vertices = _with_depth(mesh.vertices, _relax(mesh, depth))
+    return BodyFields(
+        mesh=replace(mesh, vertices=vertices),
+        skin_weight=_skin_weight(mesh, harmonic, position, chin),
+    )
+
+
+class _Harmonic:
+    """Smoothest extension of fixed values over the mesh (edge weights 1 / length)."""
+
+    def __init__(self, mesh: FaceMesh) -> None:
+        a, b = mesh.edges.T
+        length = np.linalg.norm(mesh.vertices[a, :2] - mesh.vertices[b, :2], axis=1)
+        weight = 1 / np.maximum(length, 1.0)
+        self._count = len(mesh.vertices)
+        adjacency = sp.coo_matrix(
+            (np.r_[weight, weight], (np.r_[a, b], np.r_[b, a])), (self._count, self._count)
+        ).tocsr()
+        self._laplacian = (sp.diags(np.asarray(adjacency.sum(1)).ravel()) - adjacency).tocsr()
+
+    def extend(self, fixed: NDArray[np.intp], values: Float64Array) -> Float64Array:
+        """Return (V,) values that equal `values` at the vertices `fixed`.
+
+        Parts of the mesh without any fixed vertex keep 0.
+        """
+        result = np.zeros(self._count)
+        result[fixed] = values
+        free = np.setdiff1d(np.arange(self._count), fixed)
+        rows = self._laplacian[free]
+        # The small diagonal decides parts that touch no fixed vertex.
+        system = rows[:, free] + 1e-9 * sp.eye(len(free))
+        result[free] = sla.spsolve(system.tocsc(), -rows[:, fixed] @ result[fixed])
+        return result
+
+
+def _outer_depth(
+    mesh: FaceMesh, fit: FaceFit, harmonic: _Harmonic, position: Float64Array, chin: float
+) -> Float64Array:
+    unit, outer, oval = fit.head.unit_px, mesh.outer, mesh.oval.astype(np.intp)
+    solid = cv2.erode((fit.canvas_alpha > 0.5).astype(np.uint8), np.ones((9, 9), np.uint8))
+    pixels = np.clip(np.round(mesh.vertices[outer, :2]) + fit.margin_px, 0, len(solid) - 1)
+    columns, rows = pixels.astype(int).T
+    silhouette = outer[solid[rows, columns] == 0]
+    # 0 at the face's outline, 1 at the silhouette.
+    outward = harmonic.extend(
+        np.r_[oval, silhouette], np.r_[np.zeros(len(oval)), np.ones(len(silhouette))]
+    )
+    outline_depth = harmonic.extend(oval, mesh.vertices[oval, 2])
+    ears = fit.head.to_head(fit.landmarks[list(topology.EAR_POINTS)]).mean(0)
+    middle = float(fit.head.to_frame(np.array([0.0, ears[1], ears[2]]))[2]) + 0.12 * unit
+    back = np.maximum(middle, outline_depth + 0.10 * unit)
+    t = np.clip(outward, 0, 1)
+    depth = outline_depth + (back - outline_depth) * (0.35 * t + 0.65 * t * t)
+    is_body = _smoothstep(position[:, 1], chin - 0.05, chin + 0.5)
+    body_depth = 0.75 * middle + 0.25 * outline_depth
+    result = mesh.vertices[:, 2].copy()
+    result[outer] = (depth * (1 - is_body) + body_depth * is_body)[outer]
+    return result
+
+
+def _relax(mesh: FaceMesh, depth: Float64Array) -> Float64Array:
+    """Flatten edges steeper than _MAX_SLOPE; this cures most tearing at the silhouette."""
+    a, b = mesh.edges.T
+    count = len(depth)
+    length = np.linalg.norm(mesh.vertices[a, :2] - mesh.vertices[b, :2], axis=1)
+    limit = _MAX_SLOPE * np.maximum(length, 0.5)
+    degree = np.maximum(np.bincount(mesh.edges.ravel(), minlength=count), 1)
+    z = depth.copy()
+    for _ in range(_RELAX_PASSES):
+        step = z[b] - z[a]
+        excess = np.sign(step) * np.maximum(np.abs(step) - limit, 0)
+        z += 0.9 * (np.bincount(a, excess, count) - np.bincount(b, excess, count)) / degree
+    return z
+
+
+def _skin_weight(
+    mesh: FaceMesh, harmonic: _Harmonic, position: Float64Array, chin: float
+) -> Float64Array:
+    outer = mesh.outer
+    x, y = np.abs(position[outer, 0]), position[outer, 1]
+    head = outer[y < chin - 0.45]
+    torso = outer[(y > chin + 0.62) | ((y > chin + 0.30) & (x > 0.95))]
+    face = np.arange(mesh.num_face)
+    fixed = np.r_[face, head, torso]
+    values = np.r_[np.ones(len(face) + len(head)), np.zeros(len(torso))]
+    weight = _smoothstep(harmonic.extend(fixed, values), 0, 1)
+    weight[face] = 1
+    return weight
+
+
+def _with_depth(vertices: Float64Array, depth: Float64Array | float) -> Float64Array:
+    result = vertices.copy()
+    result[:, 2] = depth
+    return result
+
+
+def _smoothstep(values: Float64Array, low: float, high: float) -> Float64Array:
+    t = np.clip((values - low) / (high - low), 0, 1)
+    smooth: Float64Array = t * t * (3 - 2 * t)
+    return smooth

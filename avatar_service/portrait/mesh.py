@@ -1,0 +1,187 @@
+"""The portrait's mesh: the face's triangles refined once, joined to a grid over hair and body.
+
+Texture coordinates are the vertices' own rest positions in the photo.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import Delaunay
+
+from avatar_service.portrait import topology
+from avatar_service.portrait.face_fit import FaceFit
+from avatar_service.portrait.landmark_nets import NUM_LANDMARKS, Float64Array
+from avatar_service.portrait.topology import Int32Array
+from avatar_service.signals import Float32Array
+
+_GRID_PARTS: Final = 28.4
+"""Grid cells per side of the frame: 18 px at 512."""
+_OVAL_GAP_PARTS: Final = 64
+"""Grid points keep 1/64 of the frame's side away from the face's outline."""
+_PERSON_REACH_PARTS: Final = 25
+"""The grid covers the person and this much more: 1/25 of the frame's side."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceMesh:
+    """Vertices and triangles over the person.
+
+    Attributes:
+        vertices: (V, 3) float64 frame px; rows 0..467 are the landmarks, rows below num_face the
+            face, the rest hair and body (their z is filled in by depth.py).
+        triangles: (T, 3) int32, all of one winding; the eye and mouth holes first, face next.
+        solid_triangles: (U, 3) int32, those without the holes: skin that carries strain.
+        num_face: number of vertices of the face.
+        oval: (R,) int32 vertices on the face's outline, a closed loop.
+        edges: (E, 2) int32 edges of the solid triangles.
+    """
+
+    vertices: Float64Array
+    triangles: Int32Array
+    solid_triangles: Int32Array
+    num_face: int
+    oval: Int32Array
+    edges: Int32Array
+
+    @property
+    def outer(self) -> NDArray[np.intp]:
+        """Indices of the vertices outside the face."""
+        return np.arange(self.num_face, len(self.vertices))
+
+
+def build_mesh(fit: FaceFit) -> FaceMesh:
+    """Refine the face and lay the grid around it; outer depths are zero."""
+    refined = _Refinement(fit.landmarks)
+    face = refined.refine(topology.TRIANGLES)
+    holes = refined.fill_holes(_hole_triangles())
+    oval = refined.loop(topology.FACE_OVAL)
+    vertices = np.array(refined.vertices)
+    num_face = len(vertices)
+
+    outline = vertices[oval, :2]
+    grid = _grid_around(fit, outline)
+    points = np.concatenate([outline, grid])
+    cells = Delaunay(points).simplices
+    contour = outline.astype(np.float32).reshape(-1, 1, 2)
+    outside = [not _is_inside(contour, center, 0.0) for center in points[cells].mean(1)]
+    numbers = np.concatenate([oval, num_face + np.arange(len(grid))])
+    around = numbers[cells[np.array(outside)]]
+    vertices = np.concatenate([vertices, np.pad(grid, ((0, 0), (0, 1)))])
+
+    solid = _wind(vertices, np.concatenate([face, around]))
+    return FaceMesh(
+        vertices=vertices,
+        triangles=_wind(vertices, np.concatenate([holes, face, around])),
+        solid_triangles=solid,
+        num_face=num_face,
+        oval=np.asarray(oval, np.int32),
+        edges=_edges_of(solid),
+    )
+
+
+class _Refinement:
+    """Splits triangles at their edges' middles, each middle made once."""
+
+    def __init__(self, landmarks: Float64Array) -> None:
+        assert len(landmarks) == NUM_LANDMARKS
+        self.vertices: list[Float64Array] = list(landmarks)
+        self._middles: dict[tuple[int, int], int] = {}
+
+    def middle(self, a: int, b: int) -> int:
+        key = (min(a, b), max(a, b))
+        if key not in self._middles:
+            self._middles[key] = len(self.vertices)
+            self.vertices.append((self.vertices[a] + self.vertices[b]) / 2)
+        return self._middles[key]
+
+    def refine(self, triangles: Int32Array) -> Int32Array:
+        result = []
+        for a, b, c in triangles.tolist():
+            ab, bc, ca = self.middle(a, b), self.middle(b, c), self.middle(c, a)
+            result += [(a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)]
+        return np.array(result, np.int32)
+
+    def fill_holes(self, triangles: list[tuple[int, int, int]]) -> Int32Array:
+        """Triangulate holes so that they share the refined border's vertices (no cracks)."""
+        result = []
+        for triangle in triangles:
+            corners = []
+            for a, b in zip(triangle, (*triangle[1:], triangle[0]), strict=True):
+                corners.append(a)
+                shared = self._middles.get((min(a, b), max(a, b)))
+                if shared is not None:
+                    corners.append(shared)
+            result += [(corners[0], p, q) for p, q in zip(corners[1:], corners[2:], strict=False)]
+        return np.array(result, np.int32)
+
+    def loop(self, ring: tuple[int, ...]) -> NDArray[np.intp]:
+        """Return a closed landmark loop with its middles."""
+        result = []
+        for a, b in zip(ring, (*ring[1:], ring[0]), strict=True):
+            result += [a, self.middle(a, b)]
+        return np.array(result)
+
+
+def _hole_triangles() -> list[tuple[int, int, int]]:
+    holes = []
+    for upper, lower in (
+        (topology.LIP_INNER_UPPER, topology.LIP_INNER_LOWER),
+        (topology.LID_UPPER, topology.LID_LOWER),
+        (topology.mirrored(topology.LID_UPPER), topology.mirrored(topology.LID_LOWER)),
+    ):
+        for i in range(len(upper) - 1):
+            for triangle in (
+                (upper[i], upper[i + 1], lower[i + 1]),
+                (upper[i], lower[i + 1], lower[i]),
+            ):
+                if len(set(triangle)) == 3:
+                    holes.append(triangle)
+    return holes
+
+
+def _grid_around(fit: FaceFit, outline: Float64Array) -> Float64Array:
+    """Return grid points (N, 2) over the person outside the face, reaching into the margin."""
+    size, margin = fit.size_px, fit.margin_px
+    steps = np.arange(-margin, size + margin, size / _GRID_PARTS)
+    grid = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)
+    # A small fixed stagger: exactly square cells have no unique triangulation.
+    stagger = (np.arange(len(grid)) * 7919 % 13) / 13 - 0.5
+    grid += stagger[:, None] * size / 170
+    contour = outline.astype(np.float32).reshape(-1, 1, 2)
+    gap = size / _OVAL_GAP_PARTS
+    grid = grid[[not _is_inside(contour, p, -gap) for p in grid]]
+    return grid[near_person(fit.canvas_alpha, grid + margin, size / _PERSON_REACH_PARTS)]
+
+
+def near_person(alpha: Float32Array, points: Float64Array, reach_px: float) -> NDArray[np.bool_]:
+    """Return which points (N, 2) of the mask lie within reach of the person."""
+    side = 2 * round(reach_px) + 1
+    wide = cv2.dilate((alpha > 0.02).astype(np.uint8), np.ones((side, side), np.uint8))
+    columns, rows = np.clip(np.round(points), 0, np.array(alpha.shape[::-1]) - 1).astype(int).T
+    near: NDArray[np.bool_] = wide[rows, columns] > 0
+    return near
+
+
+def _is_inside(contour: Float32Array, point: Float64Array, beyond_px: float) -> bool:
+    """Whether a point lies inside, or outside by less than -beyond_px."""
+    distance = cv2.pointPolygonTest(contour, (float(point[0]), float(point[1])), True)
+    return bool(distance >= beyond_px)
+
+
+def _wind(vertices: Float64Array, triangles: Int32Array) -> Int32Array:
+    """Turn all triangles the same way round in the image."""
+    a, b, c = (vertices[triangles[:, i], :2] for i in range(3))
+    area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+    wound = triangles.copy()
+    wound[area < 0] = wound[area < 0][:, ::-1]
+    return np.ascontiguousarray(wound, np.int32)
+
+
+def _edges_of(triangles: Int32Array) -> Int32Array:
+    pairs = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    return np.unique(np.sort(pairs, axis=1), axis=0).astype(np.int32)

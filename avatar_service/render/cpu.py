@@ -1,0 +1,256 @@
+"""The CPU renderer: one core, compiled kernels, no allocation per frame."""
+
+from __future__ import annotations
+
+import time
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from avatar_service.errors import AvatarError, Reason
+from avatar_service.portrait import archive, topology
+from avatar_service.portrait.blendshapes import NUM_SHAPES
+from avatar_service.portrait.portrait import SIZES_PX, Portrait
+from avatar_service.portrait.topology import Int32Array
+from avatar_service.render import composite, raster, rig
+from avatar_service.render.expression import resolve_expression, resolve_gaze
+from avatar_service.render.eyes import EyeDrawer
+from avatar_service.render.frame_pose import FramePose
+from avatar_service.render.mouth import MouthDrawer
+from avatar_service.render.person_texture import PersonTexture, face_shading_source
+from avatar_service.render.projection import make_projection
+from avatar_service.render.renderer import MAX_FARTHER, MAX_NEARER, MAX_SHIFT, check_motion
+from avatar_service.schema import EXPRESSION_INDEX
+from avatar_service.signals import Background, MotionFrame, UInt8Array
+
+STAGES: Final = ("blend_pose", "normals_shade", "raster", "composite", "mouth", "eyes")
+_JAW_LEFT, _JAW_RIGHT, _JAW_FORWARD = (
+    EXPRESSION_INDEX[name] for name in ("jawLeft", "jawRight", "jawForward")
+)
+_BOUND_FRAMES: Final = 16.0
+"""Vertices further than this many frames from the origin are a fault, not a pose."""
+
+
+class CpuRenderer:
+    """Draws one portrait on one CPU core; see renderer.Renderer.
+
+    Args:
+        portrait: what to draw.
+        size_px: side of the frames, 256, 512 or 1024.
+        neutralize: 1 removes the photo's own expression (smile, parted lips), so that an
+            expression of zeros is a neutral face; 0 shows it as photographed.
+    """
+
+    def __init__(self, portrait: Portrait, size_px: int = 512, *, neutralize: float = 1.0) -> None:
+        archive.check_size(size_px, SIZES_PX)
+        self._portrait = portrait
+        self._size_px = size_px
+        self._neutralize = float(neutralize)
+        geometry, count = portrait.geometry, len(portrait.geometry.rest)
+        self._pose = FramePose.allocate(count)
+        self._pose.projection[:] = make_projection(portrait.size_px, geometry.focal_px, size_px)
+        self._texture = PersonTexture.of(portrait, size_px)
+        self._shading = face_shading_source(geometry)
+        self._lips = margin_pairs(topology.LIP_INNER_UPPER, topology.LIP_INNER_LOWER)
+        self._lids = np.concatenate(
+            [
+                margin_pairs(mirror(topology.LID_UPPER), mirror(topology.LID_LOWER))
+                for mirror in (tuple, topology.mirrored)
+            ]
+        )
+        self._down = np.ascontiguousarray(geometry.rotation[:, 1])
+        self._shapes = np.zeros(NUM_SHAPES, np.float32)
+        self._blended = np.zeros((count, 3), np.float32)
+        self._camera = np.zeros((count, 3), np.float32)
+        self._normals = np.zeros((count, 3), np.float32)
+        self._turn = np.zeros(3, np.float32)
+        self._shift = np.zeros(3, np.float32)
+        self._torso_shift = np.zeros(3, np.float32)
+        self._packed = np.zeros((size_px * size_px, 2), np.int32)
+        self._depth = np.zeros(size_px * size_px, np.float32)
+        self._person = np.zeros(size_px * size_px, np.uint32)
+        self._picture = _packed_picture(portrait.background, size_px)
+        self._background = Background.KEEP
+        self._color = 0
+        self._eyes = EyeDrawer(portrait.eyes.to_arrays(), portrait.size_px, size_px)
+        self._mouth = MouthDrawer(portrait.mouth.to_arrays(), portrait.size_px, size_px)
+        self._stage_nanos = dict.fromkeys(STAGES, 0)
+
+    @property
+    def size_px(self) -> int:
+        """Side of the frames."""
+        return self._size_px
+
+    @property
+    def portrait(self) -> Portrait:
+        """What is drawn."""
+        return self._portrait
+
+    @property
+    def pose(self) -> FramePose:
+        """The last frame's pose: overwritten by the next render."""
+        return self._pose
+
+    @property
+    def stage_nanos(self) -> dict[str, int]:
+        """Time that the last frame took in each of STAGES."""
+        return dict(self._stage_nanos)
+
+    def set_background(
+        self, background: Background, color: tuple[int, int, int] = (0, 177, 64)
+    ) -> None:
+        """Choose what stands behind the person; color is (r, g, b) for Background.COLOR."""
+        if len(color) != 3 or not all(0 <= int(c) <= 255 for c in color):
+            raise AvatarError(
+                Reason.INVALID_FIELD,
+                f"The background colour {color} must be three numbers from 0 to 255.",
+                field="background_color",
+            )
+        red, green, blue = (int(c) for c in color)
+        self._background = background
+        self._color = red | green << 8 | blue << 16 | 255 << 24
+
+    def warm_up(self) -> None:
+        """Compile (or load) every kernel by drawing in all background modes."""
+        chosen = self._background
+        out = np.zeros((self._size_px, self._size_px, 4), np.uint8)
+        busy = np.full(52, 0.5, np.float32)
+        for background in (*Background, chosen):
+            self._background = background
+            self.render(MotionFrame(pts_nanos=0, expression=busy), out)
+        self.render(MotionFrame(pts_nanos=0), out)
+
+    def render(self, motion: MotionFrame, out: UInt8Array) -> None:
+        """Draw one frame; see renderer.Renderer."""
+        check_motion(motion)
+        size = self._size_px
+        if out.shape != (size, size, 4) or out.dtype != np.uint8 or not out.flags.c_contiguous:
+            raise AvatarError(
+                Reason.INVALID_FIELD,
+                f"The frame buffer must be a contiguous ({size}, {size}, 4) array of uint8.",
+            )
+        clock = time.perf_counter_ns
+        times = [clock()]
+        self._move(motion)
+        times.append(clock())
+        self._shade()
+        times.append(clock())
+        self._rasterize()
+        times.append(clock())
+        self._compose(out)
+        times.append(clock())
+        self._mouth.draw(self._pose, out)
+        times.append(clock())
+        self._eyes.draw(self._pose, out)
+        times.append(clock())
+        for stage, start, end in zip(STAGES, times, times[1:], strict=False):
+            self._stage_nanos[stage] = end - start
+
+    def _move(self, motion: MotionFrame) -> None:
+        pose, geometry, shapes = self._pose, self._portrait.geometry, self._portrait.shapes
+        resolve_gaze(motion.expression, motion.gaze, pose.gaze)
+        opening = resolve_expression(
+            motion.expression,
+            pose.gaze,
+            shapes.jaw_gap,
+            shapes.source_gap,
+            shapes.source_smile,
+            self._neutralize,
+            pose.coefficients,
+            self._shapes,
+        )
+        pose.opening[0] = opening
+        np.clip(motion.head_rotation, -1.0, 1.0, out=self._turn)
+        np.clip(motion.head_translation, -MAX_SHIFT, MAX_SHIFT, out=self._shift)
+        self._shift[2] = min(max(float(motion.head_translation[2]), -MAX_FARTHER), MAX_NEARER)
+        coefficients = pose.coefficients
+        rig.pose_head(
+            geometry.rotation,
+            geometry.pivot,
+            geometry.hinge,
+            geometry.unit_px,
+            self._turn,
+            self._shift,
+            opening,
+            float(coefficients[_JAW_LEFT] - coefficients[_JAW_RIGHT]),
+            float(coefficients[_JAW_FORWARD]),
+            pose.skull,
+            pose.jaw,
+        )
+        unit = geometry.unit_px
+        self._torso_shift[0] = rig.TORSO_SHIFT * unit * self._shift[0]
+        self._torso_shift[1] = -rig.TORSO_SHIFT * unit * self._shift[1]
+        # Distance is the whole person's.
+        self._torso_shift[2] = -unit * self._shift[2]
+        rig.blend(
+            geometry.rest, shapes.start, shapes.vertex, shapes.delta, self._shapes, self._blended
+        )
+        rig.part_margins(self._blended, self._lips, self._down, 0.5)
+        rig.part_margins(self._blended, self._lids, self._down, 1.0)
+        is_good = rig.pose_mesh(
+            self._blended,
+            geometry.skin_weight,
+            pose.skull,
+            self._torso_shift,
+            pose.projection,
+            _BOUND_FRAMES * self._size_px,
+            self._camera,
+            pose.vertices,
+        )
+        if not is_good:
+            raise AvatarError(Reason.BUG, "The mesh left its bounds; the frame is not drawn.")
+
+    def _shade(self) -> None:
+        geometry = self._portrait.geometry
+        rig.shade(
+            self._camera,
+            self._shading.triangles,
+            geometry.light,
+            geometry.rest_light,
+            self._shading.source,
+            self._shading.weight,
+            geometry.num_face,
+            self._normals,
+            self._pose.shading,
+        )
+
+    def _rasterize(self) -> None:
+        pose, texture = self._pose, self._texture
+        raster.clear(self._depth)
+        for triangles, has_alpha_test in ((texture.opaque, False), (texture.mixed, True)):
+            raster.rasterize(
+                pose.vertices,
+                texture.uv,
+                pose.shading,
+                triangles,
+                texture.texels,
+                texture.side_px,
+                has_alpha_test,
+                self._size_px,
+                self._packed,
+                self._depth,
+            )
+        raster.sample(self._packed, self._depth, texture.texels, texture.side_px, self._person)
+
+    def _compose(self, out: UInt8Array) -> None:
+        words = out.reshape(-1).view(np.uint32)
+        if self._background is Background.KEEP:
+            composite.over_picture(self._person, self._picture, words)
+        elif self._background is Background.COLOR:
+            composite.over_color(self._person, self._color, words)
+        else:
+            composite.unpremultiply(self._person, words)
+
+
+def margin_pairs(upper: tuple[int, ...], lower: tuple[int, ...]) -> Int32Array:
+    """Return (P, 2) pairs of facing points of two margins that share their ends."""
+    return np.array(list(zip(upper[1:-1], lower[1:-1], strict=True)), np.int32)
+
+
+def _packed_picture(picture: UInt8Array, size_px: int) -> np.ndarray:
+    way = cv2.INTER_AREA if size_px < picture.shape[0] else cv2.INTER_CUBIC
+    scaled = cv2.resize(picture, (size_px, size_px), interpolation=way)
+    opaque = np.dstack([scaled, np.full((size_px, size_px), 255, np.uint8)])
+    return np.ascontiguousarray(opaque).reshape(-1).view(np.uint32)

@@ -1,0 +1,115 @@
+"""From the latent's coefficients to those of the portrait's shapes.
+
+The photo is rarely neutral: a parted mouth is closed and a smile relaxed first, and what the
+latent asks for is measured from that neutral face.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from avatar_service.portrait.blendshapes import NUM_SHAPES, SOURCE_CLOSE, SOURCE_UNSMILE
+from avatar_service.render.jit import kernel
+from avatar_service.schema import (
+    EXPRESSION_INDEX,
+    EXPRESSION_MAX,
+    MAX_GAZE_PITCH_RADIANS,
+    MAX_GAZE_YAW_RADIANS,
+    NUM_EXPRESSIONS,
+)
+from avatar_service.signals import Float32Array
+
+_JAW_OPEN: Final = EXPRESSION_INDEX["jawOpen"]
+_MOUTH_CLOSE: Final = EXPRESSION_INDEX["mouthClose"]
+_SMILES: Final = (EXPRESSION_INDEX["mouthSmileLeft"], EXPRESSION_INDEX["mouthSmileRight"])
+_SMILE_LEFT, _SMILE_RIGHT = _SMILES
+# eyeLookDown/In/Out/Up stand in this order in both eyes.
+_LOOK: Final = np.array([EXPRESSION_INDEX["eyeLookDownLeft"], EXPRESSION_INDEX["eyeLookDownRight"]])
+assert EXPRESSION_INDEX["eyeLookUpLeft"] == _LOOK[0] + 3
+_CLOSE_ALONE: Final = 0.25
+"""mouthClose counters jawOpen; beyond it lips may be pressed together by this much."""
+
+
+@kernel
+def resolve_gaze(expression: Float32Array, gaze: Float32Array, out: Float32Array) -> None:
+    """Set out (2, 2) to the gaze shown, rows left and right, columns yaw and pitch.
+
+    Gaze is the authority. Where an eye's gaze is exactly zero, its eyeLook* coefficients are read
+    instead, so that a track of coefficients alone moves the eyes too.
+    """
+    for eye in range(2):
+        yaw, pitch = gaze[eye, 0], gaze[eye, 1]
+        if yaw == 0 and pitch == 0:
+            down = _LOOK[eye]
+            # In is towards the nose: to the subject's right for the left eye.
+            inward = expression[down + 1] - expression[down + 2]
+            sign = np.float32(-1) if eye == 0 else np.float32(1)
+            yaw = sign * inward * np.float32(MAX_GAZE_YAW_RADIANS)
+            pitch = (expression[down] - expression[down + 3]) * np.float32(MAX_GAZE_PITCH_RADIANS)
+        limit_yaw, limit_pitch = (
+            np.float32(MAX_GAZE_YAW_RADIANS),
+            np.float32(MAX_GAZE_PITCH_RADIANS),
+        )
+        out[eye, 0] = min(max(yaw, -limit_yaw), limit_yaw)
+        out[eye, 1] = min(max(pitch, -limit_pitch), limit_pitch)
+
+
+@kernel
+def resolve_expression(
+    expression: Float32Array,
+    gaze: Float32Array,
+    jaw_gap: float,
+    source_gap: float,
+    source_smile: float,
+    neutralize: float,
+    shown: Float32Array,
+    shapes: Float32Array,
+) -> float:
+    """Work out the effective coefficients.
+
+    Args:
+        expression: (52,) of the latent. gaze: (2, 2) of resolve_gaze.
+        jaw_gap, source_gap, source_smile: see blendshapes.Blendshapes.
+        neutralize: 1 removes the photo's own expression, 0 keeps it.
+        shown: (52,) out: clamped coefficients, eyeLook* from the gaze.
+        shapes: (NUM_SHAPES,) out.
+
+    Returns:
+        Opening of the jaw, 1 = jawOpen 1, with what the photo's own mouth adds.
+    """
+    for i in range(NUM_EXPRESSIONS):
+        shown[i] = min(max(expression[i], np.float32(0)), np.float32(EXPRESSION_MAX))
+    for eye in range(2):
+        down = _LOOK[eye]
+        pitch = gaze[eye, 1] / np.float32(MAX_GAZE_PITCH_RADIANS)
+        outward = gaze[eye, 0] / np.float32(MAX_GAZE_YAW_RADIANS)
+        if eye == 1:
+            outward = -outward
+        shown[down] = max(pitch, np.float32(0))
+        shown[down + 3] = max(-pitch, np.float32(0))
+        shown[down + 1] = max(-outward, np.float32(0))
+        shown[down + 2] = max(outward, np.float32(0))
+    for i in range(NUM_EXPRESSIONS):
+        shapes[i] = shown[i]
+    for i in range(NUM_EXPRESSIONS, NUM_SHAPES):
+        shapes[i] = np.float32(0)
+    jaw = shown[_JAW_OPEN]
+    shapes[_MOUTH_CLOSE] = min(shown[_MOUTH_CLOSE], jaw + np.float32(_CLOSE_ALONE))
+    opening = jaw
+    if source_gap > 0:
+        # The photo's own gap is used up first; only what is asked beyond it moves the jaw.
+        wanted = jaw * jaw_gap * (1 - 0.9 * shapes[_MOUTH_CLOSE])
+        closing = max(0.0, 1 - wanted / source_gap) * neutralize
+        shapes[SOURCE_CLOSE] = closing
+        shapes[_JAW_OPEN] = max(0.0, jaw - neutralize * source_gap / jaw_gap)
+        opening = shapes[_JAW_OPEN] + source_gap * (1 - closing) / jaw_gap
+    if source_smile > 0:
+        asked = min(1.0, 0.5 * (shown[_SMILE_LEFT] + shown[_SMILE_RIGHT]))
+        shapes[SOURCE_UNSMILE] = neutralize * (1 - asked)
+        # What is left of the photo's smile is part of the smile that is asked for.
+        keep = 1 - 0.4 * source_smile * neutralize
+        shapes[_SMILE_LEFT] = shown[_SMILE_LEFT] * keep
+        shapes[_SMILE_RIGHT] = shown[_SMILE_RIGHT] * keep
+    return opening

@@ -1,0 +1,113 @@
+"""A portrait's texture and triangles, prepared for one output size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_service.errors import AvatarError, Reason
+from avatar_service.portrait.portrait import Geometry, Portrait
+from avatar_service.portrait.topology import Int32Array
+from avatar_service.render.raster import MAX_TEXTURE_PX
+from avatar_service.signals import Float32Array
+
+_TEXELS_PER_PX: Final = 2.0
+_PREFILTER: Final = 0.45
+"""Blur, in texels per (texel per px - 1): without it detail flickers as the head drifts."""
+_OPAQUE: Final = 250
+_SHADE_REACH: Final = 0.4
+"""How far beyond the face's outline its shading fades out, units."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonTexture:
+    """What the raster reads.
+
+    Attributes:
+        texels: (side_px ** 2,) uint32 premultiplied RGBA8.
+        side_px: of the square texture.
+        uv: (V, 2) float32 texture px.
+        opaque: (T, 3) triangles over opaque texels only; mixed: the others that show anything.
+    """
+
+    texels: NDArray[np.uint32]
+    side_px: int
+    uv: Float32Array
+    opaque: Int32Array
+    mixed: Int32Array
+
+    @classmethod
+    def of(cls, portrait: Portrait, size_px: int) -> PersonTexture:
+        """Scale to at most two texels per output px and sort the triangles by coverage."""
+        texture = portrait.texture
+        per_px = 2 * portrait.size_px / size_px
+        scale = min(1.0, _TEXELS_PER_PX / per_px)
+        side = round(texture.shape[0] * scale)
+        if side > MAX_TEXTURE_PX:
+            raise AvatarError(Reason.INVALID_FIELD, f"The texture of {side} px is too large.")
+        if scale < 1:
+            texture = cv2.resize(texture, (side, side), interpolation=cv2.INTER_AREA)
+        excess = per_px * scale - 1
+        if excess > 0:
+            texture = cv2.GaussianBlur(texture, (0, 0), _PREFILTER * excess)
+        uv = (portrait.geometry.uv + 0.5) * scale - 0.5
+        triangles = portrait.geometry.triangles
+        low, high = _alpha_range(texture[..., 3], uv, triangles)
+        packed = np.ascontiguousarray(texture).reshape(-1).view(np.uint32)
+        return cls(
+            texels=packed,
+            side_px=side,
+            uv=np.ascontiguousarray(uv, np.float32),
+            opaque=np.ascontiguousarray(triangles[low >= _OPAQUE]),
+            mixed=np.ascontiguousarray(triangles[(low < _OPAQUE) & (high > 0)]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ShadingSource:
+    """Where each vertex takes its shading from; see rig.shade."""
+
+    triangles: Int32Array
+    source: Int32Array
+    weight: Float32Array
+
+
+def face_shading_source(geometry: Geometry) -> ShadingSource:
+    """Shade the face by its own normals and let that fade out over neck and hair."""
+    count, num_face = len(geometry.rest), geometry.num_face
+    solid = geometry.solid_triangles
+    outer = np.arange(num_face, count)
+    gaps = geometry.rest[outer, None, :2] - geometry.rest[None, geometry.oval, :2]
+    distance = np.sqrt((gaps**2).sum(-1))  # (outer, oval)
+    nearest = distance.argmin(1)
+    fade = 1 - np.clip(distance.min(1) / (_SHADE_REACH * geometry.unit_px), 0, 1)
+    source = np.arange(count, dtype=np.int32)
+    source[outer] = geometry.oval[nearest]
+    weight = np.ones(count, np.float32)
+    weight[outer] = 0.8 * fade * fade * (3 - 2 * fade)
+    weight[geometry.oval] = 0.8
+    return ShadingSource(
+        triangles=np.ascontiguousarray(solid[(solid < num_face).all(1)]),
+        source=source,
+        weight=weight,
+    )
+
+
+def _alpha_range(
+    alpha: NDArray[np.uint8], uv: Float32Array, triangles: Int32Array
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return the least and largest alpha in each triangle's box of texels (slightly grown)."""
+    corners = uv[triangles]  # (T, 3, 2)
+    last = alpha.shape[0] - 1
+    low = np.clip(np.floor(corners.min(1)) - 1, 0, last).astype(int)
+    high = np.clip(np.ceil(corners.max(1)) + 1, 0, last).astype(int)
+    least = np.empty(len(triangles), np.uint8)
+    largest = np.empty(len(triangles), np.uint8)
+    for i, ((x0, y0), (x1, y1)) in enumerate(zip(low, high, strict=True)):
+        box = alpha[y0 : y1 + 1, x0 : x1 + 1]
+        least[i], largest[i] = box.min(), box.max()
+    return least, largest
