@@ -20,6 +20,7 @@ from avatar_service.portrait.patch_tools import (
     FloatArray,
     blur,
     patch_bounds,
+    photo_blur,
     push_pull,
     sample,
     signed_distance,
@@ -61,6 +62,7 @@ class EyeAssets:
         glint: (2, n, n, 3) the reflection on it, to be added.
         iris_center: (2, 2) 2x px.
         iris_radius: (2,) 2x px.
+        iris_edge: (2, 2) from and to where the iris fades out, in radii.
         lid_skin: (2, rows, columns, 3) closed lid from its crease (row 0) to the lashes.
         lash_range: (2,) depth of the first and last row of lash_ratio, units above the margin.
         lash_ratio: (2, depths, columns) photo over lid skin around the upper margin.
@@ -82,6 +84,7 @@ class EyeAssets:
     glint: FloatArray
     iris_center: FloatArray
     iris_radius: FloatArray
+    iris_edge: FloatArray
     lid_skin: FloatArray
     lash_range: FloatArray
     lash_ratio: FloatArray
@@ -143,6 +146,9 @@ class _Eye:
         self.iris_center = np.asarray(fit.iris[eye, 0, :2] * 2 + 0.5, np.float32)
         rim = fit.iris[eye, 1:, :2] - fit.iris[eye, 0, :2]
         self.iris_radius = 2.0 * float(np.linalg.norm(rim, axis=1).mean())
+        # The iris ends as softly as the photo is sharp: all of its edge must move with it.
+        spread = photo_blur(fit) / self.iris_radius
+        self.iris_edge = (1.02 + 0.4 * spread, 1.13 + 1.6 * spread)
 
     def light(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the inside distance to the lid margin and the lids' shadow at 2x points."""
@@ -156,8 +162,10 @@ class _Eye:
 
 def _distance_to_line(points: FloatArray, line: FloatArray) -> FloatArray:
     """Return unsigned distances of (n, 2) points to a dense polyline's vertices."""
-    delta = points[:, None] - line[None]
-    return np.asarray(np.sqrt((delta**2).sum(-1)).min(1), np.float32)
+    middle = line.mean(0)
+    points, line = points - middle, line - middle
+    squared = (points**2).sum(1)[:, None] + (line**2).sum(1) - 2 * points @ line.T
+    return np.asarray(np.sqrt(np.maximum(squared.min(1), 0)), np.float32)
 
 
 def _grid(x0: float, y0: float, width: int, height: int) -> FloatArray:
@@ -173,7 +181,8 @@ def _sclera(image: FloatArray, eye: _Eye, origin: FloatArray, shape: tuple[int, 
     _, light = eye.light(grid)
     light = np.where(inside > 0, light, 1.0 - UPPER_SHADOW[0])[..., None]
     from_iris = np.linalg.norm(grid - eye.iris_center, axis=-1) / eye.iris_radius
-    bare = (inside > 1.2) & (from_iris > 1.14)
+    edge_end = eye.iris_edge[1]
+    bare = (inside > 1.2) & (from_iris > edge_end - 0.02)
     luma = pixels.mean(-1)
     if bare.sum() > 25:  # lashes and their shadow are no sclera
         bare &= luma >= 0.9 * np.percentile(luma[bare], 30)
@@ -185,12 +194,14 @@ def _sclera(image: FloatArray, eye: _Eye, origin: FloatArray, shape: tuple[int, 
         mean = lit[bare].mean(0)
         trust = smoothstep(weight, 0.005, 0.06)[..., None]
         base = base * trust + mean * (1 - trust)
+        grey = base.mean(-1, keepdims=True) * mean / mean.mean()
+        base = 0.55 * base + 0.45 * (0.6 * grey + 0.4 * base.mean(-1, keepdims=True))
     else:
         # Hardly any white is seen (small or painted eyes): a dull white lit like the lids.
         around = sample(image, np.concatenate([eye.row2, eye.row3]))
         tone = np.median(around, 0)
         base = np.broadcast_to(0.6 * tone + 0.4 * tone.mean() * 1.1, lit.shape).copy()
-    own = smoothstep(inside, 0.5, 2.5) * smoothstep(from_iris, 1.04, 1.2)
+    own = smoothstep(inside, 0.5, 2.5) * smoothstep(from_iris, edge_end - 0.06, edge_end + 0.10)
     return np.asarray(base * (1 - own[..., None]) + lit * own[..., None], np.float32)
 
 
@@ -274,7 +285,7 @@ def _lid(image: FloatArray, eye: _Eye) -> tuple[FloatArray, FloatArray, FloatArr
     # The lid lies on the ball: lightest above its middle, turning away below and to the sides;
     # the crease is a soft shadow.
     shade = 0.97 + 0.06 * np.exp(-(((v - 0.38) / 0.3) ** 2)) - 0.10 * v**2
-    shade = shade - 0.15 * np.exp(-((v / 0.10) ** 2))
+    shade = shade - 0.07 * np.exp(-((v / 0.12) ** 2))
     side = 1.0 - 0.07 * np.abs(2 * t - 1) ** 2.5
     lid_skin = skin[None] * (shade[:, None] * side[None])[..., None]
 
@@ -283,13 +294,13 @@ def _lid(image: FloatArray, eye: _Eye) -> tuple[FloatArray, FloatArray, FloatArr
     up = up / np.linalg.norm(up)
     strip = sample(image, margin[None] + depth[:, None, None] * up)
     ratio = np.clip(strip.mean(-1) / np.maximum(skin.mean(-1), 1.0)[None], 0.08, 1.0)
-    keep = 1 - smoothstep(depth / eye.unit, 0.018, LASH_OUTER)
-    ratio = 1 - (1 - ratio) * keep[:, None]
+    keep = 1 - smoothstep(depth / eye.unit, 0.010, 0.038)
+    ratio = 1 - 0.8 * (1 - ratio) * keep[:, None]
     ratio = np.asarray(blur(ratio, 0.7), np.float32)
     edge = np.abs(depth) < 0.014 * eye.unit
     middle_part = slice(LID_COLUMNS // 6, -LID_COLUMNS // 6)
     darkest = ratio[edge][:, middle_part].min(0)
-    strength = float(np.clip(1.15 * (1 - np.median(darkest)), 0.15, 0.9))
+    strength = float(np.clip(0.95 * (1 - np.median(darkest)), 0.15, 0.8))
     near = strip[edge][:, middle_part].reshape(-1, 3)
     dark = near[np.argsort(near.mean(-1))[: max(4, len(near) // 5)]].mean(0)
     return lid_skin.astype(np.float32), ratio, np.asarray(dark * 0.8, np.float32), strength
@@ -311,7 +322,7 @@ def _grain(image: FloatArray, fit: FaceFit) -> FloatArray:
     # Tiles without a seam: fade into a half-shifted copy of itself.
     shifted = np.roll(detail, (16, 32), (0, 1))
     tiled = detail * np.sqrt(window) + shifted * np.sqrt(1 - window)
-    return np.asarray(np.clip(tiled, -14, 14), np.float32)
+    return np.asarray(np.clip(0.75 * tiled, -10, 10), np.float32)
 
 
 def build_eyes(fit: FaceFit, image2x: NDArray[np.floating] | NDArray[np.uint8]) -> EyeAssets:
@@ -325,7 +336,7 @@ def build_eyes(fit: FaceFit, image2x: NDArray[np.floating] | NDArray[np.uint8]) 
     eyes = [_Eye(fit, k) for k in (0, 1)]
     width = int(np.ceil(1.5 * max(e.width for e in eyes)))
     height = int(np.ceil(1.1 * max(e.width for e in eyes)))
-    half = int(np.ceil(1.35 * max(e.iris_radius for e in eyes)))
+    half = int(np.ceil(max((e.iris_edge[1] + 0.05) * e.iris_radius for e in eyes)))
     origins, scleras, irises, glints, lids = [], [], [], [], []
     for eye in eyes:
         center = (eye.ring.min(0) + eye.ring.max(0)) / 2
@@ -353,6 +364,7 @@ def build_eyes(fit: FaceFit, image2x: NDArray[np.floating] | NDArray[np.uint8]) 
         glint=np.stack(glints),
         iris_center=np.stack([e.iris_center for e in eyes]),
         iris_radius=np.array([e.iris_radius for e in eyes], np.float32),
+        iris_edge=np.array([e.iris_edge for e in eyes], np.float32),
         lid_skin=np.stack([lid[0] for lid in lids]),
         lash_range=np.array([LASH_INNER, LASH_OUTER], np.float32),
         lash_ratio=np.stack([lid[1] for lid in lids]),

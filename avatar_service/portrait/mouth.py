@@ -27,6 +27,7 @@ from avatar_service.portrait.patch_tools import (
     FloatArray,
     blur,
     patch_bounds,
+    photo_blur,
     push_pull,
     sample,
     signed_distance,
@@ -63,7 +64,7 @@ _UPPER_LIP_CLOSES: Final = 0.35
 
 # The source's own teeth are used where the lips are this far apart and this much of the opening
 # is tooth-coloured.
-_OWN_TEETH_GAP: Final = 0.05
+_OWN_TEETH_GAP: Final = 0.085
 _OWN_TEETH_COVER: Final = 0.30
 _OWN_TEETH_PAD: Final = 0.07
 
@@ -124,24 +125,6 @@ class MouthAssets:
         return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
 
-def photo_blur(fit: FaceFit) -> float:
-    """Estimate how blurred the face is, as the sigma of a Gaussian in 2x px.
-
-    A sharp photo loses most of its strong gradients to a blur of 2 px, a blurred one keeps them.
-    """
-    points = fit.landmarks[:, :2] * 2
-    x0, y0, x1, y1 = patch_bounds(points, 0, fit.image2x.shape)
-    grey = fit.image2x[y0:y1, x0:x1].mean(-1).astype(np.float32)
-
-    def strength(image: FloatArray) -> float:
-        gx, gy = cv2.Sobel(image, -1, 1, 0), cv2.Sobel(image, -1, 0, 1)
-        return float(np.percentile(np.hypot(gx, gy), 97))
-
-    kept = strength(grey) / max(strength(blur(grey, 2.0)), 1e-3)
-    # Calibrated on photos of known blur.
-    return float(np.interp(kept, [1.1, 1.2, 1.45, 1.8], [3.4, 2.5, 1.5, 0.8]))
-
-
 def _ring_patch(
     image: FloatArray, fit: FaceFit, pad: float
 ) -> tuple[FloatArray, FloatArray, tuple[int, int]]:
@@ -174,11 +157,11 @@ def _tooth_colours(skin: FloatArray, white: float) -> tuple[FloatArray, FloatArr
     chroma = float(skin.max() - skin.min()) / max(float(skin.max()), 1.0)
     # Monochrome and muted pictures (paintings, sepia) tint everything alike.
     colourful = float(np.clip(chroma / 0.3, 0, 1))
-    light = float(np.clip(0.55 * white + 0.45 * (0.55 * luma + 95.0), 70, 225))
-    tint = 1 + (skin / luma - 1) * 0.22
+    light = float(np.clip(0.4 * white + 0.6 * (0.55 * luma + 95.0), 70, 225))
+    tint = 1 + (skin / luma - 1) * 0.3
     tooth = light * np.array([1.0, 0.955, 0.875]) * tint
     gum = light * np.array([0.74, 0.44, 0.42])
-    flesh = light * np.array([0.80, 0.43, 0.40])
+    flesh = light * np.array([0.92, 0.54, 0.53])
     return tuple(  # type: ignore[return-value]
         np.asarray(
             np.clip(c.mean() * (1 - colourful) * skin / luma + c * colourful, 8, 238), np.float32
@@ -241,25 +224,30 @@ def _own_teeth(
         return *nothing, colour
     height, width = inside.shape
     rows = np.arange(height, dtype=np.float32)[:, None]
+    # Lips shine, but redder than teeth.
+    tooth = tooth * smoothstep(-_redness(patch), -_redness(colour) - 0.34, -_redness(colour) - 0.16)
     lower_end = _row_boundary(luma / bright, inside, unit)
-    tooth = tooth * (inside > -0.5) * smoothstep(lower_end[None] - rows, -0.5, 1.5)
-    shown = np.maximum.accumulate(tooth[::-1], 0)[::-1]  # up from each column's lowest tooth
-    cut = np.minimum(shown, smoothstep(inside, -1.0, 1.0))
+    shown = blur(tooth, 0.8) * (inside > 0) * (rows < lower_end[None])
+    upper = fit.landmarks[list(LIP_INNER_UPPER), :2] * 2 + 0.5 - origin
+    lip_row = np.interp(np.arange(width), upper[:, 0], upper[:, 1])
+    has_tooth = (shown > 0.45).any(0)
+    edge = np.where(has_tooth, ((shown > 0.45) * rows).max(0) + 0.8, lip_row - 2)
+    window = max(3, int(0.035 * unit)) | 1
+    padded = np.pad(edge, window // 2, "edge")
+    edge = np.median(np.lib.stride_tricks.sliding_window_view(padded, window), -1)
+    edge = blur(edge[None].astype(np.float32), 1.2)[0]
+    columns = blur(has_tooth[None].astype(np.float32), 0.02 * unit)
     # Beneath the upper lip the teeth go on: repeat the colours of their visible upper end.
-    known = smoothstep(inside, 0.8, 2.2) * np.clip(tooth * 1.5, 0, 1)
+    known = smoothstep(inside, 1.0, 2.5) * smoothstep(shown, 0.3, 0.6)
     filled = push_pull(patch, known)
-    hidden = shown * smoothstep(-rows, -0.5 * height, -0.4 * height) * (inside < 1.5)
-    alpha = np.maximum(cut, blur(hidden, 1.0))
-    own = np.clip(smoothstep(inside, 0.3, 1.8), 0, 1)[..., None]
+    own = smoothstep(inside, 0.5, 2.0)[..., None]
+    alpha = smoothstep(edge[None] - rows, -1.0, 1.2) * smoothstep(columns, 0.25, 0.6)
     texture = np.concatenate(
-        [(patch * own + filled * (1 - own)), np.full_like(alpha, 255)[..., None]], -1
+        [patch * own + filled * (1 - own), np.full((height, width, 1), 255.0)], -1
     )
     texture = texture * alpha[..., None]
-    upper = fit.landmarks[list(LIP_INNER_UPPER), :2] * 2 + 0.5 - origin
     third = slice(width * 2 // 5, width * 3 // 5)
-    lip_row = np.interp(np.arange(width), upper[:, 0], upper[:, 1])[third]
-    ends = (tooth[:, third] > 0.5) * rows
-    show = float(np.median(ends.max(0) - lip_row)) / unit
+    show = float(np.median((edge - lip_row)[third])) / unit
     return np.asarray(texture, np.float32), np.array(origin, np.float32), max(show, 0.0), colour
 
 
@@ -318,7 +306,8 @@ def build_mouth(
     own, own_origin, own_show, own_colour = _own_teeth(image, fit, skin)
     if own_colour is not None and own_colour.max() - own_colour.min() < 80:
         # Neighbours of the teeth in the photo: their own colour, lifted from the lips' shadow.
-        tooth = np.asarray(np.clip(own_colour * 1.06, 0, 240), np.float32)
+        lift = max(1.06, 0.9 * float(tooth.mean() / own_colour.mean()))
+        tooth = np.asarray(np.clip(own_colour * lift, 0, 240), np.float32)
 
     corners = points[[61, 291]]
     wide = float(np.linalg.norm(corners[1] - corners[0]))
@@ -362,7 +351,7 @@ def build_mouth(
         axes=head.rotation.astype(np.float32),
         unit=np.array([head.unit_px], np.float32),
         is_open=np.array([fit.is_mouth_open], np.float32),
-        cavity=(0.27 * flesh * np.array([1.0, 0.72, 0.72])).astype(np.float32),
+        cavity=(0.30 * flesh * np.array([1.0, 0.66, 0.64])).astype(np.float32),
         tongue=flesh,
         seam=np.asarray(seam, np.float32),
         arch_upper=stored(_arch("upper", scale, middle, upper_rows)),
@@ -375,6 +364,13 @@ def build_mouth(
         own_origin=own_origin,
         own_show=np.array([own_show], np.float32),
         softness=np.array([softness], np.float32),
+    )
+
+
+def _redness(colours: FloatArray) -> FloatArray:
+    """Return (red - mean of green and blue) / brightness of (..., 3) colours."""
+    return np.asarray(
+        (colours[..., 0] - colours[..., 1:].mean(-1)) / (colours.mean(-1) + 8), np.float32
     )
 
 
@@ -399,14 +395,9 @@ def fill_mouth(foreground: FloatArray, fit: FaceFit) -> None:
     patch, inside, _ = _ring_patch(foreground, fit, 0.12)
     lip = _lip_tone(foreground, fit)
 
-    def redness(colours: FloatArray) -> FloatArray:
-        return np.asarray(
-            (colours[..., 0] - colours[..., 1:].mean(-1)) / (colours.mean(-1) + 8), np.float32
-        )
-
     # A rim of teeth or darkness outside the inner line (its landmarks err by a px or two).
-    rl = float(redness(lip))
-    pale = np.clip((0.72 * rl - redness(patch)) / (0.25 * abs(rl) + 0.02), 0, 1)
+    rl = float(_redness(lip))
+    pale = np.clip((0.72 * rl - _redness(patch)) / (0.25 * abs(rl) + 0.02), 0, 1)
     dark = smoothstep(-patch.mean(-1), -0.62 * float(lip.mean()), -0.42 * float(lip.mean()))
     rim = np.maximum(pale, dark) * smoothstep(inside, -0.05 * unit, -0.03 * unit)
     rim = cv2.dilate(np.asarray(rim, np.float32), np.ones((3, 3), np.uint8))

@@ -1,10 +1,12 @@
-"""Small image tools shared by the eye, mouth and spectacle builders: splines, distances, filling."""
+"""Image tools shared by the eye, mouth and spectacle builders: splines, distances, filling."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from avatar_service.portrait.face_fit import FaceFit
 
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
@@ -126,3 +128,21 @@ def patch_bounds(
     x0, y0 = np.floor(points.min(0) - margin).astype(int)
     x1, y1 = np.ceil(points.max(0) + margin).astype(int) + 1
     return max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
+
+
+def photo_blur(fit: FaceFit) -> float:
+    """Estimate how blurred the face is, as the sigma of a Gaussian in 2x px.
+
+    A sharp photo loses most of its strong gradients to a blur of 2 px, a blurred one keeps them.
+    """
+    points = fit.landmarks[:, :2] * 2
+    x0, y0, x1, y1 = patch_bounds(points, 0, fit.image2x.shape)
+    grey = fit.image2x[y0:y1, x0:x1].mean(-1).astype(np.float32)
+
+    def strength(image: FloatArray) -> float:
+        gx, gy = cv2.Sobel(image, -1, 1, 0), cv2.Sobel(image, -1, 0, 1)
+        return float(np.percentile(np.hypot(gx, gy), 97))
+
+    kept = strength(grey) / max(strength(blur(grey, 2.0)), 1e-3)
+    # Calibrated on photos of known blur.
+    return float(np.interp(kept, [1.1, 1.2, 1.45, 1.8], [3.4, 2.5, 1.5, 0.8]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-import cv2
 import numpy as np
 
 from avatar_service.portrait.patch_tools import FloatArray, smoothstep
@@ -44,8 +43,7 @@ def paint_teeth(jaw: Literal["upper", "lower"], tooth: FloatArray, gum: FloatArr
     widths, heights = (
         (_UPPER_WIDTHS_MM, _UPPER_HEIGHTS) if jaw == "upper" else (_LOWER_WIDTHS_MM, _LOWER_HEIGHTS)
     )
-    scale = 2  # supersampling
-    width, height = scale * WIDTH_PX, scale * HEIGHT_PX
+    width, height = WIDTH_PX, HEIGHT_PX
     u = np.linspace(-1, 1, width, dtype=np.float32)[None]
     v = np.linspace(0, 1, height, dtype=np.float32)[:, None]
     px = 1.0 / height
@@ -59,7 +57,11 @@ def paint_teeth(jaw: Literal["upper", "lower"], tooth: FloatArray, gum: FloatArr
         near, far = start / end, (start + size) / end
         start += size
         for side in (-1, 1):
-            x = (u - side * (near + far) / 2) / ((far - near) / 2)  # -1..1 across the tooth
+            middle, half = side * (near + far) / 2, (far - near) / 2
+            first = max(0, int((middle - 1.3 * half + 1) / 2 * width))
+            last = min(width, int((middle + 1.3 * half + 1) / 2 * width) + 1)
+            columns = slice(first, last)
+            x = (u[:, columns] - middle) / half  # -1..1 across the tooth
             ax = np.abs(x)
             edge = crown + (EDGE_ROW - crown) * (share if jaw == "upper" else 0.5 + 0.5 * share)
             # Incisors end flat with round corners, the canine in a point, molars in cusps.
@@ -79,13 +81,12 @@ def paint_teeth(jaw: Literal["upper", "lower"], tooth: FloatArray, gum: FloatArr
             warm = warm + (0.5 if number == 2 else 0.25 if number > 2 else 0.0)
             tint = np.stack([1 - 0.01 * warm, 1 - 0.035 * warm, 1 - 0.09 * warm], -1)
             lit = tooth * tint * (shade * (1 + tone.uniform(-0.02, 0.02)))[..., None]
-            colour = colour * (1 - mask[..., None]) + lit * mask[..., None]
-            alpha = np.maximum(alpha, mask)
+            colour[:, columns] += mask[..., None] * (lit - colour[:, columns])
+            alpha[:, columns] = np.maximum(alpha[:, columns], mask)
     gums = smoothstep((0.5 - v) / px, 0, 12) * np.ones_like(u) * (1 - alpha)
     colour += gum * (gums * (0.75 + 0.25 * smoothstep(v, 0.0, 0.3)))[..., None]
     alpha = alpha + gums
     strip = np.concatenate([colour, 255 * alpha[..., None]], -1)
-    strip = cv2.resize(strip, (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_AREA)
     if jaw == "lower":
         strip = strip[::-1]
     return np.ascontiguousarray(np.clip(strip, 0, 255), np.float32)

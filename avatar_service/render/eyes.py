@@ -73,6 +73,7 @@ def _draw_ball(
     glint: Float32Array,
     center: Float32Array,
     radius: float,
+    edge: Float32Array,
     turn: Float32Array,
     glint_share: float,
     region: np.ndarray,
@@ -122,8 +123,8 @@ def _draw_ball(
             jx = turn[2] * ix + turn[3] * iy
             jy = turn[4] * ix + turn[5] * iy
             r = math.sqrt(jx * jx + jy * jy) / radius
-            if r < np.float32(1.12):
-                part = one - smoothstep(r, np.float32(0.95), np.float32(1.11))
+            if r < edge[1]:
+                part = one - smoothstep(r, edge[0], edge[1])
                 sample_texture(iris, jx + mid, jy + mid, colour)
                 red += part * (colour[0] - red)
                 green += part * (colour[1] - green)
@@ -197,7 +198,7 @@ class EyeDrawer:
             _draw_ball(
                 frame, local, curves, self._rest_map[eye], a["shadow"], a["sclera"][eye],
                 a["patch_origin"][eye], a["iris"][eye], a["glint"][eye], a["iris_center"][eye],
-                a["iris_radius"][eye], self._turn, CORNEA_CENTRE_MM / BALL_RADIUS_MM,
+                a["iris_radius"][eye], a["iris_edge"][eye], self._turn, CORNEA_CENTRE_MM / BALL_RADIUS_MM,
                 self._region, self._colour,
             )  # fmt: skip
             lids.draw_lid(

@@ -125,6 +125,19 @@ def trace_lids(
     t[8], q[8] = np.float32(1.02), np.float32(0)
     fill_curve(t[:9], q[:9], CURVE_FIRST, CURVE_STEP, curves[CREASE])
 
+    # The crease is an arch that ends at the corners; its height there is all that landmarks tell.
+    tall = np.float32(0)
+    for j in range(5):
+        at = np.float32(0.3) + np.float32(0.1) * np.float32(j)
+        i = int((at - np.float32(CURVE_FIRST)) / np.float32(CURVE_STEP))
+        tall += max(curves[UPPER, i] - curves[CREASE, i], np.float32(0)) / np.float32(5)
+    for i in range(CURVE_STEPS):
+        off = np.float32(2) * np.float32(CURVE_FIRST + CURVE_STEP * i) - np.float32(1)
+        off = off / np.float32(1.06)
+        arch = max(np.float32(1) - off * off, np.float32(0))
+        curves[CREASE, i] = curves[UPPER, i] - tall * math.sqrt(arch) * (
+            np.float32(0.35) + np.float32(0.65) * arch
+        )
     top, bottom = np.float32(1e6), np.float32(-1e6)
     for i in range(CURVE_STEPS):
         for c in range(NUM_CURVES):
@@ -193,9 +206,15 @@ def draw_lid(
     depths = lash_ratio.shape[0]
     grain_h, grain_w = grain.shape
     per_texel = np.float32(2) / (size / np.float32(135))  # grain keeps its size on the face
-    sigma = np.float32(0.010) * size + np.float32(0.30)
-    fringe = np.float32(0.030) * size
-    region_of(local, fringe + np.float32(3), frame.shape[1], frame.shape[0], region)
+    sigma = np.float32(0.0075) * size + np.float32(0.30)
+    fringe = np.float32(0.026) * size
+    region_of(
+        local,
+        fringe + np.float32(0.06) * size + np.float32(3),
+        frame.shape[1],
+        frame.shape[0],
+        region,
+    )
     for y in range(region[1], region[3]):
         for x in range(region[0], region[2]):
             dx, dy = np.float32(x) - ox, np.float32(y) - oy
@@ -214,12 +233,12 @@ def draw_lid(
                 continue
             tall = max(upper - crease, np.float32(0.02) * size)
             v = one - (upper - q) / tall
-            if v < np.float32(-0.4):
+            if v < np.float32(-0.7):
                 continue
-            ends = smoothstep(t, np.float32(-0.03), np.float32(0.11)) * smoothstep(
-                t, np.float32(1.03), np.float32(0.89)
+            ends = smoothstep(t, np.float32(-0.04), np.float32(0.20)) * smoothstep(
+                t, np.float32(1.04), np.float32(0.80)
             )
-            cover = amount * ends * smoothstep(v, np.float32(-0.38), np.float32(0.10))
+            cover = amount * ends * smoothstep(v, np.float32(-0.65), np.float32(0.30))
             cover *= min(max(above + half, zero), one)
             column = t * np.float32(columns - 1)
             red, green, blue = (
@@ -251,7 +270,7 @@ def draw_lid(
             near = (above + np.float32(0.1) * sigma) / sigma
             dark = math.exp(-near * near)
             if above < zero:
-                dark = max(dark, np.float32(0.32) * math.exp(above / (np.float32(0.35) * fringe)))
+                dark = max(dark, np.float32(0.26) * math.exp(above / (np.float32(0.35) * fringe)))
             dark *= line * taper
             red += dark * (lash_color[0] - red)
             green += dark * (lash_color[1] - green)

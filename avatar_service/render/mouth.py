@@ -123,10 +123,12 @@ def _trace_lips(
         i = lip_ids[0, k]
         down += (vertices[i, 1] - spot[1]) * ax - (vertices[i, 0] - spot[0]) * ay
     down = down / (np.float32(3) * size)
-    excess = max(np.float32(own_show) - down - np.float32(_SPEECH_TOOTH_SHOW), zero)
-    local[LIFT] = size * excess * smoothstep(down, zero, np.float32(0.03))
+    rounding = local[ROUND]
+    shown = np.float32(_SPEECH_TOOTH_SHOW) * (one - np.float32(0.8) * rounding)
+    excess = max(np.float32(own_show) - down - shown, zero)
+    local[LIFT] = size * excess * max(smoothstep(down, zero, np.float32(0.03)), rounding)
     local[CLOSED] = one - smoothstep(gap, np.float32(0.004), np.float32(0.045))
-    local[SEAM] = local[CLOSED] * np.float32(0.85 if is_open > 0.5 else 0.0)
+    local[SEAM] = local[CLOSED] * np.float32(0.78 if is_open > 0.5 else 0.0)
 
 
 @kernel
@@ -242,7 +244,10 @@ def _draw_inside(
     entering = np.float32(0.42) + np.float32(0.58) * smoothstep(
         gap, np.float32(0.012), np.float32(0.085)
     )
-    light = entering * (one - np.float32(0.42) * rounding) * shade
+    light = entering * (one - np.float32(0.30) * rounding) * shade
+    # Teeth stand right behind the lips and catch more of it.
+    tooth_light = (np.float32(0.58) + np.float32(0.42) * entering) / entering
+    tooth_light *= one - np.float32(0.50) * rounding
     tip_p, tip_q = local[TIP_P], local[TIP_Q]
     raised = local[TONGUE_UP]
     tongue_w = np.float32(tongue_half_width) * size
@@ -311,8 +316,19 @@ def _draw_inside(
             side = _look_up_strip(lower, teeth_lower, t, q, sample)
             if side >= zero:
                 dim = one - np.float32(0.75) * smoothstep(side, np.float32(0.15), np.float32(0.75))
-                dim *= np.float32(0.80)
+                dim *= np.float32(0.80) * tooth_light
                 k = one - inside_raised
+                for c in range(3):
+                    rgb[c] += k * (sample[c] * dim - sample[3] * np.float32(1 / 255) * rgb[c])
+            side = _look_up_strip(upper, teeth_upper, t, q + own_lift, sample)
+            if side >= zero:
+                dim = one - np.float32(0.78) * smoothstep(side, np.float32(0.14), np.float32(0.72))
+                dim *= tooth_light
+                # Own teeth cover the front ones; those behind them are not in the photo.
+                k = one
+                if has_own:
+                    k = smoothstep(side, np.float32(0.36), np.float32(0.52))
+                    dim *= np.float32(0.6)
                 for c in range(3):
                     rgb[c] += k * (sample[c] * dim - sample[3] * np.float32(1 / 255) * rgb[c])
             if has_own:
@@ -325,19 +341,11 @@ def _draw_inside(
                 if -one < px < own_teeth.shape[1] and -one < py < own_teeth.shape[0]:
                     sample_texture(own_teeth, px, py, sample)
                     for c in range(3):
-                        rgb[c] += sample[c] - sample[3] * np.float32(1 / 255) * rgb[c]
-            else:
-                side = _look_up_strip(upper, teeth_upper, t, q, sample)
-                if side >= zero:
-                    dim = one - np.float32(0.78) * smoothstep(
-                        side, np.float32(0.14), np.float32(0.72)
-                    )
-                    for c in range(3):
-                        rgb[c] += sample[c] * dim - sample[3] * np.float32(1 / 255) * rgb[c]
+                        rgb[c] += sample[c] * tooth_light - sample[3] * np.float32(1 / 255) * rgb[c]
 
             # Shade of the lips: close to them, most under the upper one, and in the corners.
             near = min(above, below) / (np.float32(0.040) * size)
-            shade_near = np.float32(0.62) + np.float32(0.38) * min(max(near, zero), one)
+            shade_near = np.float32(0.54) + np.float32(0.46) * min(max(near, zero), one)
             under = one - np.float32(0.30) * math.exp(
                 -max(above, zero) / (np.float32(0.030) * size)
             )
@@ -347,11 +355,12 @@ def _draw_inside(
             if has_own:  # the photo's own shade is in its teeth
                 keep = one - (one - keep) * np.float32(0.5)
             keep *= light
-            # Light that passes the lips turns red.
-            warm = math.sqrt(max(keep, zero))
-            keep_red = keep * (np.float32(0.82) + np.float32(0.18) / max(warm, np.float32(0.3)))
+            # Light that passes between lips turns red: shade takes more of green and blue.
+            keep = max(keep, np.float32(0.02))
+            keep_red = math.exp(np.float32(0.84) * math.log(keep))
+            keep_blue = math.exp(np.float32(1.06) * math.log(keep))
             for c in range(3):
-                value = rgb[c] * (keep_red if c == 0 else keep)
+                value = rgb[c] * (keep_red if c == 0 else keep if c == 1 else keep_blue)
                 old = np.float32(frame[y, x, c])
                 value = old + cover * (min(value, np.float32(255)) - old)
                 frame[y, x, c] = np.uint8(max(value + half, zero))
@@ -368,7 +377,7 @@ def _draw_seam(
     zero, half, one = np.float32(0), np.float32(0.5), np.float32(1)
     ox, oy, ax, ay = local[ORIGIN_X], local[ORIGIN_Y], local[AXIS_X], local[AXIS_Y]
     width, size = local[WIDTH], local[SIZE]
-    sigma = np.float32(0.010) * size + np.float32(0.35)
+    sigma = np.float32(0.0085) * size + np.float32(0.30)
     top, bottom = np.float32(1e6), np.float32(-1e6)
     for i in range(CURVE_STEPS):
         top, bottom = min(top, curves[UPPER, i]), max(bottom, curves[LOWER, i])
@@ -468,11 +477,12 @@ def _draw_tongue(
             above = (q - u0 - (at - np.float32(i)) * (u1 - u0)) / math.sqrt(one + rise * rise)
             if above < -soft:
                 continue
-            xt = (p - tip_p) / broad
             s = (q - start) / tall
-            # Outline: straight sides and a round tip, as the distance to a rounded box.
-            corner = np.float32(0.80) * broad
-            bx = abs(p - tip_p) - (broad - corner)
+            xt = (p - tip_p) / broad
+            # Outline: sides that converge to a round tip, as the distance to a rounded box.
+            here = broad * (one - np.float32(0.16) * smoothstep(s, np.float32(0.2), one))
+            corner = np.float32(0.88) * here
+            bx = abs(p - tip_p) - (here - corner)
             by = (q - end) + corner
             if by > zero and bx > zero:
                 inside = corner - math.sqrt(bx * bx + by * by)
@@ -489,9 +499,10 @@ def _draw_tongue(
                 * smoothstep(above, zero, np.float32(0.03) * size)
             )
             arch = math.sqrt(max(one - min(xt * xt, one), zero))
-            lit = np.float32(0.66) + np.float32(0.26) * arch
-            lit *= np.float32(0.62) + np.float32(0.38) * smoothstep(s, zero, np.float32(0.45))
-            lit *= one - np.float32(0.18) * smoothstep(s, np.float32(0.78), np.float32(1.02))
+            lit = np.float32(0.74) + np.float32(0.26) * arch
+            # Shaded by the upper lip where it comes out, turning down at its tip.
+            lit *= np.float32(0.42) + np.float32(0.58) * smoothstep(s, zero, np.float32(0.42))
+            lit *= one - np.float32(0.16) * smoothstep(s, np.float32(0.80), np.float32(1.02))
             groove = math.exp(-(xt * xt) / np.float32(0.014)) * smoothstep(
                 s, np.float32(0.95), np.float32(0.55)
             )

@@ -1,4 +1,4 @@
-"""Small kernels shared by the eyes and the mouth: curves, polygon distances, texture look-up."""
+"""Small kernels shared by eyes and mouth: curves, texture look-up, rigid placement."""
 
 from __future__ import annotations
 
@@ -19,13 +19,21 @@ def smoothstep(value: float, low: float, high: float) -> float:
 
 
 @kernel
+def _limit(tangent: float, before: float, after: float) -> float:
+    """Limit a tangent so that the curve does not overshoot (Fritsch and Carlson 1980)."""
+    most = np.float32(3) * min(abs(before), abs(after))
+    return min(max(tangent, -most), most)
+
+
+@kernel
 def fill_curve(
     x: Float32Array, y: Float32Array, first: float, step: float, out: Float32Array
 ) -> None:
     """Tabulate the smooth curve through knots as y over x.
 
     Cubic Hermite segments with the slopes of the parabola through each three knots (Bessel
-    tangents); knots are pushed apart where x does not rise. Beyond the ends y stays constant.
+    tangents), limited; knots are pushed apart, from the middle outwards, where x does not rise.
+    Beyond the ends y stays constant.
 
     Args:
         x: (n,) knots, made increasing in place.
@@ -35,8 +43,11 @@ def fill_curve(
         out: (m,) the table.
     """
     n = x.shape[0]
-    for i in range(1, n):
-        x[i] = max(x[i], x[i - 1] + np.float32(1e-3))
+    apart = np.float32(0.01)
+    for i in range(n // 2 + 1, n):
+        x[i] = max(x[i], x[i - 1] + apart)
+    for i in range(n // 2 - 1, -1, -1):
+        x[i] = min(x[i], x[i + 1] - apart)
     k = 0
     for i in range(out.shape[0]):
         at = np.float32(first + step * i)
@@ -53,11 +64,13 @@ def fill_curve(
         left = slope
         if k > 0:
             h0 = x[k] - x[k - 1]
-            left = ((y[k] - y[k - 1]) / h0 * h + slope * h0) / (h + h0)
+            before = (y[k] - y[k - 1]) / h0
+            left = _limit((before * h + slope * h0) / (h + h0), before, slope)
         right = slope
         if k < n - 2:
             h1 = x[k + 2] - x[k + 1]
-            right = ((y[k + 2] - y[k + 1]) / h1 * h + slope * h1) / (h + h1)
+            after = (y[k + 2] - y[k + 1]) / h1
+            right = _limit((after * h + slope * h1) / (h + h1), slope, after)
         t = (at - x[k]) / h
         s = np.float32(1) - t
         out[i] = (
@@ -68,108 +81,8 @@ def fill_curve(
 
 
 @kernel
-def fill_closed_spline(points: Float32Array, per_segment: int, out: Float32Array) -> None:
-    """Densify the closed uniform Catmull-Rom spline of (n, 2) points into (n * per_segment, 2)."""
-    n = points.shape[0]
-    half = np.float32(0.5)
-    for i in range(n):
-        for c in range(2):
-            p0 = points[(i + n - 1) % n, c]
-            p1 = points[i, c]
-            p2 = points[(i + 1) % n, c]
-            p3 = points[(i + 2) % n, c]
-            a = p2 - p0
-            b = np.float32(2) * p0 - np.float32(5) * p1 + np.float32(4) * p2 - p3
-            d = np.float32(3) * (p1 - p2) + p3 - p0
-            for j in range(per_segment):
-                t = np.float32(j) / np.float32(per_segment)
-                out[i * per_segment + j, c] = p1 + half * t * (a + t * (b + t * d))
-
-
-@kernel
-def polygon_distance(
-    polygon: Float32Array, x0: int, y0: int, width: int, height: int, out: Float32Array
-) -> None:
-    """Fill out[:height, :width] with the distance to a closed polygon, positive inside.
-
-    Inside is by the even-odd rule; the loops over a row are branch-free, so they vectorise.
-
-    Args:
-        polygon: (n, 2) vertices, px.
-        x0: column of the picture that out's first column stands for.
-        y0: row of the picture that out's first row stands for.
-        width: columns to fill.
-        height: rows to fill.
-        out: at least (height, width).
-    """
-    n = polygon.shape[0]
-    one, zero = np.float32(1), np.float32(0)
-    for row in range(height):
-        py = np.float32(row + y0)
-        line = out[row]
-        for col in range(width):
-            line[col] = np.float32(1e12)
-        for i in range(n):
-            j = i + 1 if i + 1 < n else 0
-            ax, ay = polygon[i, 0], polygon[i, 1]
-            ex, ey = polygon[j, 0] - ax, polygon[j, 1] - ay
-            wy = py - ay
-            inverse = one / (ex * ex + ey * ey + np.float32(1e-9))
-            start = wy * ey * inverse
-            slope = ex * inverse
-            base = np.float32(x0) - ax
-            for col in range(width):
-                wx = base + np.float32(col)
-                t = min(max(wx * slope + start, zero), one)
-                qx = wx - ex * t
-                qy = wy - ey * t
-                line[col] = min(line[col], qx * qx + qy * qy)
-        for col in range(width):
-            line[col] = -math.sqrt(line[col])
-        for i in range(n):  # flip the sign left of each crossing
-            j = i + 1 if i + 1 < n else 0
-            ay, by = polygon[i, 1], polygon[j, 1]
-            if (ay > py) != (by > py):
-                ax = polygon[i, 0]
-                cross = ax + (py - ay) / (by - ay) * (polygon[j, 0] - ax) - np.float32(x0)
-                end = min(max(int(math.ceil(cross)), 0), width)
-                for col in range(end):
-                    line[col] = -line[col]
-
-
-@kernel
-def curve_distance(
-    points: Float32Array, x0: int, y0: int, width: int, height: int, out: Float32Array
-) -> None:
-    """Fill out[:height, :width] with the distance to an open polyline of (n, 2) points."""
-    n = points.shape[0]
-    one, zero = np.float32(1), np.float32(0)
-    for row in range(height):
-        py = np.float32(row + y0)
-        line = out[row]
-        for col in range(width):
-            line[col] = np.float32(1e12)
-        for i in range(n - 1):
-            ax, ay = points[i, 0], points[i, 1]
-            ex, ey = points[i + 1, 0] - ax, points[i + 1, 1] - ay
-            wy = py - ay
-            inverse = one / (ex * ex + ey * ey + np.float32(1e-9))
-            start = wy * ey * inverse
-            slope = ex * inverse
-            base = np.float32(x0) - ax
-            for col in range(width):
-                wx = base + np.float32(col)
-                t = min(max(wx * slope + start, zero), one)
-                qx = wx - ex * t
-                qy = wy - ey * t
-                line[col] = min(line[col], qx * qx + qy * qy)
-        for col in range(width):
-            line[col] = math.sqrt(line[col])
-
-
-@kernel
 def sample_texture(texture: Float32Array, x: float, y: float, out: Float32Array) -> None:
-    """Write the bilinear value of an (h, w, c) texture at texel (x, y) to out[:c], edges clamped."""
+    """Write an (h, w, c) texture's bilinear value at texel (x, y) to out[:c], edges clamped."""
     height, width, channels = texture.shape
     x = min(max(x, np.float32(0)), np.float32(width - 1))
     y = min(max(y, np.float32(0)), np.float32(height - 1))
