@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -26,8 +27,10 @@ from avatar_service.motion.articulation_net import (
     MELS_PER_STEP,
     STEP_NANOS,
     ArticulationNet,
+    ArticulationOutput,
     NetState,
 )
+from avatar_service.motion.articulation_step import ArticulationStepper
 from avatar_service.motion.coarticulation import articulator_grid, sample_grid, viseme_grid
 from avatar_service.motion.lip_shapes import lip_shapes
 from avatar_service.motion.phones import TimedPhone, canonical_phones
@@ -235,8 +238,7 @@ class ArticulationStage:
         taken, self._mels = self._mels[:count], self._mels[count:]
         return taken
 
-    def _accept(self, visemes: Float32Array, curves: Float32Array, state: NetState) -> None:
-        self._state = state
+    def _accept(self, visemes: Float32Array, curves: Float32Array) -> None:
         for probabilities, row in zip(visemes, curves, strict=True):
             if self._skip:  # outputs about times before the stream's start
                 self._skip -= 1
@@ -271,13 +273,33 @@ def run_batched(stages: Sequence[ArticulationStage]) -> None:
         if pending:
             groups.setdefault((id(stage._net), pending), []).append(stage)
     for (_, pending), members in groups.items():
-        net = members[0]._net
         features = torch.from_numpy(np.stack([stage._take(pending) for stage in members]))
-        state = NetState.cat([stage._state for stage in members])
-        output, after = net(features, state)
-        rows = torch.arange(len(members))
-        heads = torch.tensor([stage._head for stage in members])
-        visemes = output.viseme_logits[rows, :, heads].softmax(-1).numpy()
-        curves = torch.sigmoid(output.articulators[rows, :, heads]).numpy()
-        for i, (stage, kept) in enumerate(zip(members, after.split(), strict=True)):
-            stage._accept(visemes[i], curves[i], kept)
+        alone = len(members) == 1
+        state = members[0]._state if alone else NetState.cat([stage._state for stage in members])
+        if pending <= _FEW_STEPS:
+            stepper = _stepper(members[0]._net)
+            for i in range(pending):
+                output, state = stepper(features[:, 2 * i : 2 * i + 2], state)
+                _hand_out(members, output)
+        else:
+            output, state = members[0]._net(features, state)
+            _hand_out(members, output)
+        kept = [state] if alone else state.split()
+        for stage, own in zip(members, kept, strict=True):
+            stage._state = own
+
+
+_FEW_STEPS: Final = 6
+"""Up to this many pending steps, single steps are faster than the network's whole pass."""
+
+
+@lru_cache(maxsize=4)
+def _stepper(net: ArticulationNet) -> ArticulationStepper:
+    return ArticulationStepper(net)
+
+
+def _hand_out(stages: Sequence[ArticulationStage], output: ArticulationOutput) -> None:
+    visemes = output.viseme_logits.softmax(-1).numpy()
+    curves = torch.sigmoid(output.articulators).numpy()
+    for i, stage in enumerate(stages):
+        stage._accept(visemes[i, :, stage._head], curves[i, :, stage._head])
