@@ -102,13 +102,23 @@ class ShmConfig:
 
 @dataclass(frozen=True, slots=True)
 class ZmqConfig:
-    """ZeroMQ publishers; `tcp://` beyond loopback needs CURVE keys."""
+    """ZeroMQ publishers: ipc on this host, and tcp (always CURVE, keys made per session)."""
 
-    enabled: bool = False
+    enabled: bool = True
     endpoint: str = ""
-    """Empty: an ipc socket in the runtime folder; else ipc://PATH or tcp://HOST:PORT."""
-    server_secret_key_file: Path | None = None
-    client_public_keys_folder: Path | None = None
+    """Empty: ipc in the user's runtime folder; "ipc://FOLDER"; "tcp://HOST": ipc and tcp."""
+
+    @property
+    def folder(self) -> Path | None:
+        """Folder of the ipc sockets; None: the user's runtime folder."""
+        kind, _, place = self.endpoint.partition("://")
+        return Path(place).expanduser() if kind == "ipc" else None
+
+    @property
+    def tcp_host(self) -> str | None:
+        """Address to listen on with tcp; None: ipc only. Ports are free ones."""
+        kind, _, place = self.endpoint.partition("://")
+        return place if kind == "tcp" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +151,8 @@ class Config:
             raise _invalid("tls.client_ca", "needs tls.certificate and tls.private_key")
         if self.log_level not in ("debug", "info", "warning", "error"):
             raise _invalid("log_level", f"is {self.log_level!r}; debug, info, warning or error")
+        if self.zmq.endpoint and not (self.zmq.folder or self.zmq.tcp_host):
+            raise _invalid("zmq.endpoint", f"is {self.zmq.endpoint!r}; ipc://FOLDER or tcp://HOST")
         for path, low, high in _RANGES:
             value = _value_at(self, path)
             if not low <= value <= high:

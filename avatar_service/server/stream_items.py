@@ -12,7 +12,8 @@ from avatar_service.server.messages import (
     statistics_message,
 )
 from avatar_service.session import events
-from avatar_service.session.manager import ManagedSession, TransportKind
+from avatar_service.session.manager import ManagedSession
+from avatar_service.session.session_request import TransportKind
 from avatar_service.session.subscriber import Subscriber
 from avatar_service.signals import MotionFrame
 from avatar_service.transports.grpc_messages import motion_latent_message

@@ -1,7 +1,7 @@
-"""How many sessions fit: the cost of a second of each, in CPU seconds, against the cores.
+"""How many sessions fit: the cores that each fills, against the cores there are.
 
-The cost model is measured at start (a short benchmark) and corrected by what running sessions
-really cost: motion per frame plus rendering per pixel.
+The cost of a frame is motion and publishing, plus rendering per pixel. It begins as an estimate,
+is measured when the first renderer is built, and then follows what running sessions really cost.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from avatar_service.errors import AvatarError, Reason
 
 HEADROOM: Final = 0.85
 """Share of the cores that sessions may fill; the rest is for transports and jitter."""
+FOLLOW: Final = 0.2
+"""Weight of a new measurement of running sessions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,54 +36,78 @@ class FrameCost:
         return float(rate) * (self.base_secs + self.px_secs * num_px)
 
 
+ESTIMATE: Final = FrameCost(base_secs=2.5e-3, px_secs=10e-3 / 512**2)
+"""Until something was measured: the design's budget of 10 ms for a picture of 512x512."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reservation:
+    """What one session needs; identity names it."""
+
+    rate: Fraction
+    num_px: int
+
+
 class Capacity:
-    """What is in use of the machine.
+    """What is in use of the machine. Thread-safe.
 
     Args:
         max_sessions: bound beside the measured one.
     """
 
-    def __init__(self, cost: FrameCost, *, num_cores: float, max_sessions: int) -> None:
+    def __init__(self, *, num_cores: float, max_sessions: int, cost: FrameCost = ESTIMATE) -> None:
+        self.max_sessions = max_sessions
         self._cost = cost
         self._limit = num_cores * HEADROOM
-        self._max_sessions = max_sessions
         self._lock = threading.Lock()
-        self._in_use = 0.0
-        self._num_sessions = 0
+        self._reservations: set[Reservation] = set()
 
     @property
     def cost(self) -> FrameCost:
-        """The measured cost of a frame."""
+        """The cost of a frame as it is known now."""
         return self._cost
 
-    def max_sessions_of(self, rate: Fraction, num_px: int) -> int:
-        """Return how many equal sessions fit on an idle machine."""
-        return min(self._max_sessions, int(self._limit / self._cost.of_session(rate, num_px)))
+    def calibrate(self, cost: FrameCost) -> None:
+        """Take a benchmark's measurement for the truth."""
+        self._cost = cost
 
-    def reserve(self, *, rate: Fraction, num_px: int) -> float:
-        """Set aside what a session needs and return it. Raises CAPACITY_EXHAUSTED.
+    def follow(self, *, base_secs: float, px_secs: float | None) -> None:
+        """Move the model towards what running sessions cost; `px_secs` None without pictures."""
+        now = self._cost
+        self._cost = FrameCost(
+            now.base_secs + FOLLOW * (base_secs - now.base_secs),
+            now.px_secs if px_secs is None else now.px_secs + FOLLOW * (px_secs - now.px_secs),
+        )
+
+    def max_sessions_of(self, rate: Fraction, num_px: int) -> int:
+        """Return how many equal sessions fit on the idle machine, at least one."""
+        fitting = int(self._limit / self._cost.of_session(rate, num_px))
+        return max(1, min(self.max_sessions, fitting))
+
+    def reserve(self, *, rate: Fraction, num_px: int) -> Reservation:
+        """Set aside what a session needs. Raises CAPACITY_EXHAUSTED.
 
         The first session is always let in: a small machine shows late frames, not nothing.
         """
         need = self._cost.of_session(rate, num_px)
         with self._lock:
-            if self._num_sessions >= self._max_sessions:
+            if len(self._reservations) >= self.max_sessions:
                 raise AvatarError(
                     Reason.CAPACITY_EXHAUSTED,
-                    f"{self._num_sessions} sessions run; {self._max_sessions} are allowed",
+                    f"{len(self._reservations)} sessions run; {self.max_sessions} are allowed",
                 )
-            if self._num_sessions and self._in_use + need > self._limit:
+            in_use = sum(self._cost.of_session(one.rate, one.num_px) for one in self._reservations)
+            if self._reservations and in_use + need > self._limit:
                 raise AvatarError(
                     Reason.CAPACITY_EXHAUSTED,
-                    f"{self._in_use:.2f} of {self._limit:.2f} cores are in use and this session "
+                    f"{in_use:.2f} of {self._limit:.2f} cores are in use and this session "
                     f"needs {need:.2f}; close one, or ask for fewer frames or pixels",
                 )
-            self._in_use += need
-            self._num_sessions += 1
-        return need
+            reservation = Reservation(rate, num_px)
+            self._reservations.add(reservation)
+        return reservation
 
-    def release(self, cost: float) -> None:
-        """Give back what `reserve` returned."""
+    def release(self, reservation: Reservation) -> None:
+        """Give back what `reserve` returned; idempotent."""
         with self._lock:
-            self._num_sessions -= 1
-            self._in_use = max(self._in_use - cost, 0.0) if self._num_sessions else 0.0
+            self._reservations.discard(reservation)

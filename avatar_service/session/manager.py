@@ -9,41 +9,24 @@ from __future__ import annotations
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import Enum
-from fractions import Fraction
 from typing import Final, Protocol
 
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.session.admission import Capacity
+from avatar_service.session.admission import Capacity, Reservation
 from avatar_service.session.clock import Clock
 from avatar_service.session.encoders import make_encoder
-from avatar_service.session.events import FrameEncoding, ObserversChanged
+from avatar_service.session.events import ObserversChanged, SessionEnding
 from avatar_service.session.fanout import Fanout
 from avatar_service.session.scheduler import Scheduler, Tickable
-from avatar_service.session.session import Pacing, Session, SessionSettings
+from avatar_service.session.session import Session, SessionSettings
+from avatar_service.session.session_request import OutputKind, SessionRequest
 from avatar_service.session.stages import FrameRenderer, MotionSource
-from avatar_service.signals import Controls
 from avatar_service.transports.publisher import Publisher
 
 MAX_REMEMBERED: Final = 1024
 """Closed sessions whose last state can still be asked for."""
-
-
-class OutputKind(Enum):
-    """What a session produces."""
-
-    FRAMES = "frames"
-    MOTION = "motion"
-    AUDIO = "audio"
-
-
-class TransportKind(Enum):
-    """A way for frames and latents."""
-
-    SHM = "shm"
-    ZMQ = "zmq"
-    GRPC = "grpc"
+MIN_FRAMES_TO_JUDGE: Final = 100
 
 
 class SessionState(Enum):
@@ -53,22 +36,6 @@ class SessionState(Enum):
     ACTIVE = "active"
     WAITING = "waiting"
     CLOSED = "closed"
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRequest:
-    """What a client asks for; already checked field by field."""
-
-    avatar_id: str = ""
-    rate: Fraction = Fraction(40)
-    size_px: int = 512
-    outputs: frozenset[OutputKind] = frozenset({OutputKind.FRAMES, OutputKind.MOTION})
-    transports: frozenset[TransportKind] = frozenset({TransportKind.GRPC})
-    pacing: Pacing = Pacing.REALTIME
-    encoding: FrameEncoding = FrameEncoding.RAW
-    playout_delay_nanos: int = 150_000_000
-    controls: Controls = field(default_factory=Controls)
-    ring_slots: int = 8
 
 
 class StageFactory(Protocol):
@@ -95,14 +62,14 @@ class ManagedSession:
         session: Session,
         request: SessionRequest,
         publishers: list[Publisher],
-        cost: float,
+        reservation: Reservation,
         now_nanos: int,
     ) -> None:
         self.session = session
         self.session_id = session.session_id
         self.request = request
         self.publishers = tuple(publishers)
-        self.cost = cost
+        self.reservation = reservation
         self.num_observers = 0
         self.had_controller = False
         self.has_controller = False
@@ -161,15 +128,15 @@ class SessionManager:
         """The running sessions."""
         return tuple(self._sessions.values())
 
-    def reserve(self, request: SessionRequest) -> float:
+    def reserve(self, request: SessionRequest) -> Reservation:
         """Set capacity aside. Raises SHUTTING_DOWN, CAPACITY_EXHAUSTED."""
         if self._is_draining:
             raise AvatarError(Reason.SHUTTING_DOWN, "the service is draining; try another one")
         num_px = request.size_px**2 if OutputKind.FRAMES in request.outputs else 0
         return self.capacity.reserve(rate=request.rate, num_px=num_px)
 
-    def build(self, request: SessionRequest, cost: float) -> ManagedSession:
-        """Make a session (slow; on a worker thread); give the reserved cost back on failure."""
+    def build(self, request: SessionRequest, reservation: Reservation) -> ManagedSession:
+        """Make a session (slow; on a worker thread); free the reservation on failure."""
         publishers: list[Publisher] = []
         try:
             session_id = secrets.token_urlsafe(16)
@@ -199,11 +166,11 @@ class SessionManager:
                 fanout=Fanout(make_encoder(request.encoding, request.rate)),
             )
         except BaseException:
-            self.capacity.release(cost)
+            self.capacity.release(reservation)
             for publisher in publishers:
                 publisher.close()
             raise
-        return ManagedSession(session, request, publishers, cost, self._clock.now_nanos())
+        return ManagedSession(session, request, publishers, reservation, self._clock.now_nanos())
 
     def start(self, managed: ManagedSession) -> None:
         """Let a built session run."""
@@ -272,7 +239,7 @@ class SessionManager:
             return
         self.scheduler.remove(managed.session)
         managed.session.close(message, reason)
-        self.capacity.release(managed.cost)
+        self.capacity.release(managed.reservation)
         self._closed[managed.session_id] = managed
         while len(self._closed) > MAX_REMEMBERED:
             self._closed.popitem(last=False)
@@ -284,20 +251,43 @@ class SessionManager:
             managed = self._sessions.get(session.session_id)
             if managed is not None:
                 self.close(managed, error.message, error.reason)
+        self._follow_costs()
         now = self._clock.now_nanos()
         for managed in self.sessions:
             if not managed.num_streams and now - managed.idle_since_nanos > self._idle_nanos:
                 self.close(managed, "nobody was connected for too long", Reason.SESSION_CLOSED)
 
+    @property
+    def has_work(self) -> bool:
+        """Whether speech is still on its way in any session."""
+        return any(managed.session.has_work for managed in self.sessions)
+
     def begin_drain(self) -> None:
-        """Refuse new sessions from now on."""
+        """Refuse new sessions from now on and tell the running ones."""
         self._is_draining = True
+        for managed in self.sessions:
+            managed.session.fanout.tell(
+                SessionEnding("the service is draining", Reason.SHUTTING_DOWN)
+            )
 
     def close_all(self, message: str, reason: Reason) -> None:
         """End everything, for shutdown."""
         for managed in self.sessions:
             self.close(managed, message, reason)
         self.scheduler.stop()
+
+    def _follow_costs(self) -> None:
+        """Correct the admission by what the running sessions cost."""
+        for managed in self.sessions:
+            stats, size = managed.session.stats, managed.session.settings.size_px
+            if stats.deliver_cpu_ms.count < MIN_FRAMES_TO_JUDGE:
+                continue
+            render_secs = stats.render_cpu_ms.recent_mean / 1e3
+            deliver_secs = stats.deliver_cpu_ms.recent_mean / 1e3
+            self.capacity.follow(
+                base_secs=stats.motion_ms.recent_mean / 1e3 + deliver_secs - render_secs,
+                px_secs=render_secs / size**2 if size else None,
+            )
 
     def _check_open(self, managed: ManagedSession) -> None:
         if managed.session.is_closed:

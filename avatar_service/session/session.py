@@ -132,7 +132,7 @@ class Session:
         self._retry_at = 0
         self._buffer: UInt8Array | None = None
         if renderer is not None:
-            renderer.set_background(controls)
+            renderer.set_background(controls.background, controls.background_color)
 
     # What the server calls.
 
@@ -388,10 +388,12 @@ class Session:
         pixels = None
         if self._renderer is not None:
             while self._backgrounds and self._backgrounds[0][0] <= motion.pts_nanos:
-                self._renderer.set_background(self._backgrounds.popleft()[1])
+                _, controls = self._backgrounds.popleft()
+                self._renderer.set_background(controls.background, controls.background_color)
             pixels = self._canvas()
             self._renderer.render(motion, pixels)
             self.stats.render_ms.add((time.perf_counter() - started) * 1e3)
+            self.stats.render_cpu_ms.add((time.thread_time() - cpu_started) * 1e3)
         for publisher in self._publishers:
             publisher.publish(motion, pixels)
         self._tell(motion)

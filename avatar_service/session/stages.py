@@ -8,22 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from avatar_service.signals import AudioChunk, Controls, MotionFrame, UInt8Array
+from avatar_service.signals import AudioChunk, Background, Controls, MotionFrame, UInt8Array
 
 
 class MotionSource(Protocol):
     """Audio and controls in, one latent per frame out (avatar_service.motion.stage)."""
 
     def push(self, chunk: AudioChunk) -> None:
-        """Take in the next stretch of the audio line."""
+        """Take in the next stretch of the own line, or a stretch of the partner's voice."""
         ...
 
     def pull(self) -> Iterator[MotionFrame]:
         """Yield the latents whose look-ahead is complete."""
         ...
 
-    def set_controls(self, controls: Controls, effective_pts: int) -> int:
-        """Change the controls; return the pts of the first frame they shape."""
+    def set_controls(self, controls: Controls, effective_pts_nanos: int) -> int:
+        """Change the controls; return the pts from which they act."""
         ...
 
     def reset(self, epoch: int) -> None:
@@ -42,10 +42,10 @@ class FrameRenderer(Protocol):
         """Return the latent as it will be shown."""
         ...
 
-    def render(self, motion: MotionFrame, out: UInt8Array) -> None:
-        """Draw into `out` (height, width, 4)."""
+    def set_background(self, background: Background, color: tuple[int, int, int]) -> None:
+        """Choose what stands behind the person from the next frame on."""
         ...
 
-    def set_background(self, controls: Controls) -> None:
-        """Choose what stands behind the person from the next frame on."""
+    def render(self, motion: MotionFrame, out: UInt8Array) -> None:
+        """Draw into `out` (height, width, 4)."""
         ...

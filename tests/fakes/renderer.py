@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from avatar_service.signals import Background, Controls, MotionFrame, UInt8Array
+from avatar_service.signals import Background, MotionFrame, UInt8Array
 
 NUM_BITS = 32
 
@@ -14,19 +14,19 @@ class FakeRenderer:
     the background is transparent. A fault can be planted at a frame."""
 
     def __init__(self, *, fail_at: int | None = None) -> None:
-        self.controls = Controls()
+        self.background = Background.KEEP
         self._fail_at = fail_at
 
     def limit_motion(self, motion: MotionFrame) -> MotionFrame:
         return replace(motion, head_rotation=np.clip(motion.head_rotation, -0.45, 0.45))
 
-    def set_background(self, controls: Controls) -> None:
-        self.controls = controls
+    def set_background(self, background: Background, color: tuple[int, int, int]) -> None:
+        self.background = background
 
     def render(self, motion: MotionFrame, out: UInt8Array) -> None:
         if motion.seq == self._fail_at:
             raise ArithmeticError("planted fault")
-        is_clear = self.controls.background is Background.TRANSPARENT
+        is_clear = self.background is Background.TRANSPARENT
         out[...] = (0, 0, 0, 0 if is_clear else 255)
         block = out.shape[1] // NUM_BITS
         for bit in range(NUM_BITS):

@@ -1,0 +1,196 @@
+"""Makes the real stages of a session, and measures what a frame costs on this machine."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from avatar_service.errors import AvatarError, Reason
+from avatar_service.motion.stage import MotionStage
+from avatar_service.portrait.portrait import Portrait
+from avatar_service.render.cpu import CpuRenderer
+from avatar_service.render.renderer import limit_motion
+from avatar_service.session.admission import Capacity, FrameCost
+from avatar_service.session.session_request import OutputKind, SessionRequest, TransportKind
+from avatar_service.session.stages import FrameRenderer, MotionSource
+from avatar_service.session.timeline import SAMPLE_RATE_HZ
+from avatar_service.signals import AudioChunk, Background, MotionFrame, UInt8Array
+from avatar_service.transports.publisher import Publisher
+from avatar_service.transports.ring import RingGeometry, RingWriter
+from avatar_service.transports.zmq_publisher import Kind, ZmqPublisher
+
+NUM_TRIAL_FRAMES: Final = 10
+PUBLISH_SECS: Final = 0.3e-3
+"""Estimate of publishing one frame; running sessions correct it."""
+
+
+class PortraitRenderer:
+    """A renderer that also knows the limits of its portrait."""
+
+    def __init__(self, portrait: Portrait, size_px: int) -> None:
+        self._portrait = portrait
+        self._renderer = CpuRenderer(portrait, size_px)
+        self._renderer.warm_up()
+
+    def limit_motion(self, motion: MotionFrame) -> MotionFrame:
+        """Return the latent as it will be shown."""
+        return limit_motion(self._portrait, motion)
+
+    def set_background(self, background: Background, color: tuple[int, int, int]) -> None:
+        """Choose what stands behind the person."""
+        self._renderer.set_background(background, color)
+
+    def render(self, motion: MotionFrame, out: UInt8Array) -> None:
+        """Draw one frame."""
+        self._renderer.render(motion, out)
+
+
+@dataclass(frozen=True, slots=True)
+class TransportSettings:
+    """Where rings and sockets are made."""
+
+    shm_enabled: bool = True
+    shm_folder: Path | None = None
+    shm_group: str | None = None
+    shm_slots: int = 8
+    zmq_enabled: bool = True
+    zmq_folder: Path | None = None
+    zmq_tcp_host: str | None = None
+
+
+class RealStages:
+    """The StageFactory of the service. Thread-safe; portraits are shared between sessions.
+
+    Args:
+        portrait_path: tells where an avatar's portrait for a frame size lies.
+    """
+
+    def __init__(
+        self,
+        *,
+        portrait_path: Callable[[str, int], Path],
+        transports: TransportSettings,
+        capacity: Capacity,
+    ) -> None:
+        self._portrait_path = portrait_path
+        self._transports = transports
+        self._capacity = capacity
+        self._lock = threading.Lock()
+        self._portraits: weakref.WeakValueDictionary[tuple[str, int], _SharedPortrait] = (
+            weakref.WeakValueDictionary()
+        )
+        self._is_render_measured = False
+
+    def make_motion(self, request: SessionRequest, lookahead_nanos: int) -> MotionSource:
+        """Make a motion stage; the controls' seed draws its chances."""
+        return MotionStage(request.rate, request.controls, lookahead_nanos=lookahead_nanos)
+
+    def make_renderer(self, request: SessionRequest) -> FrameRenderer:
+        """Make a renderer of an avatar; the first one is timed for the admission."""
+        fit_size = max(request.size_px, 512)
+        path = self._portrait_path(request.avatar_id, fit_size)
+        with self._lock:
+            shared = self._portraits.get((request.avatar_id, fit_size))
+            if shared is None:
+                shared = _SharedPortrait(Portrait.load(path))
+                self._portraits[(request.avatar_id, fit_size)] = shared
+        renderer = _SharingRenderer(shared, request.size_px)
+        self._measure_render(renderer, request.size_px)
+        return renderer
+
+    def make_publishers(self, session_id: str, request: SessionRequest) -> list[Publisher]:
+        """Open the ring and the sockets asked for."""
+        publishers: list[Publisher] = []
+        has_frames = OutputKind.FRAMES in request.outputs
+        size = request.size_px if has_frames else 0
+        settings = self._transports
+        self._check_offered(request)
+        try:
+            if TransportKind.SHM in request.transports:
+                slots = request.ring_slots or settings.shm_slots
+                publishers.append(
+                    RingWriter(
+                        RingGeometry(size, size, slots),
+                        request.rate,
+                        folder=settings.shm_folder,
+                        group=settings.shm_group,
+                    )
+                )
+            if TransportKind.ZMQ in request.transports:
+                kinds = [Kind.FRAME] if has_frames else []
+                if OutputKind.MOTION in request.outputs:
+                    kinds.append(Kind.MOTION)
+                publishers.append(
+                    ZmqPublisher(
+                        session_id,
+                        tuple(kinds),
+                        folder=settings.zmq_folder,
+                        tcp_host=settings.zmq_tcp_host,
+                    )
+                )
+        except BaseException:
+            for publisher in publishers:
+                publisher.close()
+            raise
+        return publishers
+
+    def measure_motion(self) -> None:
+        """Time the motion stage (and load it), for the admission; a second or two."""
+        stage = MotionStage()
+        rng = np.random.default_rng(0)
+        started, num_frames = 0.0, 0
+        for step in range(100):
+            if step == 50:
+                started, num_frames = time.thread_time(), 0
+            samples = (0.1 * rng.standard_normal(SAMPLE_RATE_HZ // 50)).astype(np.float32)
+            stage.push(AudioChunk(samples, step * 20_000_000))
+            num_frames += sum(1 for _ in stage.pull())
+        spent = (time.thread_time() - started) / max(num_frames, 1)
+        stage.close()
+        self._capacity.calibrate(FrameCost(spent + PUBLISH_SECS, self._capacity.cost.px_secs))
+
+    def _measure_render(self, renderer: FrameRenderer, size_px: int) -> None:
+        with self._lock:
+            if self._is_render_measured:
+                return
+            self._is_render_measured = True
+        out = np.zeros((size_px, size_px, 4), np.uint8)
+        expression = np.full(52, 0.3, np.float32)
+        started = time.thread_time()
+        for k in range(NUM_TRIAL_FRAMES):
+            renderer.render(MotionFrame(k, expression=expression), out)
+        spent = (time.thread_time() - started) / NUM_TRIAL_FRAMES
+        self._capacity.calibrate(FrameCost(self._capacity.cost.base_secs, spent / size_px**2))
+
+    def _check_offered(self, request: SessionRequest) -> None:
+        offered = {
+            TransportKind.SHM: self._transports.shm_enabled,
+            TransportKind.ZMQ: self._transports.zmq_enabled,
+        }
+        for kind in request.transports:
+            if not offered.get(kind, True):
+                raise AvatarError(
+                    Reason.TRANSPORT_NOT_SUPPORTED,
+                    f"this service does not offer {kind.value}",
+                    field="transports",
+                )
+
+
+class _SharedPortrait:
+    """A portrait that lives as long as a session shows it."""
+
+    def __init__(self, portrait: Portrait) -> None:
+        self.portrait = portrait
+
+
+class _SharingRenderer(PortraitRenderer):
+    def __init__(self, shared: _SharedPortrait, size_px: int) -> None:
+        super().__init__(shared.portrait, size_px)
+        self._shared = shared
