@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import grpc
@@ -17,7 +17,7 @@ from avatar_client.gen.avatar.v1 import avatar_service_pb2, avatar_service_pb2_g
 MAX_QUEUED_BYTES: Final = 16 << 20
 """Audio that the connection does not take: about 90 s of float32 at 48 kHz."""
 
-Metadata = Sequence[tuple[str, str]]
+Metadata = tuple[tuple[str, str | bytes], ...]
 Request = avatar_service_pb2.AnimateRequest
 Response = avatar_service_pb2.AnimateResponse
 
@@ -107,7 +107,7 @@ class AnimateStream:
     ) -> None:
         self.num_reconnects = 0
         self._stub = stub
-        self._metadata = tuple(metadata)
+        self._metadata = metadata
         self._open_message = open_message
         self._on_message = on_message
         self._on_end = on_end
