@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from avatar_service.audio.mel import StreamingLogMel
+from avatar_service.audio.mel import SAMPLE_RATE_HZ, StreamingLogMel, log_mel
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.articulation_net import (
     MELS_PER_STEP,
@@ -143,7 +143,7 @@ class ArticulationStage:
         """Forget the stream; the next sample pushed has the time start_nanos."""
         self._front_end.reset()
         self._shaper.reset()
-        self._state: NetState = self._net.initial_state()
+        self._state = _silent_state(self._net)
         self._mels = np.zeros((0, 80), np.float32)
         self._skip = self._look_ahead_steps - 1
         self._start_nanos = start_nanos
@@ -291,6 +291,15 @@ def run_batched(stages: Sequence[ArticulationStage]) -> None:
 
 _FEW_STEPS: Final = 6
 """Up to this many pending steps, single steps are faster than the network's whole pass."""
+
+
+@lru_cache(maxsize=4)
+@torch.inference_mode()
+def _silent_state(net: ArticulationNet) -> NetState:
+    """State of a stream that begins after a second of silence, so that it begins at rest."""
+    silence = log_mel(np.zeros(SAMPLE_RATE_HZ, np.float32))
+    state: NetState = net(torch.from_numpy(silence)[None], net.initial_state())[1]
+    return state
 
 
 @lru_cache(maxsize=4)

@@ -9,6 +9,7 @@ Labels stand beside each clip in NAME.json, either
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -182,7 +183,7 @@ def bench_motion(
             done += 1
             if progress:
                 progress(done, total)
-        figures_here = score_clips(_chosen(scored, _GOAL_GROUPS) or list(scored.values()))
+        figures_here = _score(_chosen(scored, _GOAL_GROUPS) or list(scored.values()))
         figures_here["stream_offline_max_diff"] = stream_difference(net, clips[0].samples, look)
         done += 1
         if progress:
@@ -194,9 +195,14 @@ def bench_motion(
             figures[f"look_ahead_{look}ms"] = figures_here
         groups = {name: members for name in _GROUPS if (members := _chosen(scored, (name,)))}
         if len(groups) > 1:
-            figures[f"groups_{look}ms"] = {n: score_clips(members) for n, members in groups.items()}
+            figures[f"groups_{look}ms"] = {n: _score(members) for n, members in groups.items()}
     figures["clips"] = len(clips)
     return figures
+
+
+def _score(clips: list[ScoredClip]) -> dict[str, float]:
+    """Metrics without those for which the clips hold no event (JSON knows no NaN)."""
+    return {name: value for name, value in score_clips(clips).items() if math.isfinite(value)}
 
 
 def _chosen(scored: dict[str, ScoredClip], prefixes: tuple[str, ...]) -> list[ScoredClip]:

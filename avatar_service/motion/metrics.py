@@ -59,6 +59,8 @@ _PAUSE_MARGIN_SECS: Final = 0.1
 Schwartz & Savariaux 2014)."""
 _STILL_SHARE: Final = 0.10
 _FINE_SECS: Final = 0.005
+_STILL: Final = 1e-6
+"""Standard deviation under which a curve does not move and correlates with nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,7 @@ def _openness(clip: ScoredClip, steps: int) -> Float32Array:
 
 
 def _pearson(a: Float32Array, b: Float32Array) -> float:
-    if len(a) < 2 or a.std() == 0 or b.std() == 0:
+    if len(a) < 2 or min(a.std(), b.std()) < _STILL:
         return float("nan")
     return float(np.corrcoef(a, b)[0, 1])
 
