@@ -75,7 +75,7 @@ def solve_blendshapes(mesh: FaceMesh, fit: FaceFit) -> Blendshapes:
     assert set(fields) == set(SHAPE_NAMES)
     starts, vertices, deltas = [0], [], []
     for name in SHAPE_NAMES:
-        delta = _to_camera(mesh.vertices, position, fields[name], fit)
+        delta = _to_camera(mesh.vertices, position, fields[name][mesh.anchor], fit)
         moved = np.flatnonzero(np.linalg.norm(delta, axis=1) > _NEGLIGIBLE_PX)
         vertices.append(moved)
         deltas.append(delta[moved])

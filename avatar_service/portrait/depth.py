@@ -45,10 +45,10 @@ def add_depth(mesh: FaceMesh, fit: FaceFit) -> BodyFields:
     position = head.to_head(_with_depth(mesh.vertices, head.center[2]))
     chin = float(head.to_head(fit.landmarks[topology.CHIN])[1])
     depth = _outer_depth(mesh, fit, harmonic, position, chin)
-    vertices = _with_depth(mesh.vertices, _relax(mesh, depth))
+    vertices = _with_depth(mesh.vertices, _relax(mesh, depth[mesh.anchor])[mesh.anchor])
     return BodyFields(
         mesh=replace(mesh, vertices=vertices),
-        skin_weight=_skin_weight(mesh, harmonic, position, chin),
+        skin_weight=_skin_weight(mesh, harmonic, position, chin)[mesh.anchor],
     )
 
 

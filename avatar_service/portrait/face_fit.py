@@ -104,7 +104,7 @@ def fit_face(
         landmarks = snap_to_seam(image2x, landmarks, head)
     landmarks = _include_lashes(landmarks)
     if photo.alpha is None:
-        canvas_alpha = matte.person_alpha(canvas)
+        canvas_alpha = matte.person_alpha(canvas, landmarks + [margin_px, margin_px, 0])
     else:
         canvas_alpha = cropping.cut_alpha(photo.alpha, square, canvas_px)
     return FaceFit(

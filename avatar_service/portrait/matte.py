@@ -7,16 +7,25 @@ from typing import Final
 import cv2
 import numpy as np
 
-from avatar_service.portrait.landmark_nets import segment_person
+from avatar_service.portrait.landmark_nets import Float64Array, segment_person
 from avatar_service.signals import Float32Array, UInt8Array
 
 _GUIDE_RADIUS_PX: Final = 6
 _GUIDE_EPSILON: Final = 1e-4
+_HEAD_SCALE: Final = 2.0
+"""The enlarged view of the head is this many times the face's larger side."""
+_HEAD_RAISE: Final = 0.12
+_FADE: Final = 0.12
 
 
-def person_alpha(image: UInt8Array) -> Float32Array:
-    """Return the coverage of the person, (height, width) float32, 0..1."""
-    probability = segment_person(image)
+def person_alpha(image: UInt8Array, landmarks: Float64Array) -> Float32Array:
+    """Return the coverage of the person, (height, width) float32, 0..1.
+
+    Args:
+        image: (height, width, 3) uint8.
+        landmarks: (468, 3) of the face, px of the image.
+    """
+    probability = _segment(image, landmarks)
     coarse = np.clip((probability - 0.25) / 0.5, 0, 1).astype(np.float32)
     fine = guided_filter(image, coarse, _GUIDE_RADIUS_PX, _GUIDE_EPSILON)
     fine = np.clip((fine - 0.08) / 0.84, 0, 1)
@@ -25,7 +34,51 @@ def person_alpha(image: UInt8Array) -> Float32Array:
     solid = (coarse > 0.5).astype(np.uint8)
     fine[cv2.erode(solid, disc) > 0] = 1
     fine[cv2.dilate(solid, disc) == 0] = 0
-    return fine
+    return _only_this_person(fine, landmarks)
+
+
+def _segment(image: UInt8Array, landmarks: Float64Array) -> Float32Array:
+    """Segment the whole picture, and the head once more enlarged: ears and hair need detail."""
+    probability = _segment_both_ways(image)
+    low, high = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
+    half = _HEAD_SCALE / 2 * float((high - low).max())
+    center = (low + high) / 2 - [0, _HEAD_RAISE * half]
+    height, width = probability.shape
+    left, top = np.maximum(np.round(center - half), 0).astype(int)
+    right, bottom = np.minimum(np.round(center + half), [width, height]).astype(int)
+    if min(right - left, bottom - top) < 32:
+        return probability
+    box = (slice(top, bottom), slice(left, right))
+    closer = _segment_both_ways(np.ascontiguousarray(image[box]))
+    # Fade from the closer view to the whole one towards the box's sides.
+    ramps = [
+        np.clip(np.minimum(np.arange(n), np.arange(n)[::-1]) / (_FADE * n), 0, 1)
+        for n in closer.shape
+    ]
+    weight = np.outer(*ramps).astype(np.float32)
+    probability[box] += weight * (closer - probability[box])
+    return probability
+
+
+def _segment_both_ways(image: UInt8Array) -> Float32Array:
+    """Average the segmentation of the picture and of its mirror image."""
+    mirrored = segment_person(np.ascontiguousarray(image[:, ::-1]))[:, ::-1]
+    return (segment_person(image) + mirrored) / 2
+
+
+def _only_this_person(alpha: Float32Array, landmarks: Float64Array) -> Float32Array:
+    """Drop what does not hang together with the face: other people, reflections."""
+    _, parts = cv2.connectedComponents((alpha > 0.1).astype(np.uint8))
+    columns, rows = (
+        np.clip(np.round(landmarks[:, :2]), 0, np.array(alpha.shape[::-1]) - 1).astype(int).T
+    )
+    counts = np.bincount(parts[rows, columns])
+    counts[0] = 0
+    if counts.max(initial=0) == 0:
+        return alpha
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
+    kept = cv2.dilate((parts == counts.argmax()).astype(np.uint8), disc)
+    return alpha * kept
 
 
 def guided_filter(
@@ -39,6 +92,7 @@ def guided_filter(
     Args:
         guide: (height, width, 3) uint8.
         mask: (height, width) float32, 0..1.
+        radius_px: of the window.
         epsilon: regularisation against the guide's variance, in (0..1) units squared.
     """
     height, width = mask.shape

@@ -11,12 +11,13 @@ from typing import Final
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import Delaunay
+from scipy.spatial import Delaunay, cKDTree
 
 from avatar_service.portrait import topology
 from avatar_service.portrait.face_fit import FaceFit
 from avatar_service.portrait.landmark_nets import NUM_LANDMARKS, Float64Array
 from avatar_service.portrait.topology import Int32Array
+from avatar_service.portrait.unfold import unfold
 from avatar_service.signals import Float32Array
 
 _GRID_PARTS: Final = 28.4
@@ -39,6 +40,9 @@ class FaceMesh:
         num_face: number of vertices of the face.
         oval: (R,) int32 vertices on the face's outline, a closed loop.
         edges: (E, 2) int32 edges of the solid triangles.
+        anchor: (V,) the vertex whose depth and motion a vertex takes: itself on the person; for
+            one in the background the nearest on the person, so that the outline's soft edge stays
+            with the outline.
     """
 
     vertices: Float64Array
@@ -47,6 +51,7 @@ class FaceMesh:
     num_face: int
     oval: Int32Array
     edges: Int32Array
+    anchor: NDArray[np.intp]
 
     @property
     def outer(self) -> NDArray[np.intp]:
@@ -56,7 +61,7 @@ class FaceMesh:
 
 def build_mesh(fit: FaceFit) -> FaceMesh:
     """Refine the face and lay the grid around it; outer depths are zero."""
-    refined = _Refinement(fit.landmarks)
+    refined = _Refinement(unfold(fit.landmarks, fit.head.unit_px))
     face = refined.refine(topology.TRIANGLES)
     holes = refined.fill_holes(_hole_triangles())
     oval = refined.loop(topology.FACE_OVAL)
@@ -81,6 +86,7 @@ def build_mesh(fit: FaceFit) -> FaceMesh:
         num_face=num_face,
         oval=np.asarray(oval, np.int32),
         edges=_edges_of(solid),
+        anchor=_anchors(fit, vertices, num_face),
     )
 
 
@@ -165,6 +171,18 @@ def near_person(alpha: Float32Array, points: Float64Array, reach_px: float) -> N
     columns, rows = np.clip(np.round(points), 0, np.array(alpha.shape[::-1]) - 1).astype(int).T
     near: NDArray[np.bool_] = wide[rows, columns] > 0
     return near
+
+
+def _anchors(fit: FaceFit, vertices: Float64Array, num_face: int) -> NDArray[np.intp]:
+    last = np.array(fit.canvas_alpha.shape[::-1]) - 1
+    pixels = np.clip(np.round(vertices[:, :2]) + fit.margin_px, 0, last).astype(int)
+    on_person = fit.canvas_alpha[pixels[:, 1], pixels[:, 0]] > 0.5
+    on_person[:num_face] = True
+    anchor = np.arange(len(vertices))
+    inside = np.flatnonzero(on_person)
+    _, nearest = cKDTree(vertices[inside, :2]).query(vertices[~on_person, :2])
+    anchor[~on_person] = inside[nearest]
+    return anchor
 
 
 def _is_inside(contour: Float32Array, point: Float64Array, beyond_px: float) -> bool:

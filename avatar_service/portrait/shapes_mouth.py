@@ -191,8 +191,9 @@ class MouthShapes:
             return (0, -0.72 * opened[1] * p.arch**0.8, -0.5 * opened[2] * p.arch)
 
         def funnel(p: LipPoint) -> tuple[float, float, float]:
-            lift = 0.0 if p.is_corner else (-0.045 if p.is_upper else 0.05) * p.arch
-            return (-0.22 * p.offset[0], lift, -0.08 * p.arch - 0.05)
+            # A round opening parts quickly beside the corners.
+            lift = 0.022 if p.is_corner else (-0.055 if p.is_upper else 0.05) * p.arch**0.7
+            return (-0.26 * p.offset[0], lift, -0.08 * p.arch - 0.05)
 
         def pucker(p: LipPoint) -> tuple[float, float, float]:
             if p.is_corner:
@@ -201,8 +202,7 @@ class MouthShapes:
                 lift = (0.004 if p.is_upper else -0.004) * p.arch
             else:
                 lift = (-0.012 if p.is_upper else 0.014) * p.arch
-            # Beyond -.30 the cheeks of smilers crumple.
-            return (-0.30 * p.offset[0], lift, -0.09 * p.arch - 0.04)
+            return (-0.31 * p.offset[0], lift, -0.09 * p.arch - 0.04)
 
         def roll(p: LipPoint, upper: bool) -> tuple[float, float, float]:
             if p.is_corner or p.is_upper != upper:

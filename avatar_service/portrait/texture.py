@@ -9,6 +9,7 @@ import numpy as np
 
 from avatar_service.portrait.eyes import fill_eyes
 from avatar_service.portrait.face_fit import FaceFit
+from avatar_service.portrait.folds import soften_folds
 from avatar_service.portrait.mouth import fill_mouth
 from avatar_service.portrait.patch_tools import push_pull
 from avatar_service.signals import Float32Array, UInt8Array
@@ -33,6 +34,7 @@ def build_texture(fit: FaceFit, background: UInt8Array) -> UInt8Array:
     _decontaminate(colors, alpha, fit, background)
     inside = slice(2 * fit.margin_px, 2 * (fit.margin_px + fit.size_px))
     face = colors[inside, inside]
+    soften_folds(face, fit)
     fill_eyes(face, fit)
     fill_mouth(face, fit)
     texture = np.empty((side, side, 4), np.uint8)

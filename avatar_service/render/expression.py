@@ -23,6 +23,8 @@ from avatar_service.signals import Float32Array
 
 _JAW_OPEN: Final = EXPRESSION_INDEX["jawOpen"]
 _MOUTH_CLOSE: Final = EXPRESSION_INDEX["mouthClose"]
+_FUNNEL: Final = EXPRESSION_INDEX["mouthFunnel"]
+_PUCKER: Final = EXPRESSION_INDEX["mouthPucker"]
 _SMILES: Final = (EXPRESSION_INDEX["mouthSmileLeft"], EXPRESSION_INDEX["mouthSmileRight"])
 _SMILE_LEFT, _SMILE_RIGHT = _SMILES
 # eyeLookDown/In/Out/Up stand in this order in both eyes.
@@ -107,7 +109,9 @@ def resolve_expression(
         opening = shapes[_JAW_OPEN] + source_gap * (1 - closing) / jaw_gap
     if source_smile > 0:
         asked = min(1.0, 0.5 * (shown[_SMILE_LEFT] + shown[_SMILE_RIGHT]))
-        shapes[SOURCE_UNSMILE] = neutralize * (1 - asked)
+        # Rounded lips pull the corners in: nothing of a grin may stay beside them.
+        rounded = min(1.0, shown[_FUNNEL] + shown[_PUCKER])
+        shapes[SOURCE_UNSMILE] = neutralize * (1 - asked) * (1 + 0.25 * rounded)
         # What is left of the photo's smile is part of the smile that is asked for.
         keep = 1 - 0.4 * source_smile * neutralize
         shapes[_SMILE_LEFT] = shown[_SMILE_LEFT] * keep
