@@ -201,7 +201,7 @@ def _sclera(image: FloatArray, eye: _Eye, origin: FloatArray, shape: tuple[int, 
         around = sample(image, np.concatenate([eye.row2, eye.row3]))
         tone = np.median(around, 0)
         base = np.broadcast_to(0.6 * tone + 0.4 * tone.mean() * 1.1, lit.shape).copy()
-    own = smoothstep(inside, 0.5, 2.5) * smoothstep(from_iris, edge_end - 0.06, edge_end + 0.10)
+    own = smoothstep(inside, -0.7, 0.7) * smoothstep(from_iris, edge_end - 0.06, edge_end + 0.10)
     return np.asarray(base * (1 - own[..., None]) + lit * own[..., None], np.float32)
 
 
@@ -275,7 +275,7 @@ def _lid(image: FloatArray, eye: _Eye) -> tuple[FloatArray, FloatArray, FloatArr
     spots += [margin + k * (row2 - margin) for k in (0.55, 0.75)]
     colours = sample(image, np.stack(spots))
     luma = colours.mean(-1)
-    middle = np.median(luma)
+    middle = np.percentile(luma, 68)
     weight = smoothstep(luma, 0.78 * middle, 0.92 * middle) * (luma < 1.35 * middle)
     column = (colours * weight[..., None]).sum(0) / (weight.sum(0)[:, None] + 1e-3)
     skin = _smooth_columns(column, weight.sum(0), 5.0)

@@ -198,8 +198,8 @@ class EyeDrawer:
             _draw_ball(
                 frame, local, curves, self._rest_map[eye], a["shadow"], a["sclera"][eye],
                 a["patch_origin"][eye], a["iris"][eye], a["glint"][eye], a["iris_center"][eye],
-                a["iris_radius"][eye], a["iris_edge"][eye], self._turn, CORNEA_CENTRE_MM / BALL_RADIUS_MM,
-                self._region, self._colour,
+                a["iris_radius"][eye], a["iris_edge"][eye], self._turn,
+                CORNEA_CENTRE_MM / BALL_RADIUS_MM, self._region, self._colour,
             )  # fmt: skip
             lids.draw_lid(
                 frame, local, curves, a["lid_skin"][eye], a["lash_ratio"][eye], a["lash_range"],

@@ -1,0 +1,164 @@
+"""Spectacles: a rigid picture of the frames, drawn over lids and brows.
+
+The frames lie on a surface fixed to the skull: flat across the lenses, wrapping back at the
+temples. A pixel finds its place in the picture by the affine map of the flat part; how far back
+the surface lies there shifts it once more (parallax).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_service.render.frame_pose import FramePose
+from avatar_service.render.jit import kernel
+from avatar_service.render.sdf import place_point, sample_texture
+from avatar_service.signals import Float32Array, UInt8Array
+
+# Depth of the frames behind the bridge at head x (units): wrap * x^2, and beyond the hinges the
+# temples run back steeply.
+_WRAP: Final = 0.20
+_HINGE: Final = 0.56
+_TEMPLE_SLOPE: Final = 1.2
+
+
+@kernel
+def _place_frame(
+    anchor: Float32Array,
+    axes: Float32Array,
+    unit: float,
+    skull: Float32Array,
+    projection: Float32Array,
+    rest: Float32Array,
+    points: Float32Array,
+    placed: Float32Array,
+    out: Float32Array,
+) -> None:
+    """Work out the map from output px to the frames' own axes.
+
+    Args:
+        anchor: (3,) camera space.
+        axes: (3, 3) columns are the head's axes.
+        unit: frame px.
+        skull: (3, 4).
+        projection: (4,).
+        rest: (3, 4) the identity.
+        points: (4, 3) scratch.
+        placed: (8, 2) scratch: posed, then resting places of the anchor and one unit along each
+            axis.
+        out: (3, 2) filled: posed 2x2 inverse (rows 0, 1) and posed anchor (row 2).
+    """
+    for k in range(4):
+        for c in range(3):
+            points[k, c] = anchor[c]
+            if k > 0:
+                points[k, c] += axes[c, k - 1] * unit
+        place_point(points[k], skull, projection, placed[k])
+        place_point(points[k], rest, projection, placed[4 + k])
+    a, b = placed[1, 0] - placed[0, 0], placed[2, 0] - placed[0, 0]
+    c_, d = placed[1, 1] - placed[0, 1], placed[2, 1] - placed[0, 1]
+    det = a * d - b * c_
+    if abs(det) < np.float32(1e-3):
+        det = np.float32(1e-3)
+    out[0, 0], out[0, 1] = d / det, -b / det
+    out[1, 0], out[1, 1] = -c_ / det, a / det
+    out[2, 0], out[2, 1] = placed[0, 0], placed[0, 1]
+
+
+@kernel
+def _draw_frame(
+    frame: UInt8Array,
+    texture: Float32Array,
+    origin: Float32Array,
+    scale: float,
+    placed: Float32Array,
+    to_head: Float32Array,
+    colour: Float32Array,
+) -> None:
+    """Blend the frames into the picture."""
+    zero, half = np.float32(0), np.float32(0.5)
+    height, width = texture.shape[0], texture.shape[1]
+    # Box of the picture's corners, posed by the flat part's map, with room for the parallax.
+    two_px = np.float32(2) / np.float32(scale)  # 2x px per output px at rest
+    ra, rb = placed[5, 0] - placed[4, 0], placed[6, 0] - placed[4, 0]
+    rc, rd = placed[5, 1] - placed[4, 1], placed[6, 1] - placed[4, 1]
+    rz0, rz1 = placed[7, 0] - placed[4, 0], placed[7, 1] - placed[4, 1]
+    pz0, pz1 = placed[3, 0] - placed[0, 0], placed[3, 1] - placed[0, 1]
+    det = ra * rd - rb * rc
+    x0, y0, x1, y1 = np.float32(1e9), np.float32(1e9), np.float32(-1e9), np.float32(-1e9)
+    for k in range(4):
+        u = origin[0] + np.float32(0 if k % 2 == 0 else width)
+        v = origin[1] + np.float32(0 if k < 2 else height)
+        rx = (u + half) / two_px - half - placed[4, 0]
+        ry = (v + half) / two_px - half - placed[4, 1]
+        hx, hy = (rd * rx - rb * ry) / det, (ra * ry - rc * rx) / det
+        x = placed[0, 0] + hx * (placed[1, 0] - placed[0, 0]) + hy * (placed[2, 0] - placed[0, 0])
+        y = placed[0, 1] + hx * (placed[1, 1] - placed[0, 1]) + hy * (placed[2, 1] - placed[0, 1])
+        x0, x1, y0, y1 = min(x0, x), max(x1, x), min(y0, y), max(y1, y)
+    first_x, first_y = max(int(x0), 0), max(int(y0), 0)
+    last_x, last_y = min(int(x1) + 2, frame.shape[1]), min(int(y1) + 2, frame.shape[0])
+    for y in range(first_y, last_y):
+        for x in range(first_x, last_x):
+            dx, dy = np.float32(x) - to_head[2, 0], np.float32(y) - to_head[2, 1]
+            hx = to_head[0, 0] * dx + to_head[0, 1] * dy
+            back = np.float32(_WRAP) * hx * hx + np.float32(_TEMPLE_SLOPE) * max(
+                abs(hx) - np.float32(_HINGE), zero
+            )
+            dx, dy = dx - back * pz0, dy - back * pz1
+            hx = to_head[0, 0] * dx + to_head[0, 1] * dy
+            hy = to_head[1, 0] * dx + to_head[1, 1] * dy
+            rx = placed[4, 0] + hx * ra + hy * rb + back * rz0
+            ry = placed[4, 1] + hx * rc + hy * rd + back * rz1
+            u = (rx + half) * two_px - half - origin[0]
+            v = (ry + half) * two_px - half - origin[1]
+            if u < zero or v < zero or u > width - 1 or v > height - 1:
+                continue
+            sample_texture(texture, u, v, colour)
+            if colour[3] < np.float32(1):
+                continue
+            keep = np.float32(1) - colour[3] * np.float32(1 / 255)
+            for c in range(3):
+                value = np.float32(frame[y, x, c]) * keep + colour[c]
+                frame[y, x, c] = np.uint8(min(value + half, np.float32(255)))
+
+
+class SpectaclesDrawer:
+    """Draws the spectacles of one portrait; one per renderer, as it owns scratch memory.
+
+    Args:
+        arrays: SpectaclesAssets.to_arrays() of portrait/spectacles.py.
+        frame_px: side of the portrait's frame.
+        out_px: side of the rendered picture.
+    """
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], frame_px: int, out_px: int) -> None:
+        self._arrays = {
+            name: np.ascontiguousarray(value, np.float32) for name, value in arrays.items()
+        }
+        self._scale = out_px / frame_px
+        self._unit_px = float(self._arrays["unit"][0])
+        self._rest = np.eye(3, 4, dtype=np.float32)
+        self._points = np.zeros((4, 3), np.float32)
+        self._placed = np.zeros((8, 2), np.float32)
+        self._to_head = np.zeros((3, 2), np.float32)
+        self._colour = np.zeros(4, np.float32)
+
+    def draw(self, pose: FramePose, frame: UInt8Array) -> None:
+        """Draw the frames; call it last.
+
+        Args:
+            pose: of the frame.
+            frame: (H, W, 4) uint8 RGBA; colours are blended in place, alpha stays.
+        """
+        a = self._arrays
+        _place_frame(
+            a["anchor"], a["axes"], self._unit_px, pose.skull, pose.projection, self._rest,
+            self._points, self._placed, self._to_head,
+        )  # fmt: skip
+        _draw_frame(
+            frame, a["texture"], a["origin"], self._scale, self._placed, self._to_head,
+            self._colour,
+        )  # fmt: skip
