@@ -193,7 +193,7 @@ typedef struct avatar_ring_info {
   uint32_t fps_num;
   uint32_t fps_den;
   uint64_t pixel_bytes;
-  uint64_t head_seq; /* newest frame; 0: none yet */
+  uint64_t newest_seq; /* of the newest frame; 0: none yet */
   uint32_t epoch;
   uint32_t is_live; /* 0: closed, or its writer is dead */
   int64_t heartbeat_age_nanos;

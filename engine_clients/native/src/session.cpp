@@ -1,0 +1,417 @@
+#include "session.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "abi.h"
+#include "frame_views.h"
+#include "nanos.h"
+
+namespace avatar {
+
+namespace {
+
+constexpr int64_t kMaxQueuedNanos = 60 * kNanosPerSec;
+constexpr int64_t kAckIntervalNanos = 250 * kNanosPerMilli;
+constexpr int64_t kPieceNanos = kNanosPerSec / 2;
+
+JitterOptions jitter_options(const avatar_session_options& options) {
+  JitterOptions jitter;
+  jitter.interval_nanos = kNanosPerSec * options.fps_den / options.fps_num;
+  jitter.min_delay_nanos = options.min_delay_millis * kNanosPerMilli;
+  jitter.max_delay_nanos = options.max_delay_millis * kNanosPerMilli;
+  jitter.starve_hold_nanos = options.starve_hold_millis * kNanosPerMilli;
+  jitter.starve_blend_nanos = options.starve_blend_millis * kNanosPerMilli;
+  jitter.recover_blend_nanos = options.recover_blend_millis * kNanosPerMilli;
+  const int64_t buffered = options.buffer_millis * kNanosPerMilli / jitter.interval_nanos;
+  jitter.max_frames = static_cast<size_t>(std::clamp<int64_t>(buffered, 2, 240)) + 1;
+  return jitter;
+}
+
+}  // namespace
+
+Status Session::open(std::shared_ptr<RpcClient> client, Config config,
+                     std::shared_ptr<Session>* session) {
+  const avatar_session_options& options = config.options;
+  if (options.fps_num == 0 || options.fps_den == 0 || options.fps_num / options.fps_den > 120) {
+    return fault(Reason::INVALID_FIELD, "fps_num / fps_den: 1 to 120 frames per second");
+  }
+  if (options.observe != 0 && config.session_id.empty()) {
+    return fault(Reason::INVALID_FIELD, "observe needs the session_id to watch");
+  }
+  if (options.min_delay_millis > options.max_delay_millis) {
+    return fault(Reason::INVALID_FIELD, "min_delay_millis is above max_delay_millis");
+  }
+  std::shared_ptr<Session> made(new Session(client, std::move(config)));
+  client->add_session(made);
+  made->run_thread_ = std::thread([raw = made.get()] { raw->run(); });
+  *session = std::move(made);
+  return {};
+}
+
+Session::Session(std::shared_ptr<RpcClient> client, Config config)
+    : client_(std::move(client)),
+      config_(std::move(config)),
+      session_id_(config_.session_id),
+      buffer_(jitter_options(config_.options)) {}
+
+Session::~Session() { close(); }
+
+void Session::close() {
+  std::call_once(close_once_, [this] {
+    {
+      const std::lock_guard lock(mutex_);
+      is_stopping_ = true;
+      if (context_ != nullptr) context_->TryCancel();
+      state_changed_.notify_all();
+      data_came_.notify_all();
+      send_queue_changed_.notify_all();
+    }
+    if (run_thread_.joinable()) run_thread_.join();
+    leave();
+    const std::lock_guard lock(mutex_);
+    set_state(AVATAR_STATE_ENDED, "closed");
+  });
+}
+
+avatar_session_info Session::info() {
+  const std::lock_guard lock(mutex_);
+  avatar_session_info info{};
+  info.state = state_;
+  info.transport = transport_;
+  info.fps_num = described_.frame_rate().num();
+  info.fps_den = described_.frame_rate().den();
+  info.width_px = described_.width_px();
+  info.height_px = described_.height_px();
+  info.epoch = buffer_.floor().epoch;
+  info.pixel_bytes = wants_frames() ? uint64_t{info.width_px} * info.height_px * 4 : 0;
+  info.playout_delay_millis = described_.playout_delay_millis();
+  info.outputs = outputs_;
+  info.camera_distance = described_.motion_schema().camera_distance();
+  info.outer_eye_distance_mm = described_.motion_schema().outer_eye_distance_mm();
+  abi::put_text(info.session_id, session_id_);
+  return info;
+}
+
+Status Session::wait_ready(std::chrono::milliseconds timeout) {
+  std::unique_lock lock(mutex_);
+  const auto is_settled = [&] {
+    return state_ == AVATAR_STATE_READY || state_ == AVATAR_STATE_FAILED ||
+           state_ == AVATAR_STATE_ENDED || is_stopping_;
+  };
+  if (!state_changed_.wait_for(lock, timeout, is_settled)) {
+    return Status::of(AVATAR_DEADLINE_EXCEEDED,
+                      last_error_.ok() ? "not ready in time"
+                                       : "not ready in time: " + last_error_.message);
+  }
+  if (state_ == AVATAR_STATE_READY) return {};
+  if (!last_error_.ok()) return last_error_;
+  return fault(Reason::SESSION_CLOSED, "the session has ended");
+}
+
+Status Session::last_error() {
+  const std::lock_guard lock(mutex_);
+  return last_error_;
+}
+
+Status Session::check_sending() const {
+  if (is_stopping_ || state_ == AVATAR_STATE_ENDED) {
+    return fault(Reason::SESSION_CLOSED, "the session has ended");
+  }
+  if (state_ == AVATAR_STATE_FAILED) return last_error_;
+  if (config_.options.observe != 0) {
+    return fault(Reason::PERMISSION_DENIED, "an observer only watches");
+  }
+  if (state_ == AVATAR_STATE_RECONNECTING) {
+    return Status::of(AVATAR_UNAVAILABLE, "the connection is lost; say it again when it is back");
+  }
+  return {};
+}
+
+Status Session::push_audio(const avatar_audio& audio) {
+  v1::AnimateRequest request;
+  v1::AudioChunk& chunk = *request.mutable_audio();
+  Status status = to_message(audio, &chunk);
+  if (!status.ok()) return status;
+  const int64_t length_nanos = num_audio_nanos(chunk);
+  const std::lock_guard lock(mutex_);
+  status = check_sending();
+  if (!status.ok()) return status;
+  const uint32_t role = to_role(chunk.role());
+  const auto open = pushed_format_.find(role);
+  if (open != pushed_format_.end() &&
+      (open->second.format() != chunk.format() || open->second.channels() != chunk.channels() ||
+       open->second.sample_rate_hz() != chunk.sample_rate_hz())) {
+    return fault(Reason::INVALID_AUDIO, "audio: format, rate and channels stay within a segment");
+  }
+  if (queued_nanos_ + length_nanos > kMaxQueuedNanos) {
+    return fault(Reason::AUDIO_TOO_FAR_AHEAD, "audio: more than 60 s would wait to be sent");
+  }
+  if (open == pushed_format_.end()) {
+    v1::AudioChunk format = chunk;
+    format.clear_data();
+    pushed_format_.emplace(role, std::move(format));
+  }
+  queued_nanos_ += length_nanos;
+  if (length_nanos <= kPieceNanos) {
+    queue_.push_back(std::move(request));
+  } else {  // pieces, so that an interrupt need not wait behind a whole speech
+    const std::string data = std::move(*chunk.mutable_data());
+    const size_t frame_bytes = data.size() / audio.num_frames;
+    const size_t piece_bytes = frame_bytes * (audio.sample_rate_hz / 2);
+    for (size_t at = 0; at < data.size(); at += piece_bytes) {
+      chunk.set_data(data.substr(at, piece_bytes));
+      queue_.push_back(request);
+    }
+  }
+  send_queue_changed_.notify_one();
+  return {};
+}
+
+Status Session::end_segment(uint32_t role) {
+  if (role > AVATAR_ROLE_LISTEN) return fault(Reason::INVALID_FIELD, "role: AVATAR_ROLE_*");
+  const std::lock_guard lock(mutex_);
+  const Status status = check_sending();
+  if (!status.ok()) return status;
+  v1::AnimateRequest request;
+  request.mutable_segment_end()->set_role(to_message_role(role));
+  pushed_format_.erase(to_role(to_message_role(role)));
+  queue_.push_back(std::move(request));
+  send_queue_changed_.notify_one();
+  return {};
+}
+
+Status Session::set_controls(const avatar_controls& controls, int64_t effective_pts_nanos,
+                             uint64_t* change_id) {
+  v1::AnimateRequest request;
+  Status status = to_message(controls, request.mutable_control()->mutable_controls());
+  if (!status.ok()) return status;
+  const std::lock_guard lock(mutex_);
+  status = check_sending();
+  if (!status.ok()) return status;
+  request.mutable_control()->set_change_id(++last_change_id_);
+  request.mutable_control()->set_effective_pts_nanos(effective_pts_nanos);
+  if (change_id != nullptr) *change_id = last_change_id_;
+  // A session that has to be opened anew begins with what holds now.
+  if (effective_pts_nanos == 0) {
+    if ((controls.mask & AVATAR_CONTROL_EMOTION) != 0) config_.controls.clear_emotion();
+    config_.controls.MergeFrom(request.control().controls());
+  }
+  queue_.push_back(std::move(request));
+  send_queue_changed_.notify_one();
+  return {};
+}
+
+Status Session::interrupt(int64_t heard_pts_nanos) {
+  const std::lock_guard lock(mutex_);
+  const Status status = check_sending();
+  if (!status.ok()) return status;
+  queue_.erase(std::remove_if(queue_.begin(), queue_.end(),
+                              [](const v1::AnimateRequest& request) {
+                                return request.has_segment_end() || request.has_audio();
+                              }),
+               queue_.end());
+  queued_nanos_ = 0;
+  pushed_format_.clear();
+  v1::AnimateRequest request;
+  request.mutable_interrupt();
+  if (heard_pts_nanos >= 0) request.mutable_interrupt()->set_heard_pts_nanos(heard_pts_nanos);
+  queue_.push_front(std::move(request));
+  send_queue_changed_.notify_one();
+  return {};
+}
+
+Status Session::ack_playback(int64_t pts_nanos) {
+  const int64_t now_nanos = monotonic_nanos();
+  const std::lock_guard lock(mutex_);
+  const Status status = check_sending();
+  if (!status.ok()) return status;
+  if (now_nanos - last_ack_nanos_ < kAckIntervalNanos) return {};
+  last_ack_nanos_ = now_nanos;
+  v1::AnimateRequest request;
+  request.mutable_playback()->set_pts_nanos(pts_nanos);
+  queue_.push_front(std::move(request));  // old by the time that speech before it has gone out
+  send_queue_changed_.notify_one();
+  return {};
+}
+
+Status Session::now(int64_t* pts_nanos) {
+  const std::lock_guard lock(mutex_);
+  if (!buffer_.time_at(monotonic_nanos(), pts_nanos)) {
+    return Status::of(AVATAR_NOT_FOUND, "nothing has come yet");
+  }
+  return {};
+}
+
+Status Session::read_motion(int64_t pts_nanos, avatar_motion* motion) {
+  const std::lock_guard lock(mutex_);
+  if (!buffer_.motion_at(pts_nanos, monotonic_nanos(), motion)) {
+    return Status::of(AVATAR_NOT_FOUND, "nothing has come yet");
+  }
+  if (transport_ != AVATAR_TRANSPORT_SHM && !wants_frames()) buffer_.forget_before(pts_nanos);
+  data_came_.notify_all();  // room for a producer that goes as fast as it is read
+  return {};
+}
+
+Status Session::find_due(int64_t pts_nanos, DueFrame* due) {
+  std::unique_lock lock(mutex_);
+  if (ring_ != nullptr) {
+    const std::shared_ptr<RingReader> ring = ring_;
+    const EpochFloor floor = buffer_.floor();
+    lock.unlock();
+    const Status status = ring->find(pts_nanos, floor, &due->picture);
+    if (!status.ok()) return status;
+    due->ring = ring;
+    due->frame = to_abi_frame(*ring, due->picture);
+    due->motion = to_abi(due->picture.latent);
+    return {};
+  }
+  uint32_t flags = 0;
+  const JitterItem* item = buffer_.due(pts_nanos, wants_frames(), &flags);
+  if (item == nullptr) return Status::of(AVATAR_NOT_FOUND, "nothing has come yet");
+  due->pixels = item->pixels;
+  due->motion = to_abi(item->latent);
+  due->frame.struct_size = sizeof due->frame;
+  due->frame.flags = flags;
+  due->frame.seq = item->latent.seq;
+  due->frame.pts_nanos = item->latent.pts_nanos;
+  due->frame.published_nanos = item->published_nanos;
+  due->frame.epoch = item->latent.epoch;
+  if (item->pixels != nullptr) {
+    due->frame.flags |= AVATAR_FRAME_PIXELS;
+    due->frame.width_px = described_.width_px();
+    due->frame.height_px = described_.height_px();
+    due->frame.row_bytes = due->frame.width_px * 4;
+    due->frame.pixel_bytes = item->pixels->size();
+  }
+  buffer_.forget_before(pts_nanos);
+  data_came_.notify_all();
+  return {};
+}
+
+Status Session::copy_frame(int64_t pts_nanos, uint64_t have_seq, uint8_t* pixels,
+                           uint64_t capacity, DueFrame* due) {
+  constexpr int kNumTries = 4;
+  uint64_t num_torn = 0;
+  for (int i = 0; i < kNumTries; ++i) {
+    const Status status = find_due(pts_nanos, due);
+    if (!status.ok()) return status;
+    const bool is_new = due->frame.seq != have_seq;
+    if (is_new) due->frame.flags |= AVATAR_FRAME_NEW;
+    const bool is_wanted = is_new && pixels != nullptr && due->frame.pixel_bytes != 0;
+    if (is_wanted) {
+      if (capacity < due->frame.pixel_bytes) {
+        return Status::of(AVATAR_OUT_OF_RANGE, "capacity is " + std::to_string(capacity) +
+                                                   " bytes; the frame has " +
+                                                   std::to_string(due->frame.pixel_bytes));
+      }
+      const uint8_t* from = due->ring != nullptr ? due->picture.pixels : due->pixels->data();
+      std::memcpy(pixels, from, due->frame.pixel_bytes);
+    }
+    const bool is_torn = is_wanted && due->ring != nullptr && !due->ring->is_intact(due->picture);
+    if (is_torn) ++num_torn;
+    if (!is_torn || i + 1 == kNumTries) {
+      const std::lock_guard lock(mutex_);
+      counts_.reads_torn += num_torn;
+      if (is_torn) break;
+      if ((due->frame.flags & AVATAR_FRAME_STARVED) != 0) ++counts_.reads_starved;
+      if (is_new && due->frame.seq != last_shown_seq_) ++counts_.frames_shown;
+      last_shown_seq_ = due->frame.seq;
+      return {};
+    }
+  }
+  return Status::of(AVATAR_ABORTED, "the writer overtook the read several times");
+}
+
+Status Session::acquire_frame(int64_t pts_nanos, DueFrame* due) {
+  const Status status = find_due(pts_nanos, due);
+  if (!status.ok()) return status;
+  const std::lock_guard lock(mutex_);
+  if ((due->frame.flags & AVATAR_FRAME_STARVED) != 0) ++counts_.reads_starved;
+  if (due->frame.seq != last_shown_seq_) {
+    ++counts_.frames_shown;
+    due->frame.flags |= AVATAR_FRAME_NEW;
+  }
+  last_shown_seq_ = due->frame.seq;
+  return {};
+}
+
+Status Session::wait(uint64_t have_seq, std::chrono::milliseconds timeout) {
+  const auto until = std::chrono::steady_clock::now() + timeout;
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    if (is_stopping_ || state_ == AVATAR_STATE_ENDED || state_ == AVATAR_STATE_FAILED) {
+      return Status::of(AVATAR_UNAVAILABLE, "the session has ended");
+    }
+    if (ring_ == nullptr && buffer_.newest_seq() > have_seq) return {};
+    const auto left = until - std::chrono::steady_clock::now();
+    if (ring_ == nullptr) {
+      if (left.count() <= 0) break;
+      data_came_.wait_until(lock, until);
+      continue;
+    }
+    // Straight at the ring: one thread hop less than by way of the receiver.
+    const std::shared_ptr<RingReader> ring = ring_;
+    const int64_t slice = std::clamp<int64_t>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(left).count(), 0,
+        100 * kNanosPerMilli);
+    lock.unlock();
+    const Status status = ring->wait(have_seq, slice);
+    lock.lock();
+    if (status.ok()) return {};
+    if (left.count() <= 0) break;
+    if (status.code != AVATAR_DEADLINE_EXCEEDED) {  // its writer has gone: wait for what follows
+      data_came_.wait_for(lock, std::chrono::milliseconds(20));
+    }
+  }
+  return Status::of(AVATAR_DEADLINE_EXCEEDED, "nothing newer came in time");
+}
+
+avatar_event Session::next_event() {
+  const std::lock_guard lock(mutex_);
+  avatar_event event{};
+  if (!events_.empty()) {
+    event = events_.front();
+    events_.pop_front();
+  }
+  return event;
+}
+
+Status Session::next_audio(void* samples, uint64_t capacity, avatar_audio_chunk* chunk) {
+  const std::lock_guard lock(mutex_);
+  *chunk = {};
+  if (echoes_.empty()) return {};
+  const v1::AudioEcho& echo = echoes_.front();
+  const bool is_float = echo.format() == v1::AUDIO_FORMAT_F32LE;
+  const uint64_t frame_bytes = uint64_t{echo.channels()} * (is_float ? 4 : 2);
+  chunk->role = to_role(echo.role());
+  chunk->pts_nanos = echo.pts_nanos();
+  chunk->epoch = echo.epoch();
+  chunk->format = is_float ? AVATAR_AUDIO_F32 : AVATAR_AUDIO_S16;
+  chunk->sample_rate_hz = echo.sample_rate_hz();
+  chunk->channels = echo.channels();
+  chunk->num_frames = frame_bytes == 0 ? 0 : echo.data().size() / frame_bytes;
+  if (samples == nullptr || capacity < echo.data().size()) {
+    return Status::of(AVATAR_OUT_OF_RANGE, "capacity is " + std::to_string(capacity) +
+                                               " bytes; the chunk has " +
+                                               std::to_string(echo.data().size()));
+  }
+  std::memcpy(samples, echo.data().data(), echo.data().size());
+  echoes_.pop_front();
+  return {};
+}
+
+avatar_statistics Session::statistics() {
+  const std::lock_guard lock(mutex_);
+  avatar_statistics result = counts_;
+  result.transport = transport_;
+  result.frames_skipped += buffer_.num_skipped();
+  result.reads_starved += buffer_.num_starved_reads();
+  result.num_starvations = buffer_.num_starvations();
+  result.delay_nanos = buffer_.delay_nanos();
+  result.jitter_nanos = buffer_.jitter_nanos();
+  result.audio_queued_nanos = queued_nanos_;
+  return result;
+}
+
+}  // namespace avatar
