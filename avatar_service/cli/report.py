@@ -7,9 +7,10 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from rich.table import Table
 
 from avatar_service import __version__
@@ -50,6 +51,24 @@ def commit() -> str:
     return head + ("+" if status.strip() else "")
 
 
+def percentiles(values: Sequence[float]) -> dict[str, float]:
+    """Return {"p50", "p95", "p99"} of measured values, rounded to hundredths."""
+    if not values:
+        return {}
+    p50, p95, p99 = np.percentile(values, [50, 95, 99])
+    return {"p50": round(float(p50), 2), "p95": round(float(p95), 2), "p99": round(float(p99), 2)}
+
+
+def print_figures(title: str, figures: Metrics, caption: str = "") -> None:
+    """Print a table of names and values; nested figures get dotted names."""
+    table = Table(title=title, caption=caption)
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    for name, value in flatten(figures).items():
+        table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+    out.print(table)
+
+
 def publish(title: str, metrics: Metrics, json_path: Path | None) -> None:
     """Print the table of a benchmark and write it as JSON where asked.
 
@@ -57,12 +76,7 @@ def publish(title: str, metrics: Metrics, json_path: Path | None) -> None:
     """
     date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
     where = {"machine": machine(), "date": date, "commit": commit()}
-    table = Table(title=title, caption=f"{where['machine']}; {date}; {where['commit']}")
-    table.add_column("metric")
-    table.add_column("value", justify="right")
-    for name, value in flatten(metrics).items():
-        table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
-    out.print(table)
+    print_figures(title, metrics, f"{where['machine']}; {date}; {where['commit']}")
     if json_path is not None:
         check_writable(json_path)
         json_path.write_text(json.dumps({**where, "metrics": dict(metrics)}, indent=1) + "\n")

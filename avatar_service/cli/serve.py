@@ -16,13 +16,15 @@ def serve(
     token_file: Annotated[
         Path | None, typer.Option(help="File with the bearer token; needed beyond loopback.")
     ] = None,
-    tls_certificate: Annotated[Path | None, typer.Option(help="PEM; needed beyond loopback.")] = None,
+    tls_certificate: Annotated[
+        Path | None, typer.Option(help="PEM; needed beyond loopback.")
+    ] = None,
     tls_private_key: Annotated[Path | None, typer.Option(help="PEM.")] = None,
     tls_client_ca: Annotated[Path | None, typer.Option(help="PEM; asks clients for one.")] = None,
     workers: Annotated[int | None, typer.Option(help="Rendering threads; 0: one per core.")] = None,
     max_sessions: Annotated[int | None, typer.Option(help="Most sessions at once.")] = None,
     zmq_endpoint: Annotated[
-        str | None, typer.Option(help="Publish over ZeroMQ too: ipc://PATH or tcp://HOST:PORT.")
+        str | None, typer.Option(help="ZeroMQ: ipc://FOLDER, or tcp://HOST for both.")
     ] = None,
     shm_group: Annotated[
         str | None, typer.Option(help="Group whose members may read the shared-memory rings.")
@@ -48,7 +50,6 @@ def serve(
         "workers": workers,
         "limits.max_sessions": max_sessions,
         "zmq.endpoint": zmq_endpoint,
-        "zmq.enabled": None if zmq_endpoint is None else True,
         "shm.group": shm_group,
         "log_level": log_level,
     }

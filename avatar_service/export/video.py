@@ -76,6 +76,7 @@ class VideoWriter:
         sample_rate_hz: of the sound; 0 for none.
         channels: 1 or 2.
         with_alpha: keep the frames' alpha.
+        is_live: encode fast on one thread, for recording while the machine has other work.
 
     Raises:
         AvatarError: see check_video_path; STORAGE_EXHAUSTED when the disk is full.
@@ -91,6 +92,7 @@ class VideoWriter:
         sample_rate_hz: int = 0,
         channels: int = 1,
         with_alpha: bool = False,
+        is_live: bool = False,
     ) -> None:
         check_video_path(path, with_alpha=with_alpha)
         self.path = path
@@ -98,6 +100,7 @@ class VideoWriter:
         formats = _WITH_ALPHA if with_alpha else _OPAQUE
         container_format = formats[path.suffix.lower()]
         self._with_alpha = with_alpha
+        self._is_live = is_live
         # Not the stream's own: the muxer changes that one when it writes the header.
         self._frame_time_base = 1 / frame_rate
         options = {"movflags": "+faststart"} if container_format in ("mp4", "mov") else {}
@@ -119,7 +122,8 @@ class VideoWriter:
     ) -> VideoStream:
         if not self._with_alpha:
             codec, pixel_format = "libx264", "yuv420p"
-            options = {"crf": CRF, "preset": "medium", "bf": "2"}
+            preset = "veryfast" if self._is_live else "medium"
+            options = {"crf": CRF, "preset": preset, "bf": "2"}
         elif container_format == "mov":
             codec, pixel_format, options = "prores_ks", "yuva444p10le", {"profile": "4444"}
         else:
@@ -131,6 +135,8 @@ class VideoWriter:
         stream.width, stream.height, stream.pix_fmt = width_px, height_px, pixel_format
         context = stream.codec_context
         context.time_base = 1 / frame_rate
+        if self._is_live:
+            context.thread_count = 1
         # ITU-R BT.709 limited range, said in the file, so that no player guesses.
         context.color_primaries = context.color_trc = context.colorspace = 1
         context.color_range = 1

@@ -1,0 +1,86 @@
+"""`avatar animate`: a photo and a sound file into a video, as fast as the machine goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avatar_service.cli.consent import HELP as CONSENT_HELP
+from avatar_service.signals import Background, Controls
+
+
+def animate(
+    portrait: Annotated[Path, typer.Argument(help="A photo with one face.", dir_okay=False)],
+    audio: Annotated[Path, typer.Argument(help="Speech, any file that FFmpeg reads.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help=".mp4, .mov or .mkv; with alpha .mov or .webm.")
+    ],
+    save_motion: Annotated[Path | None, typer.Option(help="Write the latents (.npz).")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write figures (.json).")] = None,
+    fps: Annotated[str, typer.Option(help="Frames per second, as 40 or 30000/1001.")] = "40",
+    size: Annotated[int, typer.Option(help="256, 512 or 1024 pixels.")] = 512,
+    crop: Annotated[str, typer.Option(help="face, or keep for the whole photo.")] = "face",
+    emotion: Annotated[
+        list[str] | None, typer.Option(help="NAME:WEIGHT, as happy:0.6; may be repeated.")
+    ] = None,
+    gaze: Annotated[
+        str | None, typer.Option(help="YAW,PITCH degrees: + is the subject's left, + is down.")
+    ] = None,
+    distance: Annotated[float, typer.Option(help="1 as photographed, 0.5 half as far.")] = 1.0,
+    head_motion: Annotated[float, typer.Option(help="Strength, 0 to 2.")] = 1.0,
+    expression: Annotated[float, typer.Option(help="Strength, 0 to 2.")] = 1.0,
+    style: Annotated[str, typer.Option(help="Speaking style.")] = "neutral",
+    blink_rate: Annotated[float, typer.Option(help="Factor on the natural rate, 0 to 4.")] = 1.0,
+    background: Annotated[str, typer.Option(help="keep, transparent or #RRGGBB.")] = "keep",
+    seed: Annotated[int, typer.Option(help="Of everything drawn at random.", min=0)] = 0,
+    start: Annotated[float, typer.Option(help="Begin here in the audio, seconds.")] = 0.0,
+    duration: Annotated[float | None, typer.Option(help="Only so many seconds.")] = None,
+    consent: Annotated[str | None, typer.Option(help=CONSENT_HELP)] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
+) -> None:
+    """Animate a photo with speech."""
+    from avatar_service.cli import options
+    from avatar_service.cli.animation import Animation
+    from avatar_service.cli.consent import obtain_consent
+    from avatar_service.cli.device import check_device
+    from avatar_service.config import parse_fps
+    from avatar_service.export.video import check_video_path, check_writable
+    from avatar_service.motion.controls import check_controls
+    from avatar_service.session.offline import OfflineSettings
+
+    backdrop, color = options.parse_background(background)
+    controls = Controls(
+        gaze=options.parse_gaze(gaze),
+        distance=distance,
+        emotion=options.parse_emotion(emotion or []),
+        head_motion=head_motion,
+        expression=expression,
+        speaking_style=style,
+        blink_rate=blink_rate,
+        background=backdrop,
+        background_color=color,
+        seed=seed,
+    )
+    check_controls(controls)
+    check_device(device)
+    check_video_path(output, with_alpha=backdrop is Background.TRANSPARENT)
+    for path in (save_motion, report):
+        if path is not None:
+            check_writable(path)
+    job = Animation(
+        photo=portrait,
+        audio=audio,
+        output=output,
+        settings=OfflineSettings(
+            rate=parse_fps(fps, name="--fps"), size_px=size, controls=controls
+        ),
+        crop=crop,
+        start_secs=start,
+        duration_secs=duration,
+        save_motion=save_motion,
+        report=report,
+    )
+    obtain_consent(consent)
+    job.run()

@@ -1,0 +1,131 @@
+"""One video from a photo and a sound file: frames, sound, latents and figures."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+from avatar_service.audio.file import stream_audio
+from avatar_service.cli.console import progress, say
+from avatar_service.cli.portraits import load_portrait
+from avatar_service.cli.report import percentiles
+from avatar_service.export.sound import SOUND_RATE_HZ, count_channels, stream_sound
+from avatar_service.export.video import VideoWriter
+from avatar_service.motion.track import MotionTrack
+from avatar_service.session.offline import OfflineSettings, animate
+from avatar_service.signals import Background, Float32Array, MotionFrame
+
+HEARD_RATE_HZ = 16_000
+
+
+class SoundTrack:
+    """The file's own sound, handed out up to a time, so that it lies beside its frames."""
+
+    def __init__(self, path: Path, start_secs: float) -> None:
+        self.num_channels = count_channels(path)
+        self._blocks = stream_sound(path, start_secs=start_secs, num_channels=self.num_channels)
+        self._waiting: Float32Array | None = None
+        self._num_given = 0
+
+    def until(self, end_secs: Fraction) -> Iterator[Float32Array]:
+        """Yield what comes next, up to `end_secs` from the start."""
+        missing = int(end_secs * SOUND_RATE_HZ) - self._num_given
+        while missing > 0:
+            block = self._waiting if self._waiting is not None else next(self._blocks, None)
+            if block is None:
+                return
+            self._waiting = block[missing:] if len(block) > missing else None
+            block = block[:missing]
+            missing -= len(block)
+            self._num_given += len(block)
+            yield block
+
+
+@dataclass(slots=True)
+class Animation:
+    """What to make; run() makes it.
+
+    Attributes:
+        save_motion: where to write the latents; None: nowhere.
+        report: where to write the figures; None: nowhere.
+    """
+
+    photo: Path
+    audio: Path
+    output: Path
+    settings: OfflineSettings
+    crop: str = "face"
+    start_secs: float = 0.0
+    duration_secs: float | None = None
+    save_motion: Path | None = None
+    report: Path | None = None
+    _motion: list[MotionFrame] = field(default_factory=list)
+    _frame_ms: list[float] = field(default_factory=list)
+    _heard_samples: int = 0
+
+    def run(self) -> None:
+        """Make the video and the files asked for.
+
+        Raises:
+            AvatarError: whatever is wrong with photo, audio or output; nothing is left behind.
+        """
+        settings = self.settings
+        began = time.monotonic()
+        began_cpu = time.process_time()
+        sound = SoundTrack(self.audio, self.start_secs)
+        portrait = load_portrait(self.photo, size_px=settings.size_px, crop=self.crop)
+        with (
+            VideoWriter(
+                self.output,
+                width_px=settings.size_px,
+                height_px=settings.size_px,
+                frame_rate=settings.rate,
+                sample_rate_hz=SOUND_RATE_HZ,
+                channels=sound.num_channels,
+                with_alpha=settings.controls.background is Background.TRANSPARENT,
+            ) as writer,
+            progress() as bar,
+        ):
+            task = bar.add_task(f"animating {self.photo.name}", total=None)
+            asked_at = time.monotonic()
+            for frame in animate(portrait, self._heard(), settings):
+                self._frame_ms.append((time.monotonic() - asked_at) * 1e3)
+                writer.write_frame(frame.pixels)
+                self._motion.append(frame.motion)
+                for block in sound.until(len(self._motion) / settings.rate):
+                    writer.write_audio(block)
+                bar.update(task, advance=1)
+                asked_at = time.monotonic()
+        if self.save_motion is not None:
+            MotionTrack.from_frames(self._motion, settings.rate).save(self.save_motion)
+        wall_secs = time.monotonic() - began
+        if self.report is not None:
+            figures = self._figures(wall_secs, time.process_time() - began_cpu)
+            self.report.write_text(json.dumps(figures, indent=1) + "\n")
+        say(f"{self.output}: {len(self._motion)} frames in {wall_secs:.1f} s")
+
+    def _heard(self) -> Iterator[Float32Array]:
+        for samples in stream_audio(
+            self.audio, start_secs=self.start_secs, duration_secs=self.duration_secs
+        ):
+            self._heard_samples += len(samples)
+            yield samples
+
+    def _figures(self, wall_secs: float, cpu_secs: float) -> dict[str, object]:
+        made_ms = percentiles(self._frame_ms)
+        return {
+            "fps_mean": round(len(self._motion) / wall_secs, 3),
+            "frames": len(self._motion),
+            "frames_dropped": 0,
+            "frames_torn": 0,
+            "first_frame_ms": round(self._frame_ms[0], 1),
+            "latency_ms": None,
+            "render_ms": {"p50": made_ms["p50"], "p99": made_ms["p99"]},
+            "device": "cpu",
+            "cpu_seconds": round(cpu_secs, 2),
+            "seconds_of_audio": round(self._heard_samples / HEARD_RATE_HZ, 3),
+        }
