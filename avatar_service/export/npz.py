@@ -36,6 +36,7 @@ def write(path: Path, frames: Iterable[MotionFrame], fps: Fraction) -> int:
             pts_nanos=data["pts_nanos"],
             expression=data["expression"],
             expression_names=np.array(EXPRESSION_NAMES),
+            allow_pickle=False,
             **{name: data[name] for name in _COLUMNS},
             fps=np.float64(float(fps)),
         )

@@ -97,8 +97,13 @@ def _add_bones(glb: Glb) -> dict[str, int]:
 
 
 def _add_expressions(glb: Glb, names: NameSet) -> dict[str, int]:
-    known = vrm_weights(MotionFrame(0), names)
-    return {name: glb.append("nodes", {"name": name}) for name in known}
+    return {name: glb.append("nodes", {"name": name}) for name in _weights(MotionFrame(0), names)}
+
+
+def _weights(frame: MotionFrame, names: NameSet) -> dict[str, float]:
+    """Expressions that may be animated: gaze has one carrier, the lookAt node."""
+    weights = vrm_weights(frame, names)
+    return {name: weight for name, weight in weights.items() if not name.startswith("EyeLook")}
 
 
 def _add_motion(
@@ -113,7 +118,7 @@ def _add_motion(
     weights = np.empty((len(rows), len(expressions)), np.float32)
     for k, row in enumerate(data):
         frame = MotionFrame(0, expression=row["expression"], emotion=row["emotion"])
-        weights[k] = list(vrm_weights(frame, names).values())
+        weights[k] = list(_weights(frame, names).values())
     times = glb.add_array(rows.times, bounds=True)
     outputs = []
     for column, node in enumerate(expressions.values()):
