@@ -1,0 +1,1 @@
+"""Stubs by mypy-protobuf 5.1.0."""
