@@ -8,7 +8,7 @@ between the rims as an open path across the nose; only both together count as sp
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 import cv2
@@ -68,30 +68,32 @@ class SpectaclesAssets:
     """A rigid picture of the frames.
 
     Attributes:
-        clean: (2S, 2S, 3) float32, the photo without the frames.
-        texture: (h, w, 4) premultiplied 0..255, the frames.
+        texture: (h, w, 4) premultiplied 0..255, the frames; (1, 1, 4) zeros where none are worn.
         origin: (2,) its first texel, 2x px.
         anchor: (3,) the bridge, camera space.
         axes: (3, 3) columns are the head's axes in frame coordinates.
         unit: (1,) outer-eye distance, frame px.
     """
 
-    clean: FloatArray
     texture: FloatArray
     origin: FloatArray
     anchor: FloatArray
     axes: FloatArray
     unit: FloatArray
 
+    @property
+    def are_worn(self) -> bool:
+        """Whether there is anything to draw."""
+        return self.texture.shape[0] > 1
+
     def to_arrays(self) -> dict[str, AnyArray]:
-        """Return what is needed for drawing, by name; `clean` is not."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "clean"}
+        """Return the fields by name, for storage and for render.spectacles.SpectaclesDrawer."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, AnyArray]) -> SpectaclesAssets:
-        """Rebuild from what to_arrays returned; `clean` is empty then."""
-        kept = {f.name: arrays[f.name] for f in fields(cls) if f.name != "clean"}
-        return cls(clean=np.zeros((0, 0, 3), np.float32), **kept)
+        """Rebuild from what to_arrays returned."""
+        return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
 
 def _line_contrast(image: FloatArray, points: FloatArray, normal: FloatArray) -> FloatArray:
@@ -262,12 +264,22 @@ def _distance_to_paths(
     return np.asarray(cv2.distanceTransform(drawn, cv2.DIST_L2, 5), np.float32)
 
 
-def build_spectacles(fit: FaceFit) -> SpectaclesAssets | None:
-    """Find spectacles and take them off; None where there are none."""
+def take_off_spectacles(fit: FaceFit) -> tuple[FaceFit, SpectaclesAssets]:
+    """Find spectacles and take them off.
+
+    Returns:
+        The fit with the frames removed from image2x and canvas2x (the same fit where none are
+        worn), and the frames.
+    """
     search = _Search(fit)
     paths, rim_contrast, bridge_contrast = _find_paths(search)
+    anchor = camera_from_frame(fit.landmarks[_BRIDGE_LANDMARK], fit.head, fit.size_px)
+    anchor = anchor.astype(np.float32)
+    axes = fit.head.rotation.astype(np.float32)
+    units = np.array([fit.head.unit_px], np.float32)
     if rim_contrast < MIN_RIM_CONTRAST or bridge_contrast < MIN_BRIDGE_CONTRAST:
-        return None
+        nothing = np.zeros((1, 1, 4), np.float32)
+        return fit, SpectaclesAssets(nothing, np.zeros(2, np.float32), anchor, axes, units)
     unit = search.unit
     x0, y0, x1, y1 = patch_bounds(np.concatenate(paths), 0.2 * unit, fit.image2x.shape)
     origin = np.array([x0, y0], np.float32)
@@ -316,15 +328,11 @@ def build_spectacles(fit: FaceFit) -> SpectaclesAssets | None:
     cover = blur(cover, 1.0) * allowed
     known = bare & (cv2.dilate(cover, np.ones((5, 5), np.uint8)) < 0.04)
     skin = push_pull(image, known)
-    clean = fit.image2x.astype(np.float32)
-    clean[y0:y1, x0:x1] = image * (1 - cover[..., None]) + skin * cover[..., None]
+    image2x, canvas2x = fit.image2x.copy(), fit.canvas2x.copy()
+    bare_face = image * (1 - cover[..., None]) + skin * cover[..., None]
+    image2x[y0:y1, x0:x1] = np.clip(np.rint(bare_face), 0, 255).astype(np.uint8)
+    margin, side = 2 * fit.margin_px, image2x.shape[0]
+    canvas2x[margin : margin + side, margin : margin + side] = image2x
     texture = np.concatenate([image * cover[..., None], 255 * cover[..., None]], -1)
-    anchor = camera_from_frame(fit.landmarks[_BRIDGE_LANDMARK], fit.head, fit.size_px)
-    return SpectaclesAssets(
-        clean=clean,
-        texture=np.asarray(texture, np.float32),
-        origin=origin,
-        anchor=anchor.astype(np.float32),
-        axes=fit.head.rotation.astype(np.float32),
-        unit=np.array([fit.head.unit_px], np.float32),
-    )
+    assets = SpectaclesAssets(np.asarray(texture, np.float32), origin, anchor, axes, units)
+    return replace(fit, image2x=image2x, canvas2x=canvas2x), assets

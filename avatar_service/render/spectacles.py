@@ -154,6 +154,8 @@ class SpectaclesDrawer:
             frame: (H, W, 4) uint8 RGBA; colours are blended in place, alpha stays.
         """
         a = self._arrays
+        if a["texture"].shape[0] == 1:  # none are worn
+            return
         _place_frame(
             a["anchor"], a["axes"], self._unit_px, pose.skull, pose.projection, self._rest,
             self._points, self._placed, self._to_head,
