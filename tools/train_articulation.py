@@ -33,9 +33,9 @@ from avatar_service.motion.visemes import CLOSURE, LABIODENTAL, VISEME_INDEX
 from tools.corpus.batches import Batch, BatchMaker
 from tools.corpus.store import Utterance
 
-_CLASS_WEIGHTS: Final = {"PP": 1.6, "FF": 1.6, "TH": 1.2, "ou": 1.2}
-_EVENT_POSITIVE_WEIGHT: Final = 2.0
-"""How much more a missed closure costs than a false one."""
+_CLASS_WEIGHTS: Final = {"PP": 1.6, "FF": 1.9, "TH": 1.2, "ou": 1.2}
+_EVENTS: Final = ((CLOSURE, 2.0), (LABIODENTAL, 3.0))
+"""Contacts, and how much more a missed one costs than a false one."""
 _SMOOTH_COLUMNS: Final = (0, 2, 3, 4, 6)
 _SMOOTH_WEIGHT: Final = 8.0
 _EVENT_WEIGHT: Final = 0.6
@@ -87,11 +87,11 @@ def loss_of(output: ArticulationOutput, batch: Batch, look_aheads: tuple[int, ..
         total = total + _SMOOTH_WEIGHT * error.mean()
         velocity = (smooth.diff(dim=1) - target.diff(dim=1)).square() * known[:, 1:, None]
         total = total + _VELOCITY_WEIGHT * velocity.mean()
-        for column in (CLOSURE, LABIODENTAL):
+        for column, positive_weight in _EVENTS:
             event = functional.binary_cross_entropy_with_logits(
                 raw[..., column],
                 wanted[..., column],
-                pos_weight=torch.tensor(_EVENT_POSITIVE_WEIGHT),
+                pos_weight=torch.tensor(positive_weight),
                 reduction="none",
             )
             total = total + _EVENT_WEIGHT * (event * known).sum() / known.sum()
@@ -148,22 +148,25 @@ def _commit() -> str:
     return done.stdout.strip() or "unknown"
 
 
+def _read_checkpoint(folder: Path) -> dict[str, Any] | None:
+    path = folder / "checkpoint.pt"
+    return torch.load(path, weights_only=True) if path.exists() else None
+
+
 def _start(
-    options: argparse.Namespace, maker: BatchMaker
-) -> tuple[ArticulationNet, ArticulationNet, torch.optim.Optimizer, int]:
+    kept: dict[str, Any] | None, maker: BatchMaker
+) -> tuple[ArticulationNet, ArticulationNet, torch.optim.Optimizer]:
     net, average = (ArticulationNet(ArticulationNetConfig()) for _ in range(2))
     optimiser = torch.optim.AdamW(net.parameters(), _PEAK_RATE, weight_decay=0.02)
-    checkpoint: Path = options.out / "checkpoint.pt"
-    if checkpoint.exists():
-        kept: dict[str, Any] = torch.load(checkpoint, weights_only=True)
+    if kept:
         net.load_state_dict(kept["net"])
         average.load_state_dict(kept["average"])
         optimiser.load_state_dict(kept["optimiser"])
-        return net, average, optimiser, int(kept["step"])
+        return net, average, optimiser
     probe = np.concatenate([maker.draw(16).features for _ in range(6)]).reshape(-1, 80)
     net.set_normalisation(probe.mean(0), probe.std(0))
     average.load_state_dict(net.state_dict())
-    return net, average, optimiser, 0
+    return net, average, optimiser
 
 
 def main() -> None:
@@ -181,8 +184,11 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     options.out.mkdir(parents=True, exist_ok=True)
-    maker = BatchMaker(options.corpus, options.crop_steps, options.seed)
-    net, average, optimiser, first = _start(options, maker)
+    kept = _read_checkpoint(options.out)
+    first = int(kept["step"]) if kept else 0
+    # A resumed run draws on, it does not repeat what it has drawn.
+    maker = BatchMaker(options.corpus, options.crop_steps, options.seed + first)
+    net, average, optimiser = _start(kept, maker)
     print(f"{maker.secs / 3600:.2f} h, {num_parameters(net)} parameters, from step {first}")
     look_aheads = net.config.look_ahead_steps
     started, running = time.monotonic(), 0.0
@@ -200,8 +206,8 @@ def main() -> None:
         optimiser.step()
         decay = min(_EMA, (step + 1) / (step + 10))
         with torch.no_grad():
-            for kept, new in zip(average.parameters(), net.parameters(), strict=True):
-                kept.lerp_(new, 1 - decay)
+            for mean, new in zip(average.parameters(), net.parameters(), strict=True):
+                mean.lerp_(new, 1 - decay)
         running += (loss.item() - running) / min(step - first + 1, 200)
         if (step + 1) % 100 == 0:
             pace = (time.monotonic() - started) / (step + 1 - first)

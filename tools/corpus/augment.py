@@ -52,9 +52,9 @@ def _equaliser(frequencies: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _band_limit(frequencies: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    high = rng.uniform(2800, 7000)
-    low = rng.uniform(20, 300)
-    order = rng.integers(2, 9)
+    high = rng.uniform(2500, 6500)
+    low = rng.uniform(20, 350)
+    order = rng.integers(2, 14)
     low_pass = 1 / np.sqrt(1 + (frequencies / high) ** (2 * order))
     return np.asarray(low_pass / np.sqrt(1 + (low / np.maximum(frequencies, 1.0)) ** 4))
 
@@ -80,7 +80,7 @@ def channel(samples: Float32Array, rng: np.random.Generator) -> Float32Array:
     if rng.random() < 0.7:
         response *= _equaliser(frequencies, rng)
         touched = True
-    if rng.random() < 0.25:
+    if rng.random() < 0.4:
         response *= _band_limit(frequencies, rng)
         touched = True
     if rng.random() < 0.4:
@@ -101,6 +101,38 @@ def add_noise(
     power = float(np.mean(samples**2)) + 1e-8
     scale = np.sqrt(power / (float(np.mean(stretch**2)) + 1e-12)) * 10 ** (-snr_db / 20)
     return np.asarray(samples + stretch * scale, np.float32)
+
+
+def gated(noise: Float32Array, rng: np.random.Generator) -> Float32Array:
+    """Let a noise begin and end abruptly, like a microphone opened within the clip; (n,)."""
+    first, last = np.sort(rng.integers(0, len(noise), 2))
+    gate = np.full(len(noise), 10 ** (float(rng.uniform(-60, -15)) / 20), np.float32)
+    gate[first:last] = 1.0
+    return noise * (gate if rng.random() < 0.5 else gate[::-1])
+
+
+def breath(count: int, rng: np.random.Generator) -> Float32Array:
+    """An audible breath as speakers take it in pauses: noise through a wide-open vocal tract.
+
+    Args:
+        count: samples; the breath fills a part of them.
+        rng: draws its colour, length and loudness.
+
+    Returns:
+        (count,) float32.
+    """
+    length = min(count, int(rng.uniform(0.12, 0.5) * SAMPLE_RATE_HZ))
+    frequencies = np.fft.rfftfreq(length, 1 / SAMPLE_RATE_HZ)
+    colour = np.zeros(len(frequencies))
+    for centre in rng.uniform((400, 1100, 2200), (900, 2000, 4500)):
+        colour += np.exp(-0.5 * ((frequencies - centre) / rng.uniform(150, 700)) ** 2)
+    noise = np.fft.irfft(np.fft.rfft(rng.standard_normal(length)) * colour, length)
+    noise *= np.sin(np.pi * np.linspace(0, 1, length)) ** rng.uniform(0.5, 2)
+    loudness = 10 ** (float(rng.uniform(-48, -24)) / 20) / (noise.std() + 1e-9)
+    out = np.zeros(count, np.float32)
+    start = int(rng.integers(0, count - length + 1))
+    out[start : start + length] = noise * loudness
+    return out
 
 
 def _telephone(samples: Float32Array) -> Float32Array:

@@ -26,7 +26,8 @@ DRAW_SHARES: Final = {
 """How often a piece of each source is drawn, however long the source is."""
 
 _CODEC_SHARE: Final = 0.22
-_MASK: Final = -1
+_SPEECHLESS_SHARE: Final = 0.03
+"""Crops of noise alone, in which the mouth has nothing to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,8 @@ class BatchMaker:
         curves = np.zeros((cells, NUM_ARTICULATORS), np.float32)
         curves[:, 0] = SHAPES["SIL"].jaw
         samples = np.zeros(int(cells * GRID_SECS * SAMPLE_RATE_HZ), np.float32)
+        if secs > 0.2 and rng.random() < 0.4:
+            samples = augment.breath(len(samples), rng)
         return samples, np.full(cells, VISEME_INDEX["sil"], np.int8), curves
 
     def _line(self) -> tuple[Float32Array, np.ndarray, Float32Array]:
@@ -157,6 +160,12 @@ class BatchMaker:
                 visemes.append(labels[:count])
                 curves.append(shapes[:count])
                 cells += count
+        if self._rng.random() < _SPEECHLESS_SHARE:
+            level = 10 ** float(self._rng.uniform(-4, -1.3))
+            audio = [self._rng.normal(0, level, len(p)).astype(np.float32) for p in audio]
+            silent = self._pause()
+            visemes = [np.full_like(piece, silent[1][0]) for piece in visemes]
+            curves = [np.zeros_like(piece) + silent[2][0] for piece in curves]
         start = int(self._rng.integers(0, cells - needed + 1))
         part = slice(start, start + needed)
         sound = slice(start * cell_samples, (start + needed) * cell_samples)
@@ -176,6 +185,9 @@ class BatchMaker:
                 samples = augment.add_noise(samples, talkers, max(snr, 10.0), rng)
             else:
                 noise = self._noises[int(rng.integers(len(self._noises)))]
+                if rng.random() < 0.2:
+                    start = int(rng.integers(0, len(noise) - len(samples)))
+                    noise = augment.gated(noise[start : start + len(samples)], rng)
                 samples = augment.add_noise(samples, noise, snr, rng)
         gain = 10 ** (float(rng.uniform(-26, 6)) / 20)
         return np.asarray(np.clip(samples * gain, -1, 1), np.float32)
