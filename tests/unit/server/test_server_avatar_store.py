@@ -1,0 +1,119 @@
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from fakes.service import fake_fit
+
+from avatar_service.errors import AvatarError, Reason
+from avatar_service.provenance.consent import Consent, read_consent
+from avatar_service.server.avatar_store import AvatarStore
+
+pytestmark = pytest.mark.unit
+CONSENT = Consent("A. Person", "my own photo")
+
+
+def store(home: Path, **fields) -> AvatarStore:
+    return AvatarStore(home, **{"rig_version": 1, "fit": fake_fit, "max_avatars": 3, **fields})
+
+
+def create(avatars: AvatarStore, photo: bytes, consent: Consent = CONSENT):
+    return avatars.create(photo, crop="face", display_name="", consent=consent)
+
+
+def reason_of(call) -> Reason:
+    with pytest.raises(AvatarError) as fault:
+        call()
+    return fault.value.reason
+
+
+def test_an_avatar_survives_a_restart_with_its_consent(tmp_path: Path) -> None:
+    made = create(store(tmp_path), b"photo")
+    found = store(tmp_path).get(made.avatar_id)
+    assert found == made
+    assert found.consent.basis == "my own photo"
+    assert found.consent.stated_at is not None
+
+
+def test_only_this_user_can_look_at_avatars(tmp_path: Path) -> None:
+    made = create(store(tmp_path), b"photo")
+    for folder in (tmp_path / "avatars", tmp_path / "avatars" / made.avatar_id):
+        assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_failed_fit_leaves_nothing(tmp_path: Path) -> None:
+    avatars = store(tmp_path)
+    assert reason_of(lambda: create(avatars, b"cat")) is Reason.NO_FACE
+    with pytest.raises(ZeroDivisionError):
+        create(avatars, b"bug")
+    assert list((tmp_path / "avatars").iterdir()) == []
+
+
+def test_what_a_killed_service_left_half_made_is_removed(tmp_path: Path) -> None:
+    store(tmp_path)
+    left_over = tmp_path / "avatars" / ".partial-0123"
+    left_over.mkdir()
+    (left_over / "photo").write_bytes(b"x")
+    assert store(tmp_path).list_all() == []
+    assert not left_over.exists()
+
+
+def test_crop_and_rig_version_make_another_avatar(tmp_path: Path) -> None:
+    avatars = store(tmp_path)
+    face = create(avatars, b"photo")
+    keep = avatars.create(b"photo", crop="keep", display_name="", consent=CONSENT)
+    newer = create(store(tmp_path, rig_version=2), b"photo")
+    assert len({face.avatar_id, keep.avatar_id, newer.avatar_id}) == 3
+
+
+def test_the_number_of_avatars_is_bounded(tmp_path: Path) -> None:
+    avatars = store(tmp_path)
+    for k in range(3):
+        create(avatars, b"photo %d" % k)
+    assert reason_of(lambda: create(avatars, b"one more")) is Reason.QUOTA_EXCEEDED
+    create(avatars, b"photo 1")
+
+
+@pytest.mark.parametrize("avatar_id", ["", "..", "../x", "a" * 32, "A" * 32, "a" * 31 + "/"])
+def test_ids_cannot_leave_the_folder(tmp_path: Path, avatar_id: str) -> None:
+    avatars = store(tmp_path)
+    (tmp_path / "x").mkdir()
+    for call in (avatars.get, avatars.delete, lambda i: avatars.portrait_path(i, 512)):
+        assert reason_of(lambda c=call: c(avatar_id)) is Reason.AVATAR_NOT_FOUND
+
+
+def test_portraits_of_other_sizes_are_fitted_when_asked_for(tmp_path: Path) -> None:
+    avatars = store(tmp_path)
+    made = create(avatars, b"photo")
+    path = avatars.portrait_path(made.avatar_id, 1024)
+    assert path.read_bytes() == b"portrait of photo"
+    stamp = path.stat().st_mtime_ns
+    assert avatars.portrait_path(made.avatar_id, 1024).stat().st_mtime_ns == stamp
+
+
+def test_nobody_is_shown_once_the_consent_has_expired(tmp_path: Path) -> None:
+    avatars = store(tmp_path)
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    made = create(avatars, b"photo", Consent("A", "own", valid_until=soon))
+    avatars.portrait_path(made.avatar_id, 512)
+    consent = read_consent(tmp_path / "avatars" / made.avatar_id / "consent.json")
+    consent.check()
+    with pytest.raises(AvatarError) as fault:
+        consent.check(soon + timedelta(seconds=1))
+    assert fault.value.reason is Reason.CONSENT_REQUIRED
+
+
+def test_a_damaged_avatar_does_not_hide_the_others(tmp_path: Path) -> None:
+    avatars = store(tmp_path)
+    broken, whole = create(avatars, b"one"), create(avatars, b"two")
+    (tmp_path / "avatars" / broken.avatar_id / "avatar.json").write_text("{")
+    assert [one.avatar_id for one in avatars.list_all()] == [whole.avatar_id]
+    assert reason_of(lambda: avatars.get(broken.avatar_id)) is Reason.INVALID_FILE
+    avatars.delete(broken.avatar_id)
+
+
+def test_deleting_erases_every_file(tmp_path: Path) -> None:
+    avatars = store(tmp_path)
+    made = create(avatars, b"photo")
+    avatars.portrait_path(made.avatar_id, 1024)
+    avatars.delete(made.avatar_id)
+    assert list((tmp_path / "avatars").iterdir()) == []

@@ -1,0 +1,107 @@
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from avatar_service.config import Config, load_config, parse_fps, parse_listen
+from avatar_service.errors import AvatarError, Reason
+from avatar_service.server.main import check_exposure, read_token
+
+pytestmark = pytest.mark.unit
+
+
+def refused(call) -> AvatarError:
+    with pytest.raises(AvatarError) as fault:
+        call()
+    assert fault.value.reason is Reason.INVALID_FIELD
+    assert "\n" not in fault.value.message
+    return fault.value
+
+
+def test_options_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "avatar.toml"
+    file.write_text('listen = "127.0.0.1:1"\ndevice = "cpu"\n[limits]\nmax_sessions = 3\n')
+    config = load_config(
+        {"listen": "127.0.0.1:3", "device": None},
+        environ={"AVATAR_LISTEN": "127.0.0.1:2", "AVATAR_LIMITS_MAX_SESSIONS": "5"},
+        toml_file=file,
+    )
+    assert config.listen == "127.0.0.1:3"
+    assert config.limits.max_sessions == 5
+    assert config.device == "cpu"
+
+
+def test_home_is_where_avatar_home_says() -> None:
+    config = load_config(environ={"AVATAR_HOME": "/somewhere"})
+    assert (config.home, config.cache) == (Path("/somewhere"), Path("/somewhere/cache"))
+
+
+def test_defaults_are_safe() -> None:
+    config = Config()
+    assert config.listen == "127.0.0.1:50551"
+    assert not config.tls.is_enabled
+    assert config.zmq.tcp_host is None
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("listen", "nonsense"),
+        ("listen", "127.0.0.1:70000"),
+        ("pacing.fps", "200"),
+        ("pacing.fps", "1/0"),
+        ("limits.max_sessions", "0"),
+        ("limits.max_sessions", "many"),
+        ("limits.audio_ahead_secs", "nan"),
+        ("shm.enabled", "maybe"),
+        ("log_level", "loud"),
+        ("tls.certificate", "only.pem"),
+        ("tls.client_ca", "only.pem"),
+        ("zmq.endpoint", "udp://x"),
+        ("no.such.option", "1"),
+    ],
+)
+def test_wrong_values_name_their_option(path: str, value: str) -> None:
+    error = refused(lambda: load_config({path: value}, environ={}))
+    assert error.field is not None
+    assert error.field.split(".")[0] == path.split(".")[0]
+
+
+def test_misspelt_names_are_not_ignored(tmp_path: Path) -> None:
+    file = tmp_path / "avatar.toml"
+    file.write_text("[limits]\nmax_session = 3\n")
+    refused(lambda: load_config(environ={}, toml_file=file))
+    refused(lambda: load_config(environ={"AVATAR_LIMITS_MAX_SESSION": "3"}))
+    load_config(environ={"AVATAR_CONSENT": "belongs to a command"})
+
+
+@pytest.mark.parametrize("content", [b"listen = ", b"\xff\xfe"])
+def test_files_that_are_no_toml_are_refused(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "avatar.toml"
+    file.write_bytes(content)
+    refused(lambda: load_config(environ={}, toml_file=file))
+    refused(lambda: load_config(environ={}, toml_file=tmp_path / "absent.toml"))
+
+
+def test_rates_and_addresses_are_parsed() -> None:
+    assert parse_fps("30000/1001") == Fraction(30000, 1001)
+    assert parse_listen("[::1]:0") == ("::1", 0)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_loopback_needs_neither_tls_nor_token(host: str) -> None:
+    check_exposure(host, has_tls=False, has_token=False)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org"])
+@pytest.mark.parametrize(("tls", "token"), [(False, False), (True, False), (False, True)])
+def test_other_machines_are_let_in_only_with_tls_and_token(host: str, tls: bool, token: bool):
+    refused(lambda: check_exposure(host, has_tls=tls, has_token=token))
+    check_exposure(host, has_tls=True, has_token=True)
+
+
+@pytest.mark.parametrize("token", ["", "short", "ümläute" * 4, "sixteen chars\x00\x01\x02\x03"])
+def test_weak_tokens_are_refused(tmp_path: Path, token: str) -> None:
+    (tmp_path / "token").write_text(token)
+    refused(lambda: read_token(tmp_path / "token"))
+    refused(lambda: read_token(tmp_path / "absent"))
