@@ -102,7 +102,9 @@ def chosen(options: argparse.Namespace) -> Iterator[tuple[str, MotionFrame]]:
             yield f"{i}", moving_frame(options.start + i)
     elif options.every_shape:
         for name in EXPRESSION_NAMES:
-            yield name, pose(**{name: 1.0})
+            expression = np.zeros(NUM_EXPRESSIONS, np.float32)
+            expression[EXPRESSION_INDEX[name]] = 1
+            yield name, MotionFrame(pts_nanos=0, expression=expression)
     else:
         for name, motion in POSES.items():
             if not options.only or name in options.only:

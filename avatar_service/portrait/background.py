@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_service.portrait.patch_tools import push_pull
+from avatar_service.portrait.pixels import AREA, CUBIC, gaussian, grow, resize
 from avatar_service.signals import Float32Array, UInt8Array
 
 _TELEA_RADIUS_PX: Final = 4
@@ -26,37 +27,32 @@ def repair_background(image: UInt8Array, alpha: Float32Array) -> UInt8Array:
     a smooth fill. Grain as in the photo is added.
     """
     size = image.shape[0]
-    reach = 2 * round(size / _SAFETY_PARTS) + 1
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-    hidden = cv2.dilate((alpha > 0.02).astype(np.uint8), disc)
-    known = hidden == 0
+    hidden = grow(alpha > 0.02, 2 * round(size / _SAFETY_PARTS) + 1)
+    known = ~hidden
     if known.mean() < _KNOWN_SHARE:
         return image.copy()
     half = (size // 2, size // 2)
-    small_hidden = (cv2.resize(hidden * 255, half, interpolation=cv2.INTER_AREA) > 0).astype(
-        np.uint8
-    )
-    small = cv2.resize(image, half, interpolation=cv2.INTER_AREA)
+    small_hidden = resize(hidden.astype(np.uint8) * np.uint8(255), half, AREA) > 0
+    small = resize(image, half, AREA)
     # Only a band of the hidden area is ever seen: fill its core smoothly, inpaint the band.
-    smooth = push_pull(small.astype(np.float32), small_hidden == 0)
-    depth = cv2.distanceTransform(small_hidden, cv2.DIST_L2, 3)
+    smooth = push_pull(small.astype(np.float32), ~small_hidden)
+    depth = cv2.distanceTransform(small_hidden.astype(np.uint8), cv2.DIST_L2, 3)
     band_px = size / 16
     start = np.where((depth > band_px)[..., None], smooth, small).clip(0, 255).astype(np.uint8)
-    band = ((small_hidden > 0) & (depth <= band_px)).astype(np.uint8)
-    painted = cv2.inpaint(start, band, _TELEA_RADIUS_PX, cv2.INPAINT_TELEA).astype(np.float32)
-    fade = np.clip(depth / (0.8 * band_px), 0, 1)[..., None]
-    soft = cv2.GaussianBlur(painted, (0, 0), size / 100)
-    fill = cv2.resize(
-        painted * (1 - fade) + soft * fade, (size, size), interpolation=cv2.INTER_CUBIC
-    )
+    band = (small_hidden & (depth <= band_px)).astype(np.uint8)
+    telea = cv2.inpaint(start, band, _TELEA_RADIUS_PX, cv2.INPAINT_TELEA)
+    painted = np.asarray(telea, np.float32)
+    fade = np.clip(depth / (0.8 * band_px), 0, 1)[..., None].astype(np.float32)
+    soft = gaussian(painted, size / 100)
+    fill = resize(painted * (1 - fade) + soft * fade, (size, size), CUBIC)
     fill += _grain_like(image, known)
-    keep = (cv2.GaussianBlur(known.astype(np.float32), (0, 0), 2) * known)[..., None]
-    return np.clip(image * keep + fill * (1 - keep) + 0.5, 0, 255).astype(np.uint8)
+    keep = (gaussian(known.astype(np.float32), 2) * known)[..., None]
+    return np.asarray(np.clip(image * keep + fill * (1 - keep) + 0.5, 0, 255), np.uint8)
 
 
 def _grain_like(image: UInt8Array, known: NDArray[np.bool_]) -> Float32Array:
     """Return (S, S, 1) noise as strong as the photo's own where it is known."""
-    fine = image.astype(np.float32) - cv2.GaussianBlur(image, (0, 0), 2).astype(np.float32)
+    fine = image.astype(np.float32) - gaussian(image, 2).astype(np.float32)
     # 1.48 * median: the noise's deviation, blind to the picture's own edges.
     strength = min(1.48 * float(np.median(np.abs(fine[known]))), 6.0)
     rng = np.random.default_rng(0)  # fixed: a portrait is reproducible

@@ -22,6 +22,7 @@ def camera_from_frame(points: Float64Array, head: HeadFrame, size_px: int) -> Fl
 
     Args:
         points: frame px, z away from the camera with the zero of the landmarks.
+        head: gives the camera's distance and the zero of camera-space depth.
         size_px: side of the frame.
     """
     depth = points[..., 2:] - head.center[2]

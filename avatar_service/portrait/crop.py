@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, TypeVar, get_args
 
-import cv2
 import numpy as np
 
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.portrait.landmark_nets import Float64Array
+from avatar_service.portrait.pixels import AREA, reflect, resize, scale_to
 from avatar_service.signals import Float32Array, UInt8Array
 
 _Pixels = TypeVar("_Pixels", UInt8Array, Float32Array)
@@ -42,6 +42,7 @@ def choose_square(landmarks: Float64Array, shape: tuple[int, ...], policy: CropP
     Args:
         landmarks: (468, 3) in pixels of the photo.
         shape: (height, width, ...) of the photo.
+        policy: see CropPolicy.
 
     Raises:
         AvatarError: INVALID_FIELD, unknown policy.
@@ -71,17 +72,13 @@ def cut_canvas(image: UInt8Array, square: Square, canvas_px: int) -> UInt8Array:
     Beyond the photo's border its pixels are reflected.
     """
     cut = _cut(image, square)
-    scaled: UInt8Array = cv2.resize(
-        cut, (canvas_px, canvas_px), interpolation=_interpolation(cut.shape[0], canvas_px)
-    )
-    return scaled
+    return scale_to(cut, canvas_px)
 
 
 def cut_alpha(alpha: Float32Array, square: Square, canvas_px: int) -> Float32Array:
     """Cut a (height, width) float32 mask like cut_canvas."""
     cut = _cut(alpha, square)
-    scaled: Float32Array = cv2.resize(cut, (canvas_px, canvas_px), interpolation=cv2.INTER_AREA)
-    return np.clip(scaled, 0, 1)
+    return np.clip(resize(cut, (canvas_px, canvas_px), AREA), 0, 1)
 
 
 def to_frame(points: Float64Array, square: Square, size_px: int) -> Float64Array:
@@ -98,16 +95,10 @@ def _cut(image: _Pixels, square: Square) -> _Pixels:
     top, left = square.top - margin, square.left - margin
     bottom, right = square.top + square.side + margin, square.left + square.side + margin
     inside = image[max(top, 0) : min(bottom, height), max(left, 0) : min(right, width)]
-    cut: _Pixels = cv2.copyMakeBorder(
+    return reflect(
         inside,
         max(-top, 0),
         max(bottom - height, 0),
         max(-left, 0),
         max(right - width, 0),
-        cv2.BORDER_REFLECT_101,
     )
-    return cut
-
-
-def _interpolation(source_px: int, target_px: int) -> int:
-    return int(cv2.INTER_AREA if target_px < source_px else cv2.INTER_CUBIC)

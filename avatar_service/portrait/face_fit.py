@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-import cv2
 import numpy as np
 
 from avatar_service.errors import AvatarError, Reason
@@ -15,6 +14,7 @@ from avatar_service.portrait.head_frame import HeadFrame, fit_head_frame
 from avatar_service.portrait.image_file import LoadedImage
 from avatar_service.portrait.landmark_nets import Detection, Float64Array
 from avatar_service.portrait.lip_seam import snap_to_seam
+from avatar_service.portrait.pixels import AREA, resize
 from avatar_service.signals import Float32Array, UInt8Array
 
 MIN_PRESENCE: Final = 0.5
@@ -89,7 +89,7 @@ def fit_face(
     margin_px = size_px // cropping.MARGIN_PARTS
     canvas_px = size_px + 2 * margin_px
     canvas2x = cropping.cut_canvas(photo.pixels, square, 2 * canvas_px)
-    canvas = cv2.resize(canvas2x, (canvas_px, canvas_px), interpolation=cv2.INTER_AREA)
+    canvas = resize(canvas2x, (canvas_px, canvas_px), AREA)
     inside = slice(margin_px, margin_px + size_px)
     inside2x = slice(2 * margin_px, 2 * (margin_px + size_px))
     image2x = np.ascontiguousarray(canvas2x[inside2x, inside2x])

@@ -14,6 +14,7 @@ import numpy as np
 from avatar_service.portrait import topology
 from avatar_service.portrait.face_fit import FaceFit
 from avatar_service.portrait.patch_tools import signed_distance, spline
+from avatar_service.portrait.pixels import disc, gaussian
 from avatar_service.signals import Float32Array
 
 # From the wing of the nose round the mouth's corner to beside the chin, right side.
@@ -55,11 +56,10 @@ def soften_folds(colors: Float32Array, fit: FaceFit) -> None:
     outside = -signed_distance(spline(points[list(lips)], closed=True), shape, origin)
     mask *= np.clip((outside - _LIP_GAP * unit) / (_LIP_GAP * unit), 0, 1)
 
-    smooth = cv2.GaussianBlur(region, (0, 0), 0.008 * unit)
+    smooth = gaussian(region, 0.008 * unit)
     side = 2 * round(0.06 * unit) + 1
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     # Per channel: the fold takes the colour of the skin beside it.
-    closed = cv2.GaussianBlur(cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, disc), (0, 0), 0.02 * unit)
-    lift = np.clip(closed - smooth, 0, None)
+    closed = np.asarray(cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, disc(side)), np.float32)
+    lift = np.clip(gaussian(closed, 0.02 * unit) - smooth, 0, None)
     region += _STRENGTH * fit.smile * mask[..., None] * lift
     np.clip(region, 0, 255, out=region)

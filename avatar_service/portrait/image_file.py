@@ -127,11 +127,10 @@ def _convert(picture: Image.Image, max_side_px: int) -> LoadedImage:
     alpha: Float32Array | None = None
     if _has_alpha(upright):
         rgba = np.asarray(upright.convert("RGBA"))
-        alpha = rgba[..., 3].astype(np.float32) / 255
-        opaque = rgba[..., :3] * alpha[..., None] + 127.0 * (1 - alpha[..., None])
+        coverage = rgba[..., 3].astype(np.float32) / np.float32(255)
+        opaque = rgba[..., :3] * coverage[..., None] + 127.0 * (1 - coverage[..., None])
         pixels = np.clip(opaque + 0.5, 0, 255).astype(np.uint8)
-        if alpha.min() > 0.98:
-            alpha = None
+        alpha = coverage if coverage.min() <= 0.98 else None
     else:
         pixels = np.array(upright.convert("RGB"))
     return LoadedImage(np.ascontiguousarray(pixels), alpha)

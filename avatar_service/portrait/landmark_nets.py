@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.portrait import models
+from avatar_service.portrait.pixels import AREA, CUBIC, gaussian, resize
 from avatar_service.signals import Float32Array, UInt8Array
 
 Float64Array = NDArray[np.float64]
@@ -131,8 +132,8 @@ def _detect_with(
     square = cv2.copyMakeBorder(
         image, top, side - height - top, left, side - width - left, cv2.BORDER_CONSTANT
     )
-    small = cv2.resize(square, (input_px, input_px), interpolation=cv2.INTER_AREA)
-    outputs = _net(name)(small.astype(np.float32) / 127.5 - 1)
+    small = resize(np.asarray(square, np.uint8), (input_px, input_px), AREA)
+    outputs = _net(name)(small.astype(np.float32) / np.float32(127.5) - np.float32(1))
     anchors = _anchors(input_px, layers)
     count = len(anchors)
     boxes = outputs[count * 16].reshape(count, 16)
@@ -208,7 +209,7 @@ def find_eye(
     crop, image_from_crop = _crop(image, corners.mean(0), size_px, angle, IRIS_INPUT_PX)
     if is_left:
         crop = crop[:, ::-1]  # the net knows one eye only
-    outputs = _net("iris_landmark.tflite")(np.ascontiguousarray(crop, np.float32) / 255)
+    outputs = _net("iris_landmark.tflite")(np.ascontiguousarray(crop, np.float32) / np.float32(255))
     results = []
     for count in (71, 5):
         points = outputs[count * 3].reshape(count, 3).astype(np.float64)
@@ -221,18 +222,19 @@ def find_eye(
 def segment_person(image: UInt8Array) -> Float32Array:
     """Return the probability of the person, (height, width) float32, 0..1."""
     side = SEGMENTATION_INPUT_PX
-    small = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
-    mask = _net("selfie_segmentation.tflite")(small / 255)[side * side].reshape(side, side)
+    small = resize(image, (side, side), AREA).astype(np.float32)
+    mask = _net("selfie_segmentation.tflite")(small / np.float32(255))[side * side].reshape(
+        side, side
+    )
     height, width = image.shape[:2]
-    scaled: Float32Array = cv2.resize(mask, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.clip(scaled, 0, 1)
+    return np.clip(resize(mask, (width, height), CUBIC), 0, 1)
 
 
 def _landmark_pass(
     image: UInt8Array, center: Float64Array, size_px: float, angle: float
 ) -> tuple[Float64Array, float]:
     crop, image_from_crop = _crop(image, center, size_px, angle, LANDMARK_INPUT_PX)
-    outputs = _net("face_landmark.tflite")(crop.astype(np.float32) / 255)
+    outputs = _net("face_landmark.tflite")(crop.astype(np.float32) / np.float32(255))
     points = outputs[NUM_LANDMARKS * 3].reshape(NUM_LANDMARKS, 3).astype(np.float64)
     presence = 1 / (1 + np.exp(-float(outputs[1].ravel()[0])))
     return _to_image(points, image_from_crop, size_px / LANDMARK_INPUT_PX), presence
@@ -252,7 +254,7 @@ def _crop(
     )
     if scale > 1.5:
         # Bilinear sampling at this step would alias: blur to the new pixel size first.
-        image = cv2.GaussianBlur(image, (0, 0), 0.4 * scale)
+        image = gaussian(image, 0.4 * scale)
     crop = cv2.warpAffine(
         image,
         image_from_crop,
@@ -260,7 +262,7 @@ def _crop(
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return crop, image_from_crop
+    return np.asarray(crop, np.uint8), image_from_crop
 
 
 def _to_image(points: Float64Array, image_from_crop: Float64Array, scale: float) -> Float64Array:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from avatar_service.portrait.landmark_nets import NUM_LANDMARKS, Float64Array
+from avatar_service.portrait.pixels import gaussian
 from avatar_service.portrait.topology import Int32Array
 from avatar_service.signals import Float32Array, UInt8Array
 
@@ -41,7 +42,7 @@ def fit_light(image: UInt8Array, landmarks: Float64Array, normals: Float64Array)
     Returns:
         (4,) float32: a, b, in grey levels.
     """
-    grey = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 3)
+    grey = gaussian(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32), 3)
     columns, rows = np.clip(np.round(landmarks[:, :2]), 0, len(image) - 1).astype(int).T
     brightness = grey[rows, columns].astype(np.float64)
     bright = brightness > np.percentile(brightness, _DARKEST_PERCENTILE)

@@ -10,6 +10,7 @@ import numpy as np
 from avatar_service.portrait import topology
 from avatar_service.portrait.head_frame import HeadFrame
 from avatar_service.portrait.landmark_nets import Float64Array
+from avatar_service.portrait.pixels import gaussian
 from avatar_service.signals import UInt8Array
 
 _NUM_OFFSETS: Final = 25
@@ -29,9 +30,9 @@ def snap_to_seam(image2x: UInt8Array, landmarks: Float64Array, head: HeadFrame) 
     Args:
         image2x: (2S, 2S, 3) uint8.
         landmarks: (468, 3) frame px; a moved copy is returned.
+        head: for the direction across the lips.
     """
-    grey = cv2.cvtColor(image2x, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    grey = cv2.GaussianBlur(grey, (0, 0), 1.2)
+    grey = gaussian(cv2.cvtColor(image2x, cv2.COLOR_RGB2GRAY).astype(np.float32), 1.2)
     upper, lower = list(topology.LIP_INNER_UPPER), list(topology.LIP_INNER_LOWER)
     middle = (landmarks[upper, :2] + landmarks[lower, :2]) / 2  # (11, 2)
     down = head.rotation[:2, 1] / np.linalg.norm(head.rotation[:2, 1])

@@ -6,8 +6,10 @@ from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from avatar_service.portrait.landmark_nets import Float64Array, segment_person
+from avatar_service.portrait.pixels import AREA, LINEAR, grow, resize, shrink
 from avatar_service.signals import Float32Array, UInt8Array
 
 _GUIDE_RADIUS_PX: Final = 6
@@ -30,10 +32,9 @@ def person_alpha(image: UInt8Array, landmarks: Float64Array) -> Float32Array:
     fine = guided_filter(image, coarse, _GUIDE_RADIUS_PX, _GUIDE_EPSILON)
     fine = np.clip((fine - 0.08) / 0.84, 0, 1)
     # The filter may raise islands in alike colours far from the outline: trust it near it only.
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (25, 25))
-    solid = (coarse > 0.5).astype(np.uint8)
-    fine[cv2.erode(solid, disc) > 0] = 1
-    fine[cv2.dilate(solid, disc) == 0] = 0
+    solid = coarse > 0.5
+    fine[shrink(solid, 25)] = 1
+    fine[~grow(solid, 25)] = 0
     return _only_this_person(fine, landmarks)
 
 
@@ -63,7 +64,7 @@ def _segment(image: UInt8Array, landmarks: Float64Array) -> Float32Array:
 def _segment_both_ways(image: UInt8Array) -> Float32Array:
     """Average the segmentation of the picture and of its mirror image."""
     mirrored = segment_person(np.ascontiguousarray(image[:, ::-1]))[:, ::-1]
-    return (segment_person(image) + mirrored) / 2
+    return np.asarray((segment_person(image) + mirrored) / 2, np.float32)
 
 
 def _only_this_person(alpha: Float32Array, landmarks: Float64Array) -> Float32Array:
@@ -76,9 +77,8 @@ def _only_this_person(alpha: Float32Array, landmarks: Float64Array) -> Float32Ar
     counts[0] = 0
     if counts.max(initial=0) == 0:
         return alpha
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
-    kept = cv2.dilate((parts == counts.argmax()).astype(np.uint8), disc)
-    return alpha * kept
+    kept = grow(np.asarray(parts == counts.argmax()), 5)
+    return np.asarray(alpha * kept, np.float32)
 
 
 def guided_filter(
@@ -97,13 +97,12 @@ def guided_filter(
     """
     height, width = mask.shape
     half = (width // 2, height // 2)
-    small = cv2.resize(guide, half, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    target = cv2.resize(mask, half, interpolation=cv2.INTER_AREA)
+    small = resize(guide, half, AREA).astype(np.float32) / np.float32(255)
+    target = resize(mask, half, AREA)
     box = (radius_px + 1, radius_px + 1)
 
-    def mean(values: Float32Array) -> Float32Array:
-        blurred: Float32Array = cv2.blur(values, box)
-        return blurred
+    def mean(values: NDArray[np.floating]) -> Float32Array:
+        return np.asarray(cv2.blur(values, box), np.float32)
 
     red, green, blue = (np.ascontiguousarray(small[..., i]) for i in range(3))
     means = mean(small)
@@ -125,7 +124,7 @@ def guided_filter(
     )
     slope /= determinant[..., None]
     offset = mean_target - (slope * means).sum(-1)
-    full_slope = cv2.resize(mean(slope), (width, height), interpolation=cv2.INTER_LINEAR)
-    full_offset = cv2.resize(mean(offset), (width, height), interpolation=cv2.INTER_LINEAR)
+    full_slope = resize(mean(slope), (width, height), LINEAR)
+    full_offset = resize(mean(offset), (width, height), LINEAR)
     filtered = (full_slope * (guide.astype(np.float32) / 255)).sum(-1) + full_offset
-    return np.clip(filtered, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(filtered, 0, 1), np.float32)

@@ -90,7 +90,7 @@ def lid_shapes(space: DeformationSpace, position: Float64Array) -> dict[str, Flo
                 targets[landmark] = targets.get(landmark, np.zeros(3)) + np.array(cheek)
         return solver.solve(targets)
 
-    shapes = {}
+    shapes: dict[str, Float64Array] = {}
     forward = np.array([0.0, 0.0, -0.025])  # the lid slides over the ball
     for side, suffix in SIDES:
         shapes |= {

@@ -173,9 +173,7 @@ class MouthShapes:
         shapes = {}
         for side, suffix in SIDES:
             moved = {i: (side * JAW_SIDE * w, 0.0, 0.0) for i, w in self._jaw_weight.items()}
-            shapes["jaw" + suffix] = self._lip_form(
-                lambda p, s=side: (s * (0.03 if p.is_upper or p.is_corner else 0.08), 0, 0), moved
-            )
+            shapes["jaw" + suffix] = self._lip_form(_shift_lower(side), moved)
         forward = {i: (0.0, 0.015 * w, -JAW_FORWARD * w) for i, w in self._jaw_weight.items()}
         shapes["jawForward"] = self._lip_form(
             lambda p: (0, 0.004, -0.01) if p.is_upper else (0, -0.012 * p.arch, -0.085), forward
@@ -226,9 +224,7 @@ class MouthShapes:
             ),
         }
         for side, suffix in SIDES:
-            shapes["mouth" + suffix] = self._lip_form(
-                lambda p, s=side: (s * 0.10, 0, 0.03 * s * p.k)
-            )
+            shapes["mouth" + suffix] = self._lip_form(_shift_both(side))
         shapes["cheekPuff"] = self._cheek_puff()
         return shapes
 
@@ -253,14 +249,18 @@ class MouthShapes:
     def _one_sided(self, side: float) -> dict[str, Float64Array]:
         mirror = (lambda i: topology.mirrored((i,))[0]) if side > 0 else (lambda i: i)
         below_bone, beside_mouth, jowl = (mirror(i) for i in _CHEEK)
-        raised = {i: (0.0, 0.0, 0.0) for i in self._cheeks}
+        raised = dict.fromkeys(self._cheeks, (0.0, 0.0, 0.0))
         raised |= {
             below_bone: (side * 0.03, -0.055, -0.035),
             beside_mouth: (side * 0.045, -0.05, -0.02),
             jowl: (side * 0.04, -0.05, -0.015),
         }
         wing, base, flank = (mirror(_NOSTRIL[part]) for part in ("wing", "base", "side"))
-        sneer = {wing: (0, -0.04, 0), base: (0, -0.025, 0), flank: (side * 0.008, -0.04, 0)}
+        sneer = {
+            wing: (0.0, -0.04, 0.0),
+            base: (0.0, -0.025, 0.0),
+            flank: (side * 0.008, -0.04, 0.0),
+        }
 
         def press(p: LipPoint) -> tuple[float, float, float]:
             bell = p.around(side * 0.4, 0.45) * (not p.is_corner)
@@ -358,6 +358,14 @@ def jaw_rotation(opening: float) -> Float64Array:
     angle = -JAW_OPEN_RADIANS * opening  # the chin (-z, +y of the hinge) swings down and back
     cos, sin = np.cos(angle), np.sin(angle)
     return np.array([[1, 0, 0], [0, cos, sin], [0, -sin, cos]])
+
+
+def _shift_lower(side: float) -> LipTarget:
+    return lambda p: (side * (0.03 if p.is_upper or p.is_corner else 0.08), 0, 0)
+
+
+def _shift_both(side: float) -> LipTarget:
+    return lambda p: (side * 0.10, 0, 0.03 * side * p.k)
 
 
 def _lip_points(position: Float64Array) -> Iterator[LipPoint]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import cv2
 import numpy as np
 
 from avatar_service.portrait.eyes import fill_eyes
@@ -12,6 +11,7 @@ from avatar_service.portrait.face_fit import FaceFit
 from avatar_service.portrait.folds import soften_folds
 from avatar_service.portrait.mouth import fill_mouth
 from avatar_service.portrait.patch_tools import push_pull
+from avatar_service.portrait.pixels import AREA, LINEAR, reflect, resize, shrink
 from avatar_service.signals import Float32Array, UInt8Array
 
 _INSIDE: Final = 0.97
@@ -29,7 +29,7 @@ def build_texture(fit: FaceFit, background: UInt8Array) -> UInt8Array:
         background: (S, S, 3) uint8, the repaired background of the frame.
     """
     side = fit.canvas2x.shape[0]
-    alpha = cv2.resize(fit.canvas_alpha, (side, side), interpolation=cv2.INTER_LINEAR)
+    alpha = resize(fit.canvas_alpha, (side, side), LINEAR)
     colors = fit.canvas2x.astype(np.float32)
     _decontaminate(colors, alpha, fit, background)
     inside = slice(2 * fit.margin_px, 2 * (fit.margin_px + fit.size_px))
@@ -57,12 +57,12 @@ def _decontaminate(
     if not len(rows):
         return
     size, margin, side = fit.size_px, fit.margin_px, fit.canvas2x.shape[0]
-    plate = cv2.copyMakeBorder(background, *(4 * [margin]), cv2.BORDER_REFLECT_101)
-    canvas = cv2.resize(fit.canvas2x, (size + 2 * margin,) * 2, interpolation=cv2.INTER_AREA)
-    solid = cv2.erode((fit.canvas_alpha > _INSIDE).astype(np.uint8), np.ones((3, 3), np.uint8))
-    pushed = push_pull(canvas.astype(np.float32), solid > 0)
-    behind = cv2.resize(plate, (side, side), interpolation=cv2.INTER_LINEAR)[rows, columns]
-    outward = cv2.resize(pushed, (side, side), interpolation=cv2.INTER_LINEAR)[rows, columns]
+    plate = reflect(background, margin, margin, margin, margin)
+    canvas = resize(fit.canvas2x, (size + 2 * margin, size + 2 * margin), AREA)
+    solid = shrink(fit.canvas_alpha > _INSIDE, 3)
+    pushed = push_pull(canvas.astype(np.float32), solid)
+    behind = resize(plate, (side, side), LINEAR)[rows, columns]
+    outward = resize(pushed, (side, side), LINEAR)[rows, columns]
     coverage = alpha[rows, columns, None]
     mixed = colors[rows, columns]
     solved = (mixed - (1 - coverage) * behind.astype(np.float32)) / np.maximum(coverage, 0.15)

@@ -24,7 +24,8 @@ def _load() -> tuple[Int32Array, Int32Array]:
 
 
 TRIANGLES, MIRROR = _load()
-"""(852, 3) landmark numbers, clockwise in the image, eyes and mouth are holes; (468,) the landmark on the other side."""
+"""(852, 3) landmark numbers, clockwise in the image, eyes and mouth are holes;
+(468,) the landmark on the other side."""
 
 FACE_OVAL: Final = (
     *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-
 from typing import Final
 
-import cv2
 import numpy as np
 
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.portrait import archive, topology
 from avatar_service.portrait.blendshapes import NUM_SHAPES
+from avatar_service.portrait.pixels import scale_to
 from avatar_service.portrait.portrait import SIZES_PX, Portrait
 from avatar_service.portrait.topology import Int32Array
 from avatar_service.render import composite, raster, rig
@@ -21,6 +20,7 @@ from avatar_service.render.frame_pose import FramePose
 from avatar_service.render.mouth import MouthDrawer
 from avatar_service.render.person_texture import PersonTexture, face_shading_source
 from avatar_service.render.projection import make_projection
+from avatar_service.render.raster import UInt32Array
 from avatar_service.render.renderer import MAX_FARTHER, MAX_NEARER, MAX_SHIFT, check_motion
 from avatar_service.schema import EXPRESSION_INDEX
 from avatar_service.signals import Background, MotionFrame, UInt8Array
@@ -249,8 +249,6 @@ def margin_pairs(upper: tuple[int, ...], lower: tuple[int, ...]) -> Int32Array:
     return np.array(list(zip(upper[1:-1], lower[1:-1], strict=True)), np.int32)
 
 
-def _packed_picture(picture: UInt8Array, size_px: int) -> np.ndarray:
-    way = cv2.INTER_AREA if size_px < picture.shape[0] else cv2.INTER_CUBIC
-    scaled = cv2.resize(picture, (size_px, size_px), interpolation=way)
-    opaque = np.dstack([scaled, np.full((size_px, size_px), 255, np.uint8)])
+def _packed_picture(picture: UInt8Array, size_px: int) -> UInt32Array:
+    opaque = np.dstack([scale_to(picture, size_px), np.full((size_px, size_px), 255, np.uint8)])
     return np.ascontiguousarray(opaque).reshape(-1).view(np.uint32)

@@ -72,8 +72,11 @@ def resolve_expression(
     """Work out the effective coefficients.
 
     Args:
-        expression: (52,) of the latent. gaze: (2, 2) of resolve_gaze.
-        jaw_gap, source_gap, source_smile: see blendshapes.Blendshapes.
+        expression: (52,) of the latent.
+        gaze: (2, 2) of resolve_gaze.
+        jaw_gap: lip opening at jawOpen 1, units.
+        source_gap: lip opening in the photo, units; 0 = closed.
+        source_smile: of the photo, 0..1.
         neutralize: 1 removes the photo's own expression, 0 keeps it.
         shown: (52,) out: clamped coefficients, eyeLook* from the gaze.
         shapes: (NUM_SHAPES,) out.
@@ -116,4 +119,4 @@ def resolve_expression(
         keep = 1 - 0.4 * source_smile * neutralize
         shapes[_SMILE_LEFT] = shown[_SMILE_LEFT] * keep
         shapes[_SMILE_RIGHT] = shown[_SMILE_RIGHT] * keep
-    return opening
+    return float(opening)

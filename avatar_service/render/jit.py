@@ -12,11 +12,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import numba
 
 from avatar_service.config import cache_dir
+
+Scalar = Any
+"""A number inside a kernel: numba types it from the call, float32 where the caller is careful."""
 
 _Kernel = TypeVar("_Kernel", bound=Callable[..., object])
 
@@ -24,12 +27,12 @@ _Kernel = TypeVar("_Kernel", bound=Callable[..., object])
 FASTMATH: Final = {"reassoc", "contract", "arcp", "afn", "nsz"}
 
 if "NUMBA_CACHE_DIR" not in os.environ:
-    numba.config.CACHE_DIR = str(cache_dir() / "kernels")
+    cast(Any, numba.config).CACHE_DIR = str(cache_dir() / "kernels")
 
 
 def kernel(function: _Kernel) -> _Kernel:
     """Compile a function on its first call: nogil, cached, without bounds checks."""
-    compiled: _Kernel = numba.njit(
+    compile_lazily: Any = numba.njit(
         nogil=True, cache=True, fastmath=FASTMATH, error_model="numpy", boundscheck=False
-    )(function)
-    return compiled
+    )
+    return cast(_Kernel, compile_lazily(function))

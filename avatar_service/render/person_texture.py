@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from avatar_service.errors import AvatarError, Reason
+from avatar_service.portrait.pixels import AREA, gaussian, resize
 from avatar_service.portrait.portrait import Geometry, Portrait
 from avatar_service.portrait.topology import Int32Array
 from avatar_service.render.raster import MAX_TEXTURE_PX
@@ -50,10 +50,10 @@ class PersonTexture:
         if side > MAX_TEXTURE_PX:
             raise AvatarError(Reason.INVALID_FIELD, f"The texture of {side} px is too large.")
         if scale < 1:
-            texture = cv2.resize(texture, (side, side), interpolation=cv2.INTER_AREA)
+            texture = resize(texture, (side, side), AREA)
         excess = per_px * scale - 1
         if excess > 0:
-            texture = cv2.GaussianBlur(texture, (0, 0), _PREFILTER * excess)
+            texture = gaussian(texture, _PREFILTER * excess)
         uv = (portrait.geometry.uv + 0.5) * scale - 0.5
         triangles = portrait.geometry.triangles
         low, high = _alpha_range(texture[..., 3], uv, triangles)

@@ -19,7 +19,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from avatar_service.portrait.topology import Int32Array
-from avatar_service.render.jit import kernel
+from avatar_service.render.jit import Scalar, kernel
 from avatar_service.signals import Float32Array
 
 UInt32Array = NDArray[np.uint32]
@@ -35,8 +35,7 @@ EDGE: Final = np.float32(-2e-3)
 """Pixels this far (barycentric) outside still belong to a triangle: no cracks between them."""
 
 
-@intrinsic  # type: ignore[misc]
-def _sample(
+def _describe_sample(
     _context: Any, texture: Any, index: Any, stride: Any, fu: Any, fv: Any, shading: Any
 ) -> Any:
     """Sample bilinearly and shade: (texel index, row stride, fractions 0..255, shade) -> uint32.
@@ -101,6 +100,9 @@ def _sample(
     return signature, generate
 
 
+_sample: Any = intrinsic(_describe_sample)
+
+
 @kernel
 def clear(depth: Float32Array) -> None:
     """Empty the depth buffer."""
@@ -125,10 +127,15 @@ def rasterize(
 
     Args:
         vertices: (V, 3) output px and depth; finite and bounded, which the caller has checked.
-        uv: (V, 2) texture px. shading: (V,).
+        uv: (V, 2) texture px.
+        shading: (V,) factor on the brightness.
         triangles: (T, 3).
         texture: (texture_px ** 2,), read for its alpha where has_alpha_test.
-        packed: (size_px ** 2, 2) out. depth: (size_px ** 2,) in and out.
+        texture_px: side of the texture.
+        has_alpha_test: whether to skip texels of almost no coverage.
+        size_px: side of the output.
+        packed: (size_px ** 2, 2) out: u; v and shading.
+        depth: (size_px ** 2,) in and out.
     """
     zero, one = np.float32(0), np.float32(1)
     last = np.float32(size_px - 1)
@@ -204,7 +211,7 @@ def rasterize(
 
 
 @kernel
-def _cut(low: float, high: float, at_zero: float, slope: float) -> tuple[float, float]:
+def _cut(low: Scalar, high: Scalar, at_zero: Scalar, slope: Scalar) -> tuple[Scalar, Scalar]:
     """Narrow [low, high] to where at_zero + slope * x >= EDGE."""
     flat = np.float32(1e-9)
     if slope > flat:

@@ -95,13 +95,16 @@ def pose_head(
 
     Args:
         rotation: (3, 3) the head's axes at rest.
-        pivot, hinge: (3,) camera space.
+        pivot: (3,) the neck's turning point, camera space.
+        hinge: (3,) the jaw's, camera space.
         unit: px of one schema length unit.
         turn: (3,) yaw, pitch, roll, schema's signs.
         shift: (3,) head translation, schema's axes, units.
         opening: of the jaw, 1 = jawOpen 1.
         jaw_side: + to the subject's left, 1 = jawLeft 1.
         jaw_forward: 1 = jawForward 1.
+        skull: (3, 4) out: camera space at rest -> posed, with the skull.
+        jaw: (3, 4) out: the same, with the jaw.
     """
     # Schema axes (x left, y up, z out) to head axes (x, y down, z away) flips y and z, which
     # negates yaw and roll and keeps pitch: Ry(-yaw) Rx(pitch) Rz(-roll).
@@ -170,7 +173,10 @@ def pose_mesh(
 
     Args:
         vertices: (V, 3) camera space, expression applied.
+        skin_weight: (V,) 1 follows the head, 0 the torso.
+        skull: (3, 4) of pose_head.
         shift_px: (3,) camera-space px, of the torso.
+        projection: (4,) see projection.py.
         bound: largest output coordinate that the raster takes.
         camera: (V, 3) out: posed, camera space.
         out: (V, 3) out: output px.
@@ -217,10 +223,15 @@ def shade(
     """Set out (V,) to the ratio of the light on the posed face to that at rest.
 
     Args:
+        camera: (V, 3) posed vertices, camera space.
         triangles: those of the face.
+        light: (4,) of the portrait.
+        rest_light: (V,) brightness at rest.
         source: (V,) the face vertex whose ratio a vertex takes (itself, on the face).
         weight: (V,) how much of it: fades out over neck and hair.
+        num_face: the face's vertices come first.
         normals: (V, 3) scratch.
+        out: (V,) factors.
     """
     for i in range(num_face):
         normals[i, 0] = normals[i, 1] = normals[i, 2] = np.float32(0)
