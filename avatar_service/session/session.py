@@ -127,6 +127,7 @@ class Session:
         self._pending_ends: deque[SegmentEnd] = deque()
         self._ready: deque[MotionFrame | SegmentEnd] = deque()
         self._must_reset = False
+        self._is_ticking = False
         self._num_made = 0
         self._last_pts = -1
         self._retry_at = 0
@@ -176,7 +177,7 @@ class Session:
     def has_work(self) -> bool:
         """Whether speech waits or is on its way out."""
         with self._lock:
-            return self._speech.speak.has_queued or bool(self._pending_ends)
+            return self._is_ticking or self._has_speech
 
     def push_audio(self, pcm: Pcm) -> None:
         """Lay speech on the line. Raises INVALID_AUDIO, AUDIO_TOO_FAR_AHEAD, SESSION_CLOSED."""
@@ -243,7 +244,7 @@ class Session:
             if self.is_closed:
                 return None
             if self.settings.pacing is Pacing.BURST:
-                waits = self.fanout.must_wait or not (self.has_work or self._pending_controls)
+                waits = self.fanout.must_wait or not (self._has_speech or self._pending_controls)
                 return None if waits else 0
             pts = self._grid.pts_of(self._num_made)
             hold = self.settings.lookahead_nanos + self.settings.input_margin_nanos
@@ -255,6 +256,7 @@ class Session:
         with self._lock:
             if self.is_closed:
                 return
+            self._is_ticking = True
             self._apply_changes()
             chunks = self._read_line()
         for chunk in chunks:
@@ -284,6 +286,8 @@ class Session:
                 self._skip(item)
             else:
                 self._show(item)
+        with self._lock:
+            self._is_ticking = False
 
     def close(self, message: str = "the session was closed", reason: Reason | None = None) -> None:
         """End the session, its streams and transports; idempotent. Not during a tick."""
@@ -297,6 +301,10 @@ class Session:
         for publisher in self._publishers:
             publisher.close()
         self._motion.close()
+
+    @property
+    def _has_speech(self) -> bool:
+        return self._speech.speak.has_queued or bool(self._pending_ends)
 
     def _check_open(self) -> None:
         if self.is_closed:
