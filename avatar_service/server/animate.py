@@ -22,8 +22,8 @@ from avatar_service.server.messages import (
 from avatar_service.server.stream_items import item_message
 from avatar_service.session.events import StatisticsDue
 from avatar_service.session.manager import ManagedSession, SessionManager
-from avatar_service.session.session import Pacing
 from avatar_service.session.session_request import OutputKind, TransportKind
+from avatar_service.session.settings import Pacing
 from avatar_service.session.subscriber import Subscriber, Wanted
 
 log = logging.getLogger(__name__)

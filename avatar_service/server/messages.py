@@ -23,8 +23,8 @@ from avatar_service.server.avatar_store import StoredAvatar
 from avatar_service.server.controls_message import apply_controls, controls_message
 from avatar_service.session.events import FrameEncoding
 from avatar_service.session.manager import ManagedSession, SessionState
-from avatar_service.session.session import Pacing
 from avatar_service.session.session_request import OutputKind, SessionRequest, TransportKind
+from avatar_service.session.settings import Pacing
 from avatar_service.session.speech import Pcm
 from avatar_service.session.stats import Recent
 from avatar_service.session.subscriber import Subscriber

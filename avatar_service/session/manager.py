@@ -19,8 +19,9 @@ from avatar_service.session.encoders import make_encoder
 from avatar_service.session.events import ObserversChanged, SessionEnding
 from avatar_service.session.fanout import Fanout
 from avatar_service.session.scheduler import Scheduler, Tickable
-from avatar_service.session.session import Session, SessionSettings
+from avatar_service.session.session import Session
 from avatar_service.session.session_request import OutputKind, SessionRequest
+from avatar_service.session.settings import SessionSettings
 from avatar_service.session.stages import FrameRenderer, MotionSource
 from avatar_service.transports.publisher import Publisher
 

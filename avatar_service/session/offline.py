@@ -16,7 +16,8 @@ from avatar_service.portrait.portrait import Portrait
 from avatar_service.session.clock import MonotonicClock
 from avatar_service.session.encoders import RawEncoder
 from avatar_service.session.fanout import Fanout
-from avatar_service.session.session import Pacing, Session, SessionSettings
+from avatar_service.session.session import Session
+from avatar_service.session.settings import Pacing, SessionSettings
 from avatar_service.session.speech import Pcm
 from avatar_service.session.stage_factory import PortraitRenderer
 from avatar_service.session.stages import FrameRenderer, MotionSource

@@ -14,8 +14,6 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, replace
-from enum import Enum
-from fractions import Fraction
 from typing import Final
 
 import numpy as np
@@ -26,7 +24,6 @@ from avatar_service.session.events import (
     AudioClipped,
     AudioLate,
     ControlsApplied,
-    FrameEncoding,
     FramesLate,
     FramesSkipped,
     Interrupted,
@@ -36,6 +33,7 @@ from avatar_service.session.events import (
     StreamItem,
 )
 from avatar_service.session.fanout import Fanout
+from avatar_service.session.settings import MILLI, Pacing, SessionSettings
 from avatar_service.session.speech import Pcm, SpeechInput
 from avatar_service.session.stages import FrameRenderer, MotionSource
 from avatar_service.session.stats import SessionStats
@@ -50,38 +48,12 @@ from avatar_service.signals import (
 )
 from avatar_service.transports.publisher import Publisher
 
-MILLI: Final = 1_000_000
 RETRY_NANOS: Final = 4 * MILLI
 """A frame that the motion stage does not give out yet is asked for again after this time."""
 MAX_STEP_FRAMES: Final = 4
 """Frames of one session in one tick, so that a session that lags does not starve the others."""
 
 MAX_PENDING_CONTROLS: Final = 256
-
-
-class Pacing(Enum):
-    """What drives session time."""
-
-    REALTIME = "realtime"
-    BURST = "burst"
-
-
-@dataclass(frozen=True, slots=True)
-class SessionSettings:
-    """What a session was opened with.
-
-    Attributes:
-        size_px: edge of the square frame; 0 in a latent-only session.
-    """
-
-    rate: Fraction = Fraction(40)
-    size_px: int = 512
-    pacing: Pacing = Pacing.REALTIME
-    encoding: FrameEncoding = FrameEncoding.RAW
-    lookahead_nanos: int = 40 * MILLI
-    input_margin_nanos: int = 20 * MILLI
-    playout_delay_nanos: int = 150 * MILLI
-    audio_ahead_secs: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from enum import Enum
 from fractions import Fraction
 
 from avatar_service.session.events import FrameEncoding
-from avatar_service.session.session import Pacing
+from avatar_service.session.settings import Pacing
 from avatar_service.signals import Controls
 
 

@@ -11,7 +11,8 @@ from avatar_service.session.encoders import make_encoder
 from avatar_service.session.events import StreamItem
 from avatar_service.session.fanout import Fanout
 from avatar_service.session.scheduler import Scheduler
-from avatar_service.session.session import Session, SessionSettings
+from avatar_service.session.session import Session
+from avatar_service.session.settings import SessionSettings
 from avatar_service.session.speech import Pcm
 from avatar_service.session.subscriber import Subscriber, Wanted
 from avatar_service.signals import Controls, MotionFrame

@@ -4,7 +4,7 @@ import pytest
 from rig import EVERYTHING, Rig, received, speech
 
 from avatar_service.session.events import EncodedFrame, SegmentEnded, SegmentStarted
-from avatar_service.session.session import Pacing, SessionSettings
+from avatar_service.session.settings import Pacing, SessionSettings
 from avatar_service.session.subscriber import Subscriber
 from avatar_service.signals import AudioRole, Controls
 

@@ -16,7 +16,7 @@ from avatar_service.session.events import (
     SegmentStarted,
     SessionEnding,
 )
-from avatar_service.session.session import SessionSettings
+from avatar_service.session.settings import SessionSettings
 from avatar_service.signals import AudioRole, Background, Controls, MotionFrame
 
 pytestmark = pytest.mark.unit
