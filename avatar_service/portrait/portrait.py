@@ -26,6 +26,7 @@ from avatar_service.portrait.landmark_nets import Float64Array
 from avatar_service.portrait.light import MIN_LIGHT, fit_light, vertex_normals
 from avatar_service.portrait.mesh import FaceMesh, build_mesh
 from avatar_service.portrait.mouth import MouthAssets, build_mouth
+from avatar_service.portrait.spectacles import SpectaclesAssets, take_off_spectacles
 from avatar_service.portrait.texture import build_texture
 from avatar_service.portrait.topology import Int32Array
 from avatar_service.signals import Float32Array, UInt8Array
@@ -84,7 +85,7 @@ class Portrait:
         texture: (2C, 2C, 4) uint8 premultiplied RGBA; see texture.build_texture.
         background: (S, S, 3) uint8, the room without the person.
         photo: (S, S, 3) uint8, the frame as photographed.
-        geometry, shapes, eyes, mouth: what moves.
+        geometry, shapes, eyes, mouth, spectacles: what moves.
         content_hash: of the photo's bytes and the options; names the cache entry.
         notices: remarks for the user.
     """
@@ -98,6 +99,7 @@ class Portrait:
     shapes: Blendshapes
     eyes: EyeAssets
     mouth: MouthAssets
+    spectacles: SpectaclesAssets
     content_hash: str
     notices: tuple[str, ...] = ()
 
@@ -184,7 +186,8 @@ def _geometry(fit: FaceFit, mesh: FaceMesh, skin_weight: Float64Array) -> Geomet
     )
 
 
-def _build(fit: FaceFit, content_hash: str) -> Portrait:
+def _build(photographed: FaceFit, content_hash: str) -> Portrait:
+    fit, spectacles = take_off_spectacles(photographed)
     fields = add_depth(build_mesh(fit), fit)
     background = repair_background(fit.image, fit.alpha)
     eyes = build_eyes(fit, fit.image2x)
@@ -193,11 +196,12 @@ def _build(fit: FaceFit, content_hash: str) -> Portrait:
         margin_px=fit.margin_px,
         texture=build_texture(fit, background),
         background=background,
-        photo=fit.image,
+        photo=photographed.image,
         geometry=_geometry(fit, fields.mesh, fields.skin_weight),
         shapes=solve_blendshapes(fields.mesh, fit),
         eyes=eyes,
         mouth=build_mouth(fit, fit.image2x, eyes),
+        spectacles=spectacles,
         content_hash=content_hash,
         notices=fit.notices,
     )

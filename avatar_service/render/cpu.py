@@ -22,6 +22,7 @@ from avatar_service.render.person_texture import PersonTexture, face_shading_sou
 from avatar_service.render.projection import make_projection
 from avatar_service.render.raster import UInt32Array
 from avatar_service.render.renderer import MAX_FARTHER, MAX_NEARER, MAX_SHIFT, check_motion
+from avatar_service.render.spectacles import SpectaclesDrawer
 from avatar_service.schema import EXPRESSION_INDEX
 from avatar_service.signals import Background, MotionFrame, UInt8Array
 
@@ -76,6 +77,9 @@ class CpuRenderer:
         self._color = 0
         self._eyes = EyeDrawer(portrait.eyes.to_arrays(), portrait.size_px, size_px)
         self._mouth = MouthDrawer(portrait.mouth.to_arrays(), portrait.size_px, size_px)
+        self._spectacles = SpectaclesDrawer(
+            portrait.spectacles.to_arrays(), portrait.size_px, size_px
+        )
         self._stage_nanos = dict.fromkeys(STAGES, 0)
 
     @property
@@ -144,6 +148,7 @@ class CpuRenderer:
         self._mouth.draw(self._pose, out)
         times.append(clock())
         self._eyes.draw(self._pose, out)
+        self._spectacles.draw(self._pose, out)
         times.append(clock())
         for stage, start, end in zip(STAGES, times, times[1:], strict=False):
             self._stage_nanos[stage] = end - start
