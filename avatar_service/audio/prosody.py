@@ -35,7 +35,7 @@ _SILENCE_DB: Final = -100.0
 _LOWEST_FLOOR_DB: Final = -75.0
 _FIRST_FLOOR_DB: Final = -45.0
 """Bounds of the background's level: ever, and as guessed from the first hop."""
-_SPEECH_MIN_DB: Final = -52.0
+_SPEECH_MIN_DB: Final = -58.0
 """Softer sounds than this are never taken as speech (full scale sine = -3 dB)."""
 
 
@@ -135,11 +135,11 @@ class Prosody:
         self._mean_db += deviation * 0.04
         self._variance += (deviation * deviation - self._variance) * 0.04
         swing = _sigmoid((math.sqrt(self._variance) - 1.8) / 0.35)
-        self._recent_voicing = max(voicing, self._recent_voicing * 0.93)  # lasts about 0.3 s
+        self._recent_voicing = max(voicing, self._recent_voicing * 0.9)  # lasts about 0.2 s
         loud = _sigmoid((above_db - 11) / 2.5) * _sigmoid((energy_db - _SPEECH_MIN_DB) / 2.0)
-        score = loud * swing * min(1.0, 0.1 + 1.1 * self._recent_voicing)
+        score = loud * swing * min(1.0, 0.02 + 1.4 * self._recent_voicing)
         # Quick to notice (20 ms), slower to give up (about 100 ms: stops and breath groups).
-        self._activity += (score - self._activity) * (0.6 if score > self._activity else 0.18)
+        self._activity += (score - self._activity) * (0.6 if score > self._activity else 0.22)
         # The speaker's own level is the reference: soft and loud recordings move alike.
         self._peak_db = max(level_db, self._peak_db - 2.0 * HOP_SECS)
         loudness = min(1.0, max(0.0, 1 + (level_db - self._peak_db) / 30)) * score

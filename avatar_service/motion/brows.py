@@ -25,6 +25,9 @@ _NOISE: Final = np.array([0.006, 0.028, 0.022, 0.020, 0.022])
 _FLASH_HEIGHT: Final = 0.30
 """Brow raise of the strongest accent; raises accompany accents, not every one (Ekman 1979)."""
 _FLASH_CHANCE: Final = 0.5
+_FLASH_FADE: Final = 0.72
+_FLASH_GAIN: Final = 0.49
+"""Height that the flash spring reaches by a pull of 1 that fades by _FLASH_FADE each tick."""
 _LEVEL_PER_SEMITONE: Final = 0.014
 
 
@@ -66,6 +69,7 @@ class Brows:
         self._springs = Springs(_HZ, _DAMPING)
         self._noise = self._springs.noise_gain() * _NOISE
         self._mixing = _mixing(seed)
+        self._flash_pull = 0.0
         self.value: FloatArray = np.zeros(NUM_EXPRESSIONS)
         self.rate: FloatArray = np.zeros(NUM_EXPRESSIONS)
 
@@ -87,12 +91,11 @@ class Brows:
         if heard.speaking > 0.5 and speaking < 0.3:
             target[_LEVEL] += 0.03 * controls.idle
             target[_SMILE] += 0.03 * controls.idle
-        kick = np.zeros(5)
+        self._flash_pull *= _FLASH_FADE
         if beat.accent > 0.3 and uniform[0] < _FLASH_CHANCE:
             height = _FLASH_HEIGHT * beat.accent * (0.3 + 0.8 * float(uniform[1])) * controls.brows
-            # A kick of v moves a spring of damping 0.72 by about 0.45 v / omega.
-            kick[_FLASH] = height * float(self._springs.omega[_FLASH]) / 0.45
-        self._springs.kick(kick)
+            self._flash_pull += height / _FLASH_GAIN
+        target[_FLASH] += self._flash_pull
         self._springs.step(target)
         self.value = (self._springs.value @ self._mixing) * controls.expression
         self.rate = (self._springs.velocity @ self._mixing) * controls.expression

@@ -113,6 +113,11 @@ EMOTION_HEAD: Final = _head_table()
 """(8, 6) attitude of the head at full intensity: yaw, pitch, roll in radians, x, y, z in units."""
 
 
+def blend_norm(weights: FloatArray) -> float:
+    """Divisor for (8,) weights whose length exceeds 1: mixed feelings share one face."""
+    return max(1.0, float(np.sqrt(weights @ weights)))
+
+
 class SuggestedEmotion:
     """What the voice suggests by itself: liveliness as a trace of joy or surprise."""
 

@@ -33,7 +33,7 @@ EYE_X: Final = 0.35
 _REST_NEARNESS: Final = 1 / CAMERA_DISTANCE_UNITS
 _REST_VERGENCE: Final = math.atan2(EYE_X * _REST_NEARNESS, 1.0)
 _NEAREST: Final = 0.8
-"""Smallest distance, in units, that the eyes converge on."""
+"""Smallest distance before the face, in units, that the eyes converge on: 7 cm."""
 _MAX_AIM: Final = math.radians(75)
 
 _JUMP: Final = math.radians(1.2)
@@ -45,7 +45,7 @@ _SACCADE_SECS_PER_DEG: Final = 0.0024
 # Looking away and back, per minute, and how long; measured talking video: 4-6 large saccades.
 _AWAY_PER_MIN_SPEAKING: Final = 2.6
 _AWAY_PER_MIN_LISTENING: Final = 0.9
-_AWAY_PER_MIN_IDLE: Final = 2.2
+_AWAY_PER_MIN_IDLE: Final = 1.5
 _AWAY_SECS_MEDIAN: Final = 0.75
 _SHIFT_PER_MIN: Final = 9.0
 """Small shifts between the eyes and mouth of the viewer, 0.5-1.5 degrees."""
@@ -239,6 +239,7 @@ def _wanted_aim(controls: EasedControls, position: tuple[float, float, float]) -
         return source.gaze[0], source.gaze[1], _REST_NEARNESS
     target = source.look_at or (0.0, 0.0, CAMERA_DISTANCE_UNITS)
     x, y, z = (target[i] - position[i] for i in range(3))
+    z = max(z, _NEAREST)  # nobody looks into or behind the own head; sideways is the farthest
     yaw = math.atan2(x, z)
     pitch = math.atan2(-y, math.hypot(x, z))
     distance = math.sqrt(x * x + y * y + z * z)
@@ -246,7 +247,7 @@ def _wanted_aim(controls: EasedControls, position: tuple[float, float, float]) -
     return (
         min(limit, max(-limit, yaw)),
         min(limit, max(-limit, pitch)),
-        1 / max(_NEAREST, distance),
+        1 / distance,
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from avatar_service.motion.controls import EasedControls
 from avatar_service.motion.easing import TICK_SECS, FloatArray, Follower, Springs
-from avatar_service.motion.emotion import EMOTION_HEAD
+from avatar_service.motion.emotion import EMOTION_HEAD, blend_norm
 from avatar_service.motion.rhythm import Beat
 from avatar_service.motion.streams import random_stream
 from avatar_service.schema import CAMERA_DISTANCE_UNITS
@@ -31,18 +31,22 @@ _QUICK: Final = 4
 _BAND_HZ: Final = np.array([0.55, 0.45, 1.25, 1.55, 3.4])
 _BAND_DAMPING: Final = np.array([0.85, 0.6, 0.6, 0.5, 0.45])
 _NOISE_DEG: Final = np.array(
-    [[0.0, 0.0, 0.0], [1.9, 1.5, 1.25], [1.0, 0.8, 0.85], [0.0, 0.0, 0.0], [0.12, 0.12, 0.1]]
+    [[0.0, 0.0, 0.0], [2.1, 1.6, 1.35], [1.75, 1.4, 1.3], [0.0, 0.0, 0.0], [0.24, 0.24, 0.2]]
 )
 _POSTURE_DEG: Final = np.array([3.9, 2.5, 2.3])
-_IDLE_NOISE: Final = 0.3
+_IDLE_NOISE: Final = 0.24
 _IDLE_POSTURE: Final = 0.5
 
 _MELODY_DEG_PER_SEMITONE: Final = -0.5
 """Higher pitch lifts the head (F0 follows head motion with r 0.73 to 0.88, Yehia et al. 2002)."""
 _LOUDNESS_DEG: Final = 2.6
-_ACCENT_DEG: Final = 5.2
-_PHRASE_END_DEG: Final = 5.0
+_ACCENT_DEG: Final = 4.1
+_MAX_NOD_DEG: Final = 6.0
+_PHRASE_END_DEG: Final = 4.5
 """Nods fall on strong phrase ends (Ishi et al. 2014)."""
+
+_NOD_FADE: Final = 0.6
+_NOD_GAIN: Final = 0.43
 
 _BREATH_HZ: Final = 0.24
 _BREATH_PITCH_DEG: Final = 0.3
@@ -78,6 +82,7 @@ class Head:
         self._breath_rate = 1.0
         self._follow = Follower(np.zeros(2), _FOLLOW_SETTLE_SECS)
         self._pending_nod = 0.0
+        self._nod_pull = np.zeros(3)
 
     def reseed(self, seed: int) -> None:
         """Draw everything that is still to come from another seed."""
@@ -113,8 +118,7 @@ class Head:
         target[_MELODY] += (lively**0.5) * (
             self._couplings[0] * beat.melody + self._couplings[1] * loudness
         )
-        kick = self._nods(beat, heard, controls, vigour, normal, uniform)
-        self._springs.kick(kick)
+        target[_NOD] = self._nods(beat, heard, controls, vigour, normal, uniform)
         self._springs.step(target.reshape(15))
         self._drift.step(self._drift_gain * normal[8:11] * (lively + 0.6 * idle * (1 - speaking)))
         self._follow.step(np.array(follow))
@@ -152,25 +156,26 @@ class Head:
         normal: FloatArray,
         uniform: FloatArray,
     ) -> FloatArray:
-        """Impulses (15,), degrees per second: on accents, phrase ends, and to the partner."""
+        """Pull (3,) on the nod spring, degrees: on accents, phrase ends, and to the partner."""
         nod = np.zeros(3)
         if beat.accent > 0:
             size = _ACCENT_DEG * beat.accent * (0.35 + 0.9 * float(uniform[1])) * vigour
+            size = min(_MAX_NOD_DEG, size)
             direction = 1.0 if uniform[2] < 0.72 else -0.8
             nod += size * controls.head * np.array([0.55 * normal[11], direction, 0.4 * normal[12]])
         if beat.is_phrase_end and uniform[3] < 0.6:
             strength = _PHRASE_END_DEG * (0.5 + 0.6 * float(uniform[4])) * controls.head
             nod += strength * np.array([0.15 * normal[11], 1.0, 0.35 * normal[12]])
         if heard.is_phrase_end and beat.speaking < 0.3 and uniform[5] < 0.65:
-            nod[1] += 4.5 * (0.6 + 0.6 * float(uniform[6]))  # "I am with you"
+            nod[1] += 4.0 * (0.6 + 0.6 * float(uniform[6]))  # "I am with you"
             self._pending_nod = 0.5 * nod[1]
         elif self._pending_nod and heard.pause_secs > 0.6:
             nod[1] += self._pending_nod
             self._pending_nod = 0.0
-        kick = np.zeros((5, 3))
-        # A kick of v moves a spring of damping 0.5 by about 0.55 v / omega.
-        kick[_NOD] = nod * (2 * np.pi * _BAND_HZ[_NOD]) / 0.55
-        return kick.reshape(15)
+        # The muscles' pull builds up and fades over some 0.1 s; by it the spring moves about
+        # 0.43 times the pulse's height.
+        self._nod_pull = _NOD_FADE * self._nod_pull + nod / _NOD_GAIN
+        return self._nod_pull
 
     def _pose(self, beat: Beat, controls: EasedControls) -> HeadTick:
         degrees = self._springs.value.reshape(5, 3).sum(axis=0)
@@ -187,9 +192,9 @@ class Head:
         value[4] -= 0.05 * value[1]
         rate[4] -= 0.05 * rate[1]
 
-        attitude = controls.emotion @ EMOTION_HEAD * controls.expression
-        value += attitude
-        rate += controls.emotion_rate @ EMOTION_HEAD * controls.expression
+        mood = controls.expression / blend_norm(controls.emotion)
+        value += (controls.emotion @ EMOTION_HEAD) * mood
+        rate += (controls.emotion_rate @ EMOTION_HEAD) * mood
         share = min(1.0, strength)
         value[:2] += self._follow.value * share
         rate[:2] += self._follow.velocity * share

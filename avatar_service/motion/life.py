@@ -13,7 +13,7 @@ from avatar_service.motion.blink import Blinks
 from avatar_service.motion.brows import Brows
 from avatar_service.motion.controls import ControlSchedule, EasedControls
 from avatar_service.motion.easing import TICK_SECS, FloatArray, hermite, soft_limit
-from avatar_service.motion.emotion import EMOTION_FACE, SuggestedEmotion
+from avatar_service.motion.emotion import EMOTION_FACE, SuggestedEmotion, blend_norm
 from avatar_service.motion.gaze import Gaze, eyes_from_aim
 from avatar_service.motion.head import Head
 from avatar_service.motion.rhythm import Rhythm
@@ -157,8 +157,9 @@ class Life:
         shown_rate = controls.emotion_rate.copy()
         asked = min(1.0, float(shown.sum()))
         shown += self._suggested.weights * (1 - asked)  # a wish of the client silences the hint
-        value[_FACE] = (shown @ EMOTION_FACE) * controls.expression
-        rate[_FACE] = (shown_rate @ EMOTION_FACE) * controls.expression
+        strength = controls.expression / blend_norm(shown)
+        value[_FACE] = (shown @ EMOTION_FACE) * strength
+        rate[_FACE] = (shown_rate @ EMOTION_FACE) * strength
         value[_BROWS], rate[_BROWS] = self._brows.value, self._brows.rate
         value[_EMOTION], rate[_EMOTION] = shown, shown_rate
         felt = float(shown.sum() - shown[_NEUTRAL])
