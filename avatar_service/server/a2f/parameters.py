@@ -122,7 +122,8 @@ def _face_values(header: controller_pb2.AudioStreamHeader, notes: list[str]) -> 
             continue
         low, high = FACE_RANGES[name]
         values[name] = min(max(value, low), high)
-        if values[name] != value:
+        # The edge itself, rounded to float32 on the wire, is not outside.
+        if abs(values[name] - value) > 1e-6:
             notes.append(f"face parameter {name} {value:g} was brought to {values[name]:g}")
     if unmapped:
         notes.append("face parameters without effect here: " + ", ".join(sorted(unmapped)))
