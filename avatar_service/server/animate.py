@@ -16,6 +16,7 @@ from avatar_service.server.messages import (
     invalid,
     outputs_of,
     pcm_of,
+    phones_of,
     role_of,
     session_message,
 )
@@ -176,7 +177,7 @@ class AnimateStream:
         elif kind == "playback":
             session.acknowledge(request.playback.pts_nanos)
         elif kind == "phones":
-            session.ignore_phones(len(request.phones.phones))
+            session.push_phones(phones_of(request.phones))
         elif kind == "open":
             raise invalid("open", "is allowed once, as the first message")
         else:

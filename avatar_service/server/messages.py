@@ -18,11 +18,13 @@ from avatar_service.gen.avatar.v1 import (
     frame_pb2,
     session_pb2,
 )
+from avatar_service.motion.phones import TimedPhone
 from avatar_service.provenance.consent import Consent
 from avatar_service.server.avatar_store import StoredAvatar
 from avatar_service.server.controls_message import apply_controls, controls_message
 from avatar_service.session.events import FrameEncoding
 from avatar_service.session.manager import ManagedSession, SessionState
+from avatar_service.session.phones import KnownPhones, check_phones
 from avatar_service.session.session_request import OutputKind, SessionRequest, TransportKind
 from avatar_service.session.settings import Pacing
 from avatar_service.session.speech import Pcm
@@ -70,6 +72,10 @@ _ROLES: Final = {
 _FORMATS: Final = {
     audio_pb2.AUDIO_FORMAT_PCM_S16LE: SampleFormat.PCM_S16,
     audio_pb2.AUDIO_FORMAT_F32LE: SampleFormat.FLOAT32,
+}
+_ALPHABETS: Final = {
+    audio_pb2.PHONE_ALPHABET_ARPABET: "arpabet",
+    audio_pb2.PHONE_ALPHABET_IPA: "ipa",
 }
 _STATES: Final = {
     SessionState.READY: session_pb2.SESSION_STATE_READY,
@@ -194,6 +200,15 @@ def pcm_of(message: audio_pb2.AudioChunk) -> Pcm:
         role=role_of(message.role),
         segment_id=message.segment_id,
     )
+
+
+def phones_of(message: audio_pb2.KnownPhones) -> KnownPhones:
+    """Check known phones."""
+    if len(message.segment_id) > MAX_NAME_CHARS:
+        raise invalid("phones.segment_id", f"is longer than {MAX_NAME_CHARS} characters")
+    alphabet = pick(_ALPHABETS, message.alphabet, "phones.alphabet")
+    phones = [TimedPhone(p.start_nanos / 1e9, p.end_nanos / 1e9, p.symbol) for p in message.phones]
+    return check_phones(message.segment_id, alphabet, phones)
 
 
 def role_of(role: audio_pb2.AudioRole.ValueType) -> AudioRole:

@@ -228,6 +228,7 @@ def offered_capabilities(
         capability_pb2.CAPABILITY_AUDIO_ECHO,
         capability_pb2.CAPABILITY_LISTENING,
         capability_pb2.CAPABILITY_BURST,
+        capability_pb2.CAPABILITY_KNOWN_PHONES,
     ]
     if has_shm:
         found.append(capability_pb2.CAPABILITY_TRANSPORT_SHM)

@@ -171,7 +171,7 @@ def _notice(
         case events.PhonesIgnored():
             return event_pb2.Notice(
                 kind=event_pb2.NOTICE_KIND_PHONES_IGNORED,
-                message="this service does not use known phones; the audio steers the lips",
+                message="phones with symbols that the alphabet does not have were ignored",
                 pts_nanos=item.pts_nanos,
                 count=item.num_phones,
                 total=stats.phones_ignored,

@@ -129,7 +129,7 @@ class AudioEcho:
 
 @dataclass(frozen=True, slots=True)
 class PhonesIgnored:
-    """Known phones were sent that steer nothing."""
+    """Phones with unknown symbols were left out."""
 
     pts_nanos: int
     num_phones: int

@@ -13,26 +13,28 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.session.clock import Clock, FrameGrid, PlaybackClock
+from avatar_service.session.control_queue import ControlQueue
 from avatar_service.session.events import (
     AudioClipped,
     AudioLate,
-    ControlsApplied,
     FramesLate,
     FramesSkipped,
     Interrupted,
     PhonesIgnored,
     SegmentEnded,
+    SegmentStarted,
     SessionEnding,
     StreamItem,
 )
 from avatar_service.session.fanout import Fanout
+from avatar_service.session.phones import KnownPhones, PhoneQueue
 from avatar_service.session.settings import MILLI, Pacing, SessionSettings
 from avatar_service.session.speech import Pcm, SpeechInput
 from avatar_service.session.stages import FrameRenderer, MotionSource
@@ -52,15 +54,6 @@ RETRY_NANOS: Final = 4 * MILLI
 """A frame that the motion stage does not give out yet is asked for again after this time."""
 MAX_STEP_FRAMES: Final = 4
 """Frames of one session in one tick, so that a session that lags does not starve the others."""
-
-MAX_PENDING_CONTROLS: Final = 256
-
-
-@dataclass(frozen=True, slots=True)
-class _PendingControls:
-    controls: Controls
-    effective_pts: int
-    change_id: int
 
 
 class Session:
@@ -92,10 +85,9 @@ class Session:
         self._grid = FrameGrid(settings.rate)
         self._playback = PlaybackClock(clock.now_nanos())
         self._speech = SpeechInput(settings.audio_ahead_secs)
+        self._phones = PhoneQueue()
         self._lock = threading.RLock()
-        self._controls = controls
-        self._pending_controls: deque[_PendingControls] = deque()
-        self._backgrounds: deque[tuple[int, Controls]] = deque()
+        self._controls = ControlQueue(controls)
         self._pending_ends: deque[SegmentEnd] = deque()
         self._ready: deque[MotionFrame | SegmentEnd] = deque()
         self._must_reset = False
@@ -118,7 +110,7 @@ class Session:
     def controls(self) -> Controls:
         """The controls in effect or on their way."""
         with self._lock:
-            return self._pending_controls[-1].controls if self._pending_controls else self._controls
+            return self._controls.newest
 
     @property
     def pts_nanos(self) -> int:
@@ -156,7 +148,9 @@ class Session:
         with self._lock:
             self._check_open()
             for item in self._speech.push(pcm, self._earliest()):
-                if isinstance(item, AudioClipped):
+                if isinstance(item, SegmentStarted) and item.role is AudioRole.SPEAK:
+                    self._phones.place(item.segment_id, item.pts_nanos)
+                elif isinstance(item, AudioClipped):
                     self.stats.clipped += item.num_samples
                 self._tell(item)
 
@@ -178,6 +172,7 @@ class Session:
             epoch = self._speech.epoch + 1
             at = max(self._last_pts, 0)
             cut = self._speech.interrupt(epoch)
+            self._phones.clear()
             ending = [end.segment_id for end in self._pending_ends]
             self._pending_ends.clear()
             self._must_reset = True
@@ -191,22 +186,21 @@ class Session:
         """Change the controls at `effective_pts`, 0 for as early as possible."""
         with self._lock:
             self._check_open()
-            if len(self._pending_controls) >= MAX_PENDING_CONTROLS:
-                raise AvatarError(
-                    Reason.QUOTA_EXCEEDED,
-                    f"{MAX_PENDING_CONTROLS} control changes wait; send fewer at once",
-                )
-            self._pending_controls.append(_PendingControls(controls, effective_pts, change_id))
+            self._controls.add(controls, effective_pts, change_id)
 
     def acknowledge(self, played_pts_nanos: int) -> None:
         """Take note that the client hears `played_pts_nanos` now."""
         with self._lock:
             self._playback.acknowledge(played_pts_nanos, self._clock.now_nanos())
 
-    def ignore_phones(self, num_phones: int) -> None:
-        """Say that known phones steer nothing here (CAPABILITY_KNOWN_PHONES is not offered)."""
-        self.stats.phones_ignored += num_phones
-        self._tell(PhonesIgnored(self.pts_nanos, num_phones))
+    def push_phones(self, known: KnownPhones) -> None:
+        """Let known phones steer the lips of their segment. Raises QUOTA_EXCEEDED."""
+        with self._lock:
+            self._check_open()
+            self._phones.add(known, self._speech.open_place)
+            if known.num_ignored:
+                self.stats.phones_ignored += known.num_ignored
+                self._tell(PhonesIgnored(self.pts_nanos, known.num_ignored))
 
     # What the scheduler calls.
 
@@ -216,7 +210,9 @@ class Session:
             if self.is_closed:
                 return None
             if self.settings.pacing is Pacing.BURST:
-                waits = self.fanout.must_wait or not (self._has_speech or self._pending_controls)
+                waits = self.fanout.must_wait or not (
+                    self._has_speech or self._controls.has_waiting
+                )
                 return None if waits else 0
             pts = self._grid.pts_of(self._num_made)
             hold = self.settings.lookahead_nanos + self.settings.input_margin_nanos
@@ -321,12 +317,11 @@ class Session:
         if self._must_reset:
             self._must_reset = False
             self._motion.reset(self.epoch)
-        while self._pending_controls:
-            change = self._pending_controls.popleft()
-            applied = self._motion.set_controls(change.controls, change.effective_pts)
-            self._controls = change.controls
-            self._backgrounds.append((applied, change.controls))
-            self._tell(ControlsApplied(change.change_id, applied, change.controls))
+        for placed in self._phones.take():
+            known = placed.known
+            self._motion.push_phones(known.phones, known.alphabet, placed.pts_nanos)
+        for applied in self._controls.apply_to(self._motion):
+            self._tell(applied)
 
     def _collect(self, motion: MotionFrame) -> None:
         pts = self._grid.pts_of(self._num_made)
@@ -367,9 +362,8 @@ class Session:
         cpu_started, started = time.thread_time(), time.perf_counter()
         pixels = None
         if self._renderer is not None:
-            while self._backgrounds and self._backgrounds[0][0] <= motion.pts_nanos:
-                _, controls = self._backgrounds.popleft()
-                self._renderer.set_background(controls.background, controls.background_color)
+            with self._lock:
+                self._controls.set_background(self._renderer, motion.pts_nanos)
             pixels = self._canvas()
             self._renderer.render(motion, pixels)
             self.stats.render_ms.add((time.perf_counter() - started) * 1e3)

@@ -77,6 +77,15 @@ class SpeechInput:
         """Speech that waits on the avatar's line."""
         return (self.speak.end - self.speak.front) * SAMPLE_NANOS
 
+    @property
+    def open_place(self) -> tuple[str, int] | None:
+        """Id and pts of the avatar's open segment, once it has its place."""
+        voice = self._voices[AudioRole.SPEAK]
+        segment_id = voice.line.open_segment_id
+        if segment_id is None or not voice.num_pushed:
+            return None
+        return segment_id, voice.start_pts
+
     def push(self, pcm: Pcm, earliest: int) -> list[StreamItem]:
         """Lay `pcm` down, not before sample `earliest`; return what there is to tell.
 

@@ -5,9 +5,10 @@ Structural types: the real stages and the fakes of the tests satisfy them by sha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from avatar_service.motion.phones import TimedPhone
 from avatar_service.signals import AudioChunk, Background, Controls, MotionFrame, UInt8Array
 
 
@@ -16,6 +17,10 @@ class MotionSource(Protocol):
 
     def push(self, chunk: AudioChunk) -> None:
         """Take in the next stretch of the own line, or a stretch of the partner's voice."""
+        ...
+
+    def push_phones(self, phones: Sequence[TimedPhone], alphabet: str, pts_nanos: int) -> None:
+        """Make phones known; seconds from `pts_nanos`."""
         ...
 
     def pull(self) -> Iterator[MotionFrame]:

@@ -54,7 +54,7 @@ class SessionStats:
         skipped: pictures left out because they were late before they could be rendered.
         audio_gaps: times that an open segment ran out of samples.
         clipped: samples beyond full scale.
-        phones_ignored: known phones that steered nothing.
+        phones_ignored: phones with unknown symbols.
         speech_secs: speech consumed.
         publish_ms: session time at publication minus pts, milliseconds.
         motion_ms: CPU time of the motion stage per frame, milliseconds.

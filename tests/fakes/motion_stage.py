@@ -30,6 +30,7 @@ class FakeMotionStage:
         self.chunks: list[AudioChunk] = []
         self.heard: list[AudioChunk] = []
         self.is_closed = False
+        self.phones: list[tuple[int, str, list[str]]] = []
         self.head_yaw = 0.0
         self._lookahead = lookahead_nanos
         self._levels = np.zeros(0, np.float32)
@@ -49,6 +50,9 @@ class FakeMotionStage:
         self.chunks.append(chunk)
         self._levels = np.concatenate([self._levels, chunk.samples])
         self._flags = np.concatenate([self._flags, np.full(len(chunk.samples), chunk.is_speech)])
+
+    def push_phones(self, phones, alphabet: str, pts_nanos: int) -> None:
+        self.phones.append((pts_nanos, alphabet, [phone.symbol for phone in phones]))
 
     def pull(self) -> Iterator[MotionFrame]:
         while (pts := self.grid.pts_of(self._next)) + self._lookahead <= (

@@ -5,6 +5,7 @@ from fakes import FakeRenderer
 from rig import EVERYTHING, Rig, received, speech, tone
 
 from avatar_service.errors import AvatarError, Reason
+from avatar_service.motion.phones import TimedPhone
 from avatar_service.session.events import (
     AudioEcho,
     AudioLate,
@@ -12,10 +13,12 @@ from avatar_service.session.events import (
     FramesLate,
     FramesSkipped,
     Interrupted,
+    PhonesIgnored,
     SegmentEnded,
     SegmentStarted,
     SessionEnding,
 )
+from avatar_service.session.phones import check_phones
 from avatar_service.session.settings import SessionSettings
 from avatar_service.signals import AudioRole, Background, Controls, MotionFrame
 
@@ -267,3 +270,35 @@ def test_a_session_that_fails_is_taken_out_and_the_others_go_on() -> None:
     assert [type(fault) for fault in clock_owner.faults] == [ArithmeticError]
     assert len(clock_owner.outlet.motions) == 4
     assert len(other.outlet.motions) == 18
+
+
+def phones(segment_id: str, *symbols: str):
+    timed = [TimedPhone(k * 0.1, k * 0.1 + 0.1, symbol) for k, symbol in enumerate(symbols)]
+    return check_phones(segment_id, "arpabet", timed)
+
+
+def test_known_phones_wait_for_the_place_of_their_segment() -> None:
+    rig = Rig()
+    rig.session.push_phones(phones("later", "AA1"))
+    rig.session.push_phones(phones("", "B"))
+    rig.run(100)
+    assert rig.motion.phones == []
+    rig.session.push_audio(speech(500))
+    rig.run(30)
+    assert rig.motion.phones == [(100 * MILLI, "arpabet", ["B"])]
+    rig.session.push_phones(phones("1", "M"))
+    rig.run(30)
+    assert rig.motion.phones[1:] == [(100 * MILLI, "arpabet", ["M"])]
+    rig.session.push_audio(speech(100, segment_id="later"))
+    rig.run(30)
+    assert rig.motion.phones[2:] == [(600 * MILLI, "arpabet", ["AA1"])]
+
+
+def test_phones_with_unknown_symbols_are_told() -> None:
+    rig = Rig()
+    heard = rig.subscribe()
+    rig.session.push_phones(phones("", "AA1", "nonsense", "B"))
+    assert received(heard) == [PhonesIgnored(0, 1)]
+    with pytest.raises(AvatarError) as fault:
+        check_phones("", "arpabet", [TimedPhone(1.0, 0.5, "B")])
+    assert fault.value.reason is Reason.INVALID_FIELD

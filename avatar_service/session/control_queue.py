@@ -1,0 +1,65 @@
+"""Control changes on their way: first to the motion stage, then to the background they choose."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from avatar_service.errors import AvatarError, Reason
+from avatar_service.session.events import ControlsApplied
+from avatar_service.session.stages import FrameRenderer, MotionSource
+from avatar_service.signals import Controls
+
+MAX_WAITING: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    controls: Controls
+    effective_pts: int
+    change_id: int
+
+
+class ControlQueue:
+    """The controls of a session and the changes that wait. Guarded by the session's lock."""
+
+    def __init__(self, controls: Controls) -> None:
+        self._now = controls
+        self._waiting: deque[_Change] = deque()
+        self._backgrounds: deque[tuple[int, Controls]] = deque()
+
+    @property
+    def newest(self) -> Controls:
+        """The controls in effect or, where changes wait, what they lead to."""
+        return self._waiting[-1].controls if self._waiting else self._now
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether changes wait for the motion stage."""
+        return bool(self._waiting)
+
+    def add(self, controls: Controls, effective_pts: int, change_id: int) -> None:
+        """Let a change wait for the next tick. Raises QUOTA_EXCEEDED."""
+        if len(self._waiting) >= MAX_WAITING:
+            raise AvatarError(
+                Reason.QUOTA_EXCEEDED, f"{MAX_WAITING} control changes wait; send fewer at once"
+            )
+        self._waiting.append(_Change(controls, effective_pts, change_id))
+
+    def apply_to(self, motion: MotionSource) -> list[ControlsApplied]:
+        """Hand all that waits to the motion stage; return when each takes effect."""
+        applied = []
+        while self._waiting:
+            change = self._waiting.popleft()
+            pts = motion.set_controls(change.controls, change.effective_pts)
+            self._now = change.controls
+            self._backgrounds.append((pts, change.controls))
+            applied.append(ControlsApplied(change.change_id, pts, change.controls))
+        return applied
+
+    def set_background(self, renderer: FrameRenderer, pts_nanos: int) -> None:
+        """Choose the background that holds for the frame of this pts."""
+        while self._backgrounds and self._backgrounds[0][0] <= pts_nanos:
+            _, controls = self._backgrounds.popleft()
+            renderer.set_background(controls.background, controls.background_color)
