@@ -9,8 +9,9 @@ from typing import Final
 
 from avatar_service.audio.prosody import HOP_SECS, ProsodyHop
 
-_PHRASE_GAP_SECS: Final = 0.2
-"""Silence that parts two phrases; shorter gaps are stop consonants."""
+_PHRASE_GAP_SECS: Final = 0.16
+"""Inactivity that parts two phrases; with the 0.1 s by which activity lags, 0.26 s of silence.
+Shorter gaps are stop consonants."""
 _MIN_PHRASE_SECS: Final = 0.5
 _ACCENT_REFRACTORY_SECS: Final = 0.28
 

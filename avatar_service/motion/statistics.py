@@ -95,7 +95,9 @@ def motion_statistics(track: MotionTrack, is_wanted: BoolArray | None = None) ->
         "yaw_sd_deg": float(sd[0]),
         "pitch_sd_deg": float(sd[1]),
         "roll_sd_deg": float(sd[2]),
-        "acceleration_ratio": float(np.percentile(acceleration, 99) / np.median(acceleration)),
+        "acceleration_ratio": float(
+            np.percentile(acceleration, 99) / max(1e-9, float(np.median(acceleration)))
+        ),
         **_blink_statistics(track, np.interp(secs, grid, wanted) > 0.5, minutes),
         "gaze_sd_eye_widths": float(gaze[wanted, 0].std() * _EYE_RADIUS_PER_WIDTH),
         "saccades_per_min": _num_saccades(track, np.interp(secs, grid, wanted) > 0.5) / minutes,

@@ -16,7 +16,7 @@ def fake_voice(secs: float, *, seed: int = 0, f0_hz: float = 130.0) -> np.ndarra
         time = np.arange(length) / RATE
         rate = rng.uniform(3.5, 4.5)
         stress = np.repeat(rng.uniform(0.3, 1.0, 32), round(RATE / rate))[:length]
-        syllables = stress * np.maximum(0, np.sin(np.pi * rate * time)) ** 1.5
+        syllables = stress * (0.1 + 0.9 * np.abs(np.sin(np.pi * rate * time)) ** 1.5)
         end = min(num_samples, start + length)
         level[start:end] = syllables[: end - start]
         fall = 1.25 - 0.35 * time / time[-1] + 0.08 * np.sin(2 * np.pi * 0.9 * time)
