@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,13 @@ import typer
 
 from avatar_service.cli.consent import HELP as CONSENT_HELP
 from avatar_service.signals import Background, Controls
+
+
+class Crop(StrEnum):
+    """What part of the photo becomes the frame."""
+
+    FACE = "face"
+    KEEP = "keep"
 
 
 def animate(
@@ -21,7 +29,7 @@ def animate(
     report: Annotated[Path | None, typer.Option(help="Write figures (.json).")] = None,
     fps: Annotated[str, typer.Option(help="Frames per second, as 40 or 30000/1001.")] = "40",
     size: Annotated[int, typer.Option(help="256, 512 or 1024 pixels.")] = 512,
-    crop: Annotated[str, typer.Option(help="face, or keep for the whole photo.")] = "face",
+    crop: Annotated[Crop, typer.Option(help="face, or keep for the whole photo.")] = Crop.FACE,
     emotion: Annotated[
         list[str] | None, typer.Option(help="NAME:WEIGHT, as happy:0.6; may be repeated.")
     ] = None,
@@ -76,7 +84,7 @@ def animate(
         settings=OfflineSettings(
             rate=parse_fps(fps, name="--fps"), size_px=size, controls=controls
         ),
-        crop=crop,
+        crop=crop.value,
         start_secs=start,
         duration_secs=duration,
         save_motion=save_motion,

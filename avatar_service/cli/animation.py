@@ -16,6 +16,7 @@ from avatar_service.cli.report import percentiles
 from avatar_service.export.sound import SOUND_RATE_HZ, count_channels, stream_sound
 from avatar_service.export.video import VideoWriter
 from avatar_service.motion.track import MotionTrack
+from avatar_service.portrait.crop import CropPolicy
 from avatar_service.session.offline import OfflineSettings, animate
 from avatar_service.signals import Background, Float32Array, MotionFrame
 
@@ -58,7 +59,7 @@ class Animation:
     audio: Path
     output: Path
     settings: OfflineSettings
-    crop: str = "face"
+    crop: CropPolicy = "face"
     start_secs: float = 0.0
     duration_secs: float | None = None
     save_motion: Path | None = None

@@ -18,10 +18,10 @@ def fetch() -> None:
         say(f"landmark models are here: {models_dir()}")
         return
     with progress() as bar:
-        task = bar.add_task("landmark models", total=None)
+        task = bar.add_task("landmark models", total=100)
 
-        def advance(done: int, total: int | None) -> None:
-            bar.update(task, completed=done, total=total)
+        def advance(what: str, fraction: float) -> None:
+            bar.update(task, description=what, completed=round(100 * fraction))
 
         folder = fetch_models(advance)
     say(f"landmark models fetched and checked: {folder}")

@@ -9,6 +9,7 @@ from avatar_service.cli.console import say
 from avatar_service.errors import AvatarError, Reason
 
 if TYPE_CHECKING:
+    from avatar_service.portrait.crop import CropPolicy
     from avatar_service.portrait.portrait import Portrait
 
 
@@ -19,7 +20,7 @@ def default_portrait_bytes() -> bytes:
         AvatarError: INVALID_FILE where scikit-image is not installed.
     """
     try:
-        from skimage import data, io  # noqa: F401
+        from skimage import data
     except ImportError:
         raise AvatarError(
             Reason.INVALID_FILE,
@@ -49,7 +50,7 @@ def read_photo(path: Path | None) -> bytes:
         raise AvatarError(Reason.INVALID_FILE, message) from error
 
 
-def load_portrait(path: Path | None, *, size_px: int = 512, crop: str = "face") -> Portrait:
+def load_portrait(path: Path | None, *, size_px: int = 512, crop: CropPolicy = "face") -> Portrait:
     """Make (or take from the cache) the rig of a photo, telling what is remarkable about it."""
     from avatar_service.portrait.models import ensure_models
     from avatar_service.portrait.portrait import Portrait

@@ -47,7 +47,7 @@ def stream_sound(path: Path, *, start_secs: float, num_channels: int) -> Iterato
         for decoded in container.decode(audio=0):
             decoded.pts = None  # gaps in broken files must not move what follows
             for frame in resampler.resample(decoded):
-                block = np.ascontiguousarray(frame.to_ndarray().T)
+                block = np.ascontiguousarray(frame.to_ndarray().T, np.float32)
                 dropped = min(skip, len(block))
                 skip -= dropped
                 if len(block) > dropped:

@@ -1,0 +1,212 @@
+"""`avatar export`, `avatar import`, `avatar stream`, `avatar a2f`, `avatar bench export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from avatar_service.export.conventions import NameSet
+
+if TYPE_CHECKING:
+    from avatar_service.export.formats import ExportOptions
+    from avatar_service.signals import Controls
+
+SourceArgument = Annotated[
+    Path, typer.Argument(help="Speech (any file that FFmpeg reads) or motion (.npz .csv .glb).")
+]
+EmotionOption = Annotated[
+    list[str] | None, typer.Option(help="NAME:WEIGHT, as happy:0.6; may be repeated.")
+]
+NamesOption = Annotated[
+    list[NameSet] | None,
+    typer.Option("--names", help="Expression names of VRM models; choose your model's set."),
+]
+
+
+def register(app: typer.Typer, bench: typer.Typer | None = None) -> None:
+    """Mount the commands; with `bench` also its `export`."""
+    app.command(name="export")(export)
+    app.command(name="import")(import_)
+    app.command(name="stream")(stream)
+    app.command(name="a2f")(a2f)
+    if bench is not None:
+        bench.command(name="export")(bench_export)
+
+
+def _controls(
+    emotion: list[str] | None, head_motion: float, expression: float, style: str, seed: int
+) -> Controls:
+    from avatar_service.cli.options import parse_emotion
+    from avatar_service.motion.controls import check_controls
+    from avatar_service.signals import Controls
+
+    controls = Controls(
+        emotion=parse_emotion(emotion or []),
+        head_motion=head_motion,
+        expression=expression,
+        speaking_style=style,
+        seed=seed,
+    )
+    check_controls(controls)
+    return controls
+
+
+def export(
+    source: SourceArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+    format_name: Annotated[
+        str | None, typer.Option("--format", help="livelink, gltf, unity, ...; see --list.")
+    ] = None,
+    fps: Annotated[str, typer.Option(help="Keyframes per second, 30 or 30000/1001.")] = "30",
+    emotion: EmotionOption = None,
+    head_motion: Annotated[float, typer.Option(help="Strength, 0 to 2.")] = 1.0,
+    expression: Annotated[float, typer.Option(help="Strength, 0 to 2.")] = 1.0,
+    style: Annotated[str, typer.Option(help="Speaking style.")] = "neutral",
+    seed: Annotated[int, typer.Option(min=0, help="Of everything drawn at random.")] = 0,
+    start: Annotated[float, typer.Option(min=0, help="Begin here, seconds.")] = 0.0,
+    duration: Annotated[float | None, typer.Option(help="Only so many seconds.")] = None,
+    portrait: Annotated[
+        Path | None, typer.Option(help="glTF, USD: this photo's own mesh instead of the neutral.")
+    ] = None,
+    consent: Annotated[
+        str | None, typer.Option(help="Consent statement of the person in the photo.")
+    ] = None,
+    into: Annotated[
+        Path | None, typer.Option(help="glTF: animate this model by its morph targets' names.")
+    ] = None,
+    names: Annotated[NameSet, typer.Option(help="VRM animation: expression names.")] = NameSet.VRM1,
+    unity_path: Annotated[
+        str, typer.Option(help="Unity: path of the SkinnedMeshRenderer below the Animator.")
+    ] = "Body",
+    unity_scale: Annotated[
+        float, typer.Option(help="Unity: 100 for FBX meshes, 1 for glTF ones.")
+    ] = 100.0,
+    unity_head: Annotated[
+        str | None, typer.Option(help="Unity: path of the head bone, to turn it.")
+    ] = None,
+) -> None:
+    """Write motion for another tool; without a portrait no picture is made.
+
+    Formats: livelink (.csv), gltf (.glb), unity (.anim), vrma, usd (.usda .usdc), unreal-csv,
+    unreal-json, csv, jsonl, npz, rhubarb (.tsv), oculus.
+    """
+    from avatar_service.cli.console import out, progress, say
+    from avatar_service.cli.motion_source import motion_frames
+    from avatar_service.config import parse_fps
+    from avatar_service.export.formats import ExportOptions, export_motion, format_for
+    from avatar_service.export.unity_anim import UnityOptions
+
+    rate = parse_fps(fps, name="--fps")
+    row = format_for(output, format_name)
+    controls = _controls(emotion, head_motion, expression, style, seed)
+    options = ExportOptions(
+        head=None,
+        into=into,
+        names=names,
+        unity=UnityOptions(mesh_path=unity_path, scale=unity_scale, head_path=unity_head),
+        sound=source.name,
+        report=say,
+    )
+    if portrait is not None:
+        options = _with_portrait(options, portrait, consent)
+    with progress() as bar:
+        task = bar.add_task(f"writing {output.name}", total=None)
+        frames = motion_frames(
+            source,
+            rate=rate,
+            controls=controls,
+            start_secs=start,
+            duration_secs=duration,
+            advance=lambda secs: bar.update(task, completed=round(secs)),
+        )
+        count = export_motion(output, frames, rate, format_name=row.name, options=options)
+    out.print(f"{output}: {row.name}, {count} keyframes or cues", highlight=False)
+
+
+def _with_portrait(options: ExportOptions, photo: Path, consent: str | None) -> ExportOptions:
+    from dataclasses import replace
+
+    from avatar_service.cli.consent import obtain_consent
+    from avatar_service.cli.portrait_head import head_from_portrait
+    from avatar_service.cli.portraits import load_portrait
+
+    obtain_consent(consent)
+    return replace(options, head=head_from_portrait(load_portrait(photo)))
+
+
+def import_(
+    capture: Annotated[Path, typer.Argument(help="Live Link Face .csv, .glb, .gltf, .vrm, .npz.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="motion.npz to write.")],
+    fps: Annotated[str, typer.Option(help="Frames per second of the result.")] = "60",
+) -> None:
+    """Read another tool's motion into motion.npz."""
+    from avatar_service.cli.console import out
+    from avatar_service.config import parse_fps
+    from avatar_service.export.formats import export_motion, import_motion
+
+    frames = import_motion(capture)
+    count = export_motion(output, frames, parse_fps(fps, name="--fps"), format_name="npz")
+    out.print(f"{output}: {count} frames", highlight=False)
+
+
+def stream(
+    source: SourceArgument,
+    live_link: Annotated[
+        str | None, typer.Option(help="HOST[:11111] of Unreal's Live Link.")
+    ] = None,
+    vmc: Annotated[str | None, typer.Option(help="HOST[:39539] of a VMC receiver.")] = None,
+    subject: Annotated[str, typer.Option(help="Live Link subject.")] = "Avatar",
+    names: NamesOption = None,
+    fps: Annotated[str, typer.Option(help="Frames per second.")] = "60",
+    emotion: EmotionOption = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything drawn at random.")] = 0,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(help="Host or network that may be sent to besides this machine."),
+    ] = None,
+) -> None:
+    """Play motion in real time into Unreal (Live Link) or VTuber software (VMC)."""
+    from avatar_service.cli.console import out
+    from avatar_service.cli.live import open_senders, play
+    from avatar_service.cli.motion_source import motion_frames
+    from avatar_service.config import parse_fps
+
+    rate = parse_fps(fps, name="--fps")
+    senders = open_senders(
+        live_link=live_link,
+        vmc=vmc,
+        subject=subject,
+        names=names or [NameSet.VRM0],
+        fps=rate,
+        allowed=allow or [],
+    )
+    frames = motion_frames(source, rate=rate, controls=_controls(emotion, 1, 1, "neutral", seed))
+    count, late = play(frames, senders)
+    out.print(f"{count} frames sent, {late} of them late", highlight=False)
+
+
+def a2f(
+    host: Annotated[str, typer.Option(help="Loopback address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 52000,
+) -> None:
+    """Serve NVIDIA Audio2Face-3D clients: speech in, ARKit weights out."""
+    import asyncio
+
+    from avatar_service.server.a2f.server import run_a2f_server
+
+    asyncio.run(run_a2f_server(host, port))
+
+
+def bench_export(
+    seconds: Annotated[float, typer.Option(min=5, help="Speech to export.")] = 60.0,
+    json: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures here.", dir_okay=False)
+    ] = None,
+) -> None:
+    """Time speech to file and motion to file, on one core, as multiples of real time."""
+    from avatar_service.cli.bench_export import bench_exports
+    from avatar_service.cli.report import publish
+
+    publish(f"export, {seconds:g} s of speech, one core", bench_exports(seconds), json)

@@ -1,0 +1,107 @@
+"""Motion of a file: speech is animated as it is read, motion of other tools is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from avatar_service.audio.file import stream_audio
+from avatar_service.errors import AvatarError, Reason
+from avatar_service.export.formats import READERS, import_motion
+from avatar_service.motion.stage import MAX_FRAME_RATE, MotionStage
+from avatar_service.signals import AudioChunk, Controls, MotionFrame
+
+_SAMPLE_NANOS: Final = 62_500
+_TAIL_STEP: Final = 1600
+_MAX_TAIL_STEPS: Final = 20
+"""Two seconds of silence at most, until the last frame's look-ahead is complete."""
+_LOOKAHEAD_NANOS: Final = 80_000_000
+"""A file can wait: the longer look-ahead gives better lips."""
+
+
+def is_motion_file(path: Path) -> bool:
+    """Tell by the suffix whether a file holds motion rather than sound."""
+    return path.suffix.lower() in READERS
+
+
+def motion_frames(
+    path: Path,
+    *,
+    rate: Fraction,
+    controls: Controls,
+    start_secs: float = 0.0,
+    duration_secs: float | None = None,
+    advance: Callable[[float], None] = lambda secs: None,
+) -> Iterator[MotionFrame]:
+    """Yield the motion of a sound or motion file, in constant memory.
+
+    Args:
+        path: speech that FFmpeg reads, or motion by its suffix.
+        rate: frames per second for speech; imported motion keeps its own times.
+        controls: for speech.
+        start_secs: begin here; becomes time 0.
+        duration_secs: only so many seconds.
+        advance: told the seconds done, for a progress bar.
+
+    Raises:
+        AvatarError: INVALID_FILE, INVALID_AUDIO, INVALID_FIELD.
+    """
+    if is_motion_file(path):
+        frames = _cut(import_motion(path), start_secs, duration_secs)
+    else:
+        if not path.is_file():
+            raise AvatarError(Reason.INVALID_FILE, f"{path}: there is no such file")
+        frames = _animated(path, rate, controls, start_secs, duration_secs)
+    for frame in frames:
+        advance(frame.pts_nanos / 1e9)
+        yield frame
+
+
+def _cut(
+    frames: Iterator[MotionFrame], start_secs: float, duration_secs: float | None
+) -> Iterator[MotionFrame]:
+    from dataclasses import replace
+
+    start = round(start_secs * 1e9)
+    end = None if duration_secs is None else start + round(duration_secs * 1e9)
+    for frame in frames:
+        if end is not None and frame.pts_nanos >= end:
+            return
+        if frame.pts_nanos >= start:
+            yield replace(frame, pts_nanos=frame.pts_nanos - start)
+
+
+def _animated(
+    path: Path,
+    rate: Fraction,
+    controls: Controls,
+    start_secs: float,
+    duration_secs: float | None,
+) -> Iterator[MotionFrame]:
+    stage = MotionStage(
+        min(rate, Fraction(MAX_FRAME_RATE)), controls, lookahead_nanos=_LOOKAHEAD_NANOS
+    )
+    line = 0
+    last = -1
+    for samples in stream_audio(path, start_secs=start_secs, duration_secs=duration_secs):
+        stage.push(AudioChunk(samples, line * _SAMPLE_NANOS))
+        line += len(samples)
+        for frame in stage.pull():
+            last = frame.pts_nanos
+            yield frame
+    end = line * _SAMPLE_NANOS
+    for _ in range(_MAX_TAIL_STEPS):
+        stage.push(
+            AudioChunk(np.zeros(_TAIL_STEP, np.float32), line * _SAMPLE_NANOS, is_speech=False)
+        )
+        line += _TAIL_STEP
+        for frame in stage.pull():
+            if frame.pts_nanos >= end:
+                return
+            last = frame.pts_nanos
+            yield frame
+    raise RuntimeError(f"the motion stage stopped at {last} of {end} ns")

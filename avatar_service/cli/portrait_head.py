@@ -1,0 +1,140 @@
+"""A fitted portrait as a head for model files: its mesh, shapes and texture, with eyes and mouth.
+
+The portrait's renderer draws eyes and mouth as layers of the picture; a model file needs bodies
+there instead: eyeballs behind the lid openings, and a dark pocket behind the lips.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_service.export.head_mesh import EyeBalls, HeadMesh
+from avatar_service.export.neutral_head import neutral_head
+from avatar_service.portrait.portrait import Portrait
+from avatar_service.schema import EXPRESSION_NAMES
+
+Array = NDArray[np.float64]
+
+# Landmarks of the face mesh: outer and inner corner of the subject's left and right eye, and the
+# ring of the inner lips (public FACEMESH index lists).
+_EYE_CORNERS: Final = ((263, 362), (33, 133))
+_INNER_LIPS: Final = (
+    78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95,
+)  # fmt: skip
+_POCKET_DEPTH: Final = 0.35
+_DARK_ROWS_PX: Final = 4
+_EYE_RADIUS_PER_WIDTH: Final = 0.52
+
+
+def head_from_portrait(portrait: Portrait) -> HeadMesh:
+    """Turn a portrait into a head, straightened to face forward."""
+    geometry = portrait.geometry
+    vertices = _to_head(geometry.rest - geometry.center, geometry.rotation, geometry.unit_px)
+    deltas = np.stack(
+        [
+            _to_head(
+                portrait.shapes.displacement(name, len(vertices)),
+                geometry.rotation,
+                geometry.unit_px,
+            )
+            for name in EXPRESSION_NAMES
+        ]
+    )
+    triangles = _facing_out(vertices, geometry.solid_triangles.astype(np.int64))
+    rgba, dark_v = _texture(portrait.texture)
+    uv = geometry.uv / [rgba.shape[1], rgba.shape[0]]
+    weight = geometry.skin_weight.astype(np.float64)
+    vertices, deltas, triangles, uv, weight = _with_mouth_pocket(
+        vertices, deltas, triangles, uv, weight, dark_v
+    )
+    done, image = cv2.imencode(".png", cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGRA))
+    if not done:
+        raise RuntimeError("PNG encoding failed")
+    pivot = _to_head(geometry.pivot - geometry.center, geometry.rotation, geometry.unit_px)
+    return HeadMesh(
+        vertices=vertices.astype(np.float32),
+        triangles=triangles.astype(np.int32),
+        uv=uv.astype(np.float32),
+        deltas=deltas.astype(np.float32),
+        texture=image.tobytes(),
+        pivot=pivot.astype(np.float32),
+        head_weight=weight.astype(np.float32),
+        eyes=_eyes(vertices),
+        has_alpha=True,
+    )
+
+
+def _to_head(
+    vectors: NDArray[np.floating], rotation: NDArray[np.floating], unit_px: float
+) -> Array:
+    """Camera-space px to the schema's head frame and unit: axes (x, y down, z away) flipped."""
+    along: Array = np.asarray(vectors, np.float64) @ np.asarray(rotation, np.float64) / unit_px
+    return along * [1.0, -1.0, -1.0]
+
+
+def _facing_out(vertices: Array, triangles: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give the triangles the winding whose normals look at the camera on the whole."""
+    a, b, c = (vertices[triangles[:, k]] for k in range(3))
+    return triangles if np.cross(b - a, c - a)[:, 2].sum() > 0 else triangles[:, ::-1]
+
+
+def _texture(premultiplied: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
+    """Straight alpha, with a dark strip below for the mouth; returns it and the strip's v."""
+    alpha = premultiplied[..., 3:].astype(np.float32)
+    straight = premultiplied.astype(np.float32)
+    straight[..., :3] = np.where(alpha > 0, straight[..., :3] * 255 / np.maximum(alpha, 1), 0)
+    rows = np.zeros((_DARK_ROWS_PX, premultiplied.shape[1], 4), np.float32)
+    rows[:] = (44, 18, 18, 255)
+    whole = np.concatenate([straight, rows]).clip(0, 255).round().astype(np.uint8)
+    return whole, 1 - 0.5 * _DARK_ROWS_PX / len(whole)
+
+
+def _with_mouth_pocket(
+    vertices: Array,
+    deltas: Array,
+    triangles: NDArray[np.int64],
+    uv: Array,
+    weight: Array,
+    dark_v: float,
+) -> tuple[Array, Array, NDArray[np.int64], Array, Array]:
+    """Add a wall from the inner lips backwards, and its floor, all dark; it follows the lips."""
+    lips = np.array(_INNER_LIPS)
+    count, start = len(lips), len(vertices)
+    edge = vertices[lips]
+    back = edge - [0, 0, _POCKET_DEPTH]
+    middle = back.mean(axis=0, keepdims=True)
+    i = np.arange(count)
+    following = (i + 1) % count
+    wall = [
+        np.stack([start + i, start + count + i, start + count + following], -1),
+        np.stack([start + i, start + count + following, start + following], -1),
+        np.stack(
+            [start + count + i, np.full(count, start + 2 * count), start + count + following], -1
+        ),
+    ]
+    moved = deltas[:, lips]
+    added = np.concatenate([moved, moved, moved.mean(axis=1, keepdims=True)], axis=1)
+    num_added = 2 * count + 1
+    return (
+        np.concatenate([vertices, edge, back, middle]),
+        np.concatenate([deltas, added], axis=1),
+        np.concatenate([triangles, *wall]),
+        np.concatenate([uv, np.tile([0.5, dark_v], (num_added, 1))]),
+        np.concatenate([weight, np.ones(num_added)]),
+    )
+
+
+def _eyes(vertices: Array) -> EyeBalls:
+    """Eyeballs that fill the lid openings from behind; their irises are the neutral head's."""
+    corners = np.array([[vertices[outer], vertices[inner]] for outer, inner in _EYE_CORNERS])
+    width = float(np.linalg.norm(corners[:, 0] - corners[:, 1], axis=1).mean())
+    radius = _EYE_RADIUS_PER_WIDTH * width
+    centers = corners.mean(axis=1) - [0, 0, 0.72 * radius]
+    eyes = neutral_head().eyes
+    if eyes is None:
+        raise RuntimeError("the neutral head has eyes")
+    return EyeBalls(centers.astype(np.float32), radius, eyes.texture)
