@@ -151,6 +151,13 @@ def test_pickles_are_not_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert not (tmp_path / "exploded").exists()
 
 
+def load_or_reason(path: Path) -> tuple[Reason | None, MotionTrack | None]:
+    try:
+        return None, MotionTrack.load(path)
+    except AvatarError as error:
+        return error.reason, None
+
+
 def test_damaged_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "motion.npz"
     make_track().save(path)
@@ -161,12 +168,9 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
         for position in rng.integers(0, len(data), 12):
             broken[position] = int(rng.integers(256))
         path.write_bytes(bytes(broken))
-        try:
-            track = MotionTrack.load(path)
-        except AvatarError as error:
-            assert error.reason is Reason.INVALID_FILE
-        else:
-            assert np.isfinite(track.expression).all()
+        reason, track = load_or_reason(path)
+        assert reason in (None, Reason.INVALID_FILE)
+        assert track is None or np.isfinite(track.expression).all()
     for content in (b"", b"text\n" * 50, data[: len(data) // 2], b"PK\x03\x04" + bytes(100)):
         path.write_bytes(content)
         assert_refused(path)
