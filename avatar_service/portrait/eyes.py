@@ -284,8 +284,8 @@ def _lid(image: FloatArray, eye: _Eye) -> tuple[FloatArray, FloatArray, FloatArr
     t = np.linspace(0.0, 1.0, LID_COLUMNS)
     # The lid lies on the ball: lightest above its middle, turning away below and to the sides;
     # the crease is a soft shadow.
-    shade = 0.97 + 0.06 * np.exp(-(((v - 0.38) / 0.3) ** 2)) - 0.10 * v**2
-    shade = shade - 0.07 * np.exp(-((v / 0.12) ** 2))
+    shade = 1.0 + 0.03 * np.exp(-(((v - 0.42) / 0.25) ** 2)) - 0.09 * v**2
+    shade = shade - 0.05 * np.exp(-(((v - 0.10) / 0.08) ** 2))
     side = 1.0 - 0.07 * np.abs(2 * t - 1) ** 2.5
     lid_skin = skin[None] * (shade[:, None] * side[None])[..., None]
 

@@ -141,32 +141,34 @@ def _skin_tone(image: FloatArray, fit: FaceFit) -> FloatArray:
     return np.asarray(np.median(sample(blur(image, 3.0), spots), 0), np.float32)
 
 
-def _white_of_eyes(eyes: EyeAssets) -> float:
-    """Return the brightness of the white of the eyes, 0..255."""
-    values = []
+def _white_of_eyes(eyes: EyeAssets) -> FloatArray:
+    """Return the colour of the brighter eye's white, 0..255."""
+    whites = []
     for eye in (0, 1):
         h, w = eyes.sclera.shape[1:3]
-        middle = eyes.sclera[eye, h // 3 : 2 * h // 3, w // 5 : 4 * w // 5]
-        values.append(float(np.percentile(middle.mean(-1), 75)))
-    return max(values)
+        middle = eyes.sclera[eye, h // 3 : 2 * h // 3, w // 5 : 4 * w // 5].reshape(-1, 3)
+        luma = middle.mean(-1)
+        whites.append(middle[luma >= np.percentile(luma, 65)].mean(0))
+    return np.asarray(max(whites, key=lambda white: float(white.mean())), np.float32)
 
 
-def _tooth_colours(skin: FloatArray, white: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return colours of teeth, gum and cavity light from the skin's tone and the eyes' white."""
+def _flesh_colours(skin: FloatArray, white: FloatArray) -> tuple[FloatArray, ...]:
+    """Return the colours of teeth, gum and tongue in the light of the photo."""
     luma = float(skin.mean())
     chroma = float(skin.max() - skin.min()) / max(float(skin.max()), 1.0)
     # Monochrome and muted pictures (paintings, sepia) tint everything alike.
     colourful = float(np.clip(chroma / 0.3, 0, 1))
-    light = float(np.clip(0.4 * white + 0.6 * (0.55 * luma + 95.0), 70, 225))
-    tint = 1 + (skin / luma - 1) * 0.3
-    tooth = light * np.array([1.0, 0.955, 0.875]) * tint
-    gum = light * np.array([0.74, 0.44, 0.42])
-    flesh = light * np.array([0.92, 0.54, 0.53])
-    return tuple(  # type: ignore[return-value]
-        np.asarray(
-            np.clip(c.mean() * (1 - colourful) * skin / luma + c * colourful, 8, 238), np.float32
-        )
-        for c in (tooth, gum, flesh)
+    light = float(np.clip(0.4 * white.mean() + 0.6 * (0.55 * luma + 95.0), 70, 225))
+    tint = 1 + 0.5 * (white / white.mean() - 1) + 0.1 * (skin / luma - 1)
+    ideals = (
+        [1.0, 0.955, 0.875] * tint,
+        np.array([0.74, 0.44, 0.42]),
+        np.array([0.95, 0.55, 0.51]),
+    )
+    muted = skin / luma * (1 - colourful)
+    return tuple(
+        np.asarray(np.clip(light * (ideal.mean() * muted + ideal * colourful), 8, 238), np.float32)
+        for ideal in ideals
     )
 
 
@@ -302,12 +304,15 @@ def build_mouth(
     head = fit.head
     points = head.to_head(fit.landmarks)
     skin = _skin_tone(image, fit)
-    tooth, gum, flesh = _tooth_colours(skin, _white_of_eyes(eyes))
+    tooth, gum, flesh = _flesh_colours(skin, _white_of_eyes(eyes))
     own, own_origin, own_show, own_colour = _own_teeth(image, fit, skin)
     if own_colour is not None and own_colour.max() - own_colour.min() < 80:
         # Neighbours of the teeth in the photo: their own colour, lifted from the lips' shadow.
-        lift = max(1.06, 0.9 * float(tooth.mean() / own_colour.mean()))
-        tooth = np.asarray(np.clip(own_colour * lift, 0, 240), np.float32)
+        lift = max(1.06, float(tooth.mean() / own_colour.mean()))
+        share = float(np.clip(1.06 / lift, 0.4, 1.0))  # dark ones tell little of their colour
+        tooth = np.asarray(np.clip(own_colour * lift, 0, 240), np.float32) * share + tooth * (
+            1 - share
+        )
 
     corners = points[[61, 291]]
     wide = float(np.linalg.norm(corners[1] - corners[0]))

@@ -82,7 +82,7 @@ def paint_teeth(jaw: Literal["upper", "lower"], tooth: FloatArray, gum: FloatArr
             tint = np.stack([1 - 0.01 * warm, 1 - 0.035 * warm, 1 - 0.09 * warm], -1)
             lit = tooth * tint * (shade * (1 + tone.uniform(-0.02, 0.02)))[..., None]
             colour[:, columns] += mask[..., None] * (lit - colour[:, columns])
-            alpha[:, columns] = np.maximum(alpha[:, columns], mask)
+            alpha[:, columns] += mask * (1 - alpha[:, columns])
     gums = smoothstep((0.5 - v) / px, 0, 12) * np.ones_like(u) * (1 - alpha)
     colour += gum * (gums * (0.75 + 0.25 * smoothstep(v, 0.0, 0.3)))[..., None]
     alpha = alpha + gums

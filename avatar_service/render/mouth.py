@@ -98,16 +98,14 @@ def _trace_lips(
             shade += shading[i]
         fill_curve(t[:11], q[:11], CURVE_FIRST, CURVE_STEP, curves[side])
     local[SHADE] = shade / np.float32(33)
-    gap = zero
-    for i in range(CURVE_STEPS):
-        gap = max(gap, curves[LOWER, i] - curves[UPPER, i])
-    gap = gap / size
-    local[GAP] = gap
-    local[ROUND] = min(
+    rounding = min(
         np.float32(0.9) * max(coefficients[_FUNNEL], zero)
         + np.float32(0.8) * max(coefficients[_PUCKER], zero),
         one,
     )
+    local[ROUND] = rounding
+    gap = _round_opening(curves, rounding) / size
+    local[GAP] = gap
     place_point(tongue_tip, jaw, projection, spot)
     rx, ry = spot[0] - ox, spot[1] - oy
     local[TIP_P] = rx * ax + ry * ay
@@ -123,12 +121,43 @@ def _trace_lips(
         i = lip_ids[0, k]
         down += (vertices[i, 1] - spot[1]) * ax - (vertices[i, 0] - spot[0]) * ay
     down = down / (np.float32(3) * size)
-    rounding = local[ROUND]
     shown = np.float32(_SPEECH_TOOTH_SHOW) * (one - np.float32(0.8) * rounding)
     excess = max(np.float32(own_show) - down - shown, zero)
     local[LIFT] = size * excess * max(smoothstep(down, zero, np.float32(0.03)), rounding)
     local[CLOSED] = one - smoothstep(gap, np.float32(0.004), np.float32(0.045))
     local[SEAM] = local[CLOSED] * np.float32(0.78 if is_open > 0.5 else 0.0)
+
+
+@kernel
+def _round_opening(curves: Float32Array, rounding: float) -> float:
+    """Keep the opening widest in the middle and round at its corners; return its widest gap.
+
+    Lips bulge inwards beside the corners; the mesh, which only knows their margin, would leave
+    wedges there. The skin texture below the margin is lip.
+
+    Args:
+        curves: (3, CURVE_STEPS), the inner lips are changed in place.
+        rounding: 0 corners that taper to a point, 1 nearly an ellipse.
+    """
+    zero, one, half = np.float32(0), np.float32(1), np.float32(0.5)
+    widest = zero
+    for i in range(CURVE_STEPS):
+        off = abs(np.float32(2) * np.float32(CURVE_FIRST + CURVE_STEP * i) - one)
+        if off < half:
+            widest = max(widest, curves[LOWER, i] - curves[UPPER, i])
+    power = np.float32(2.8) - np.float32(0.7) * np.float32(rounding)
+    bluntness = np.float32(0.85) - np.float32(0.20) * np.float32(rounding)
+    for i in range(CURVE_STEPS):
+        off = abs(np.float32(2) * np.float32(CURVE_FIRST + CURVE_STEP * i) - one)
+        most = zero
+        if off < one:
+            inner = one - math.exp(power * math.log(max(off, np.float32(1e-3))))
+            most = widest * math.exp(bluntness * math.log(max(inner, np.float32(1e-6))))
+        excess = curves[LOWER, i] - curves[UPPER, i] - most
+        if excess > zero:
+            curves[UPPER, i] += half * excess
+            curves[LOWER, i] -= half * excess
+    return widest
 
 
 @kernel
@@ -247,7 +276,7 @@ def _draw_inside(
     light = entering * (one - np.float32(0.30) * rounding) * shade
     # Teeth stand right behind the lips and catch more of it.
     tooth_light = (np.float32(0.58) + np.float32(0.42) * entering) / entering
-    tooth_light *= one - np.float32(0.50) * rounding
+    tooth_light *= one - np.float32(0.58) * rounding
     tip_p, tip_q = local[TIP_P], local[TIP_Q]
     raised = local[TONGUE_UP]
     tongue_w = np.float32(tongue_half_width) * size
@@ -291,8 +320,13 @@ def _draw_inside(
             depth = np.float32(0.55) + np.float32(0.45) * smoothstep(
                 q, curves[UPPER, i], curves[UPPER, i] + np.float32(0.16) * size
             )
+            # Beside the lips it is their wet inner side that is seen, not the dark.
+            flesh = np.float32(0.55) * math.exp(
+                -max(min(above, below), zero) / (np.float32(0.022) * size)
+            )
             for c in range(3):
                 rgb[c] = cavity[c] * depth
+                rgb[c] += flesh * (np.float32(0.62) * tongue[c] - rgb[c])
 
             # Tongue: a round back fading into the dark, a groove in its middle.
             xt = (p - tip_p) / tongue_w
@@ -305,7 +339,9 @@ def _draw_inside(
                 inside *= smoothstep(-abs(xt), np.float32(-1.08), np.float32(-0.85))
                 front = smoothstep(q, tongue_top, tip_q + np.float32(0.02) * size)
                 lit = np.float32(0.36) + (np.float32(0.34) + np.float32(0.15) * raised) * front
-                lit *= np.float32(0.78) + np.float32(0.22) * arch
+                lit *= (np.float32(0.78) + np.float32(0.22) * arch) * (
+                    one + np.float32(0.2) * raised
+                )
                 lit -= np.float32(0.07) * math.exp(-(xt * xt) / np.float32(0.012)) * front
                 for c in range(3):
                     rgb[c] += inside * (tongue[c] * lit - rgb[c])
@@ -350,7 +386,7 @@ def _draw_inside(
                 -max(above, zero) / (np.float32(0.030) * size)
             )
             aside = abs(t - half) * np.float32(2)
-            corner = one - np.float32(0.62) * smoothstep(aside, np.float32(0.50), np.float32(1.05))
+            corner = one - np.float32(0.45) * smoothstep(aside, np.float32(0.50), np.float32(1.05))
             keep = shade_near * under * corner
             if has_own:  # the photo's own shade is in its teeth
                 keep = one - (one - keep) * np.float32(0.5)

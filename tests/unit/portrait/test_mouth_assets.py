@@ -1,0 +1,91 @@
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from fakes import synthetic_face as face
+
+from avatar_service.portrait import teeth
+from avatar_service.portrait.eyes import build_eyes
+from avatar_service.portrait.mouth import MouthAssets, build_mouth, fill_mouth
+from avatar_service.portrait.patch_tools import photo_blur
+
+pytestmark = pytest.mark.unit
+
+
+def build(fit):
+    return build_mouth(fit, fit.image2x, build_eyes(fit, fit.image2x))
+
+
+def test_a_closed_photo_gets_modelled_teeth_of_natural_colour():
+    assets = build(face.make_fit())
+    assert assets.own_show[0] == 0
+    assert assets.own_teeth.shape == (1, 1, 4)
+    middle = assets.teeth_upper[teeth.HEIGHT_PX // 2 :, teeth.WIDTH_PX // 2 + 12]
+    solid = middle[middle[:, 3] > 250][:, :3]
+    assert solid.mean() > 120
+    red, green, blue = solid.mean(0)
+    assert red >= green >= blue
+    assert assets.cavity.mean() < 0.3 * solid.mean()
+
+
+def test_a_smiling_photo_keeps_its_own_teeth():
+    assets = build(face.make_fit(lip_gap=0.13))
+    assert 0.05 < assets.own_show[0] < 0.14
+    opaque = assets.own_teeth[assets.own_teeth[..., 3] > 250][:, :3]
+    assert np.abs(np.median(opaque, 0) - np.array(face.TOOTH)).max() < 6
+
+
+def test_rows_of_teeth_meet_like_a_bite():
+    assets = build(face.make_fit())
+    middle = assets.arch_upper.shape[1] // 2
+    upper_edge, lower_edge = assets.arch_upper[1, middle], assets.arch_lower[0, middle]
+    assert lower_edge[1] < upper_edge[1]  # the upper ones overlap the lower ones
+    assert lower_edge[2] > upper_edge[2]  # in front of them
+    depth = assets.arch_upper[1, :, 2]
+    assert depth[0] > depth[middle] < depth[-1]
+
+
+def test_teeth_are_symmetric_and_separate():
+    tooth, gum = np.array([220.0, 210.0, 190.0]), np.array([170.0, 100.0, 95.0])
+    for jaw in ("upper", "lower"):
+        strip = teeth.paint_teeth(jaw, tooth, gum)
+        assert np.abs(strip[..., 3] - strip[:, ::-1, 3]).mean() < 3
+        assert (strip[..., :3].max(-1) <= strip[..., 3] + 1).all()  # premultiplied
+    upper = teeth.paint_teeth("upper", tooth, gum)
+    row = upper[int(0.85 * teeth.HEIGHT_PX), :, 3]
+    # The canines and the pair of central incisors reach furthest down.
+    assert (np.diff((row > 128).astype(int)) == 1).sum() == 3
+
+
+def test_fill_mouth_takes_the_teeth_out_of_open_lips_only():
+    closed = face.make_fit()
+    texture = closed.image2x.astype(np.float32)
+    fill_mouth(texture, closed)
+    assert np.array_equal(texture, closed.image2x)
+    fit = face.make_fit(lip_gap=0.13)
+    texture = fit.image2x.astype(np.float32)
+    fill_mouth(texture, fit)
+    x, y = int(2 * face.MOUTH[0]), int(2 * face.MOUTH[1])
+    inside = texture[y : y + 8, x - 20 : x + 20].reshape(-1, 3)
+    assert np.abs(inside.mean(0) - np.array(face.LIP)).max() < 60
+    assert inside.mean() < 0.65 * np.mean(face.TOOTH)
+    assert np.array_equal(texture[:300], fit.image2x[:300])
+
+
+def test_blur_is_judged_in_order():
+    fit = face.make_fit()
+    blocks = np.random.default_rng(0).integers(0, 255, (32, 32, 3)).astype(np.uint8)
+    side = fit.image2x.shape[0]
+    sharp = cv2.resize(blocks, (side, side), interpolation=cv2.INTER_NEAREST)
+    blurred = [sharp] + [cv2.GaussianBlur(sharp, (0, 0), sigma) for sigma in (2.0, 4.0)]
+    values = [photo_blur(replace(fit, image2x=image)) for image in blurred]
+    assert values[0] < values[1] < values[2]
+
+
+def test_arrays_round_trip():
+    assets = build(face.make_fit(lip_gap=0.13))
+    again = MouthAssets.from_arrays(assets.to_arrays())
+    for name, value in assets.to_arrays().items():
+        assert np.array_equal(getattr(again, name), value)
+        assert np.isfinite(value).all()
