@@ -93,7 +93,8 @@ def _describe_sample(
         )
         shaded = builder.add(builder.mul(color, factor), constant(four, SHADE_ONE // 2))
         shaded = builder.lshr(shaded, constant(four, 7))
-        top = constant(four, 255)
+        # Premultiplied: no channel may exceed the alpha, whose lane is not shaded.
+        top = builder.shuffle_vector(shaded, ir.Constant(four, ir.Undefined), lanes(3, 3, 3, 3))
         shaded = builder.select(builder.icmp_unsigned("<", shaded, top), shaded, top)
         return builder.bitcast(builder.trunc(shaded, ir.VectorType(i8, 4)), i32)
 
