@@ -65,6 +65,8 @@ class _Nodes:
 
 def _add_head(glb: Glb, head: HeadMesh) -> _Nodes:
     material = _material(glb, "Skin", head.texture, lit=head.lit)
+    if head.has_alpha:
+        glb.json["materials"][material].update(alphaMode="MASK", alphaCutoff=0.5)
     positions = head.vertices * np.float32(METRES_PER_UNIT)
     weight = np.ones(len(positions), np.float32) if head.head_weight is None else head.head_weight
     attributes = {

@@ -45,6 +45,7 @@ class HeadMesh:
         head_weight: (V,) float32 in 0..1, 1 moves with the head, 0 stays; None is 1 throughout.
         eyes: eyeballs to add, or None if the mesh and texture hold the eyes.
         lit: False for a photo, whose light is in the texture.
+        has_alpha: whether the texture's alpha cuts the head out.
     """
 
     vertices: Float32Array
@@ -56,6 +57,7 @@ class HeadMesh:
     head_weight: Float32Array | None = None
     eyes: EyeBalls | None = None
     lit: bool = False
+    has_alpha: bool = False
 
     def __post_init__(self) -> None:
         count = len(self.vertices)

@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.export.frames import output_file, spooled
-from avatar_service.schema import EXPRESSION_INDEX, EXPRESSION_NAMES, NUM_EMOTIONS, NUM_EXPRESSIONS
+from avatar_service.schema import (
+    EMOTION_NAMES,
+    EXPRESSION_INDEX,
+    EXPRESSION_NAMES,
+    NUM_EMOTIONS,
+    NUM_EXPRESSIONS,
+    SCHEMA_ID,
+)
 from avatar_service.signals import MotionFrame
 
 _MAX_UNPACKED_BYTES: Final = 4 << 30
@@ -38,7 +45,10 @@ def write(path: Path, frames: Iterable[MotionFrame], fps: Fraction) -> int:
             expression_names=np.array(EXPRESSION_NAMES),
             allow_pickle=False,
             **{name: data[name] for name in _COLUMNS},
+            emotion_names=np.array(EMOTION_NAMES),
             fps=np.float64(float(fps)),
+            fps_fraction=np.array([fps.numerator, fps.denominator], np.int64),
+            schema=np.array(SCHEMA_ID),
         )
         return len(rows)
 
@@ -69,6 +79,8 @@ def read(path: Path) -> Iterator[MotionFrame]:
         for name, shape in _COLUMNS.items()
         if name in arrays or name not in _OPTIONAL
     }
+    if "emotion" in columns and "emotion_names" in arrays:
+        columns["emotion"] = columns["emotion"][:, _emotion_order(path, arrays["emotion_names"])]
     for k in range(count):
         row: dict[str, Any] = {name: column[k] for name, column in columns.items()}
         row["speech"] = float(row.get("speech", 0.0))
@@ -79,8 +91,16 @@ def _bad(path: Path, what: str) -> AvatarError:
     return AvatarError(Reason.INVALID_FILE, f"{path.name}: {what}", field="motion")
 
 
+def _emotion_order(path: Path, names: NDArray[Any]) -> list[int]:
+    """Columns of the file in the schema's order."""
+    given = [str(name) for name in names.ravel()]
+    if sorted(given) != sorted(EMOTION_NAMES):
+        raise _bad(path, "its emotion_names are not the schema's")
+    return [given.index(name) for name in EMOTION_NAMES]
+
+
 def _load(path: Path) -> dict[str, NDArray[Any]]:
-    wanted = {"pts_nanos", "expression", "expression_names", *_COLUMNS}
+    wanted = {"pts_nanos", "expression", "expression_names", "emotion_names", *_COLUMNS}
     try:
         with zipfile.ZipFile(path) as archive:
             sizes = {i.filename.removesuffix(".npy"): i.file_size for i in archive.infolist()}

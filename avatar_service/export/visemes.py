@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import IO, Final
 
@@ -22,25 +23,26 @@ from avatar_service.export.frames import output_file
 from avatar_service.schema import EXPRESSION_INDEX
 from avatar_service.signals import MotionFrame
 
-# A mouth in six numbers, and how much each counts: jaw, rounding, closure, spread, lip-to-teeth,
-# speech activity.
-_WEIGHTS: Final = np.array([2.0, 1.6, 1.6, 1.4, 1.8, 1.2])
+# A mouth in six numbers 0..1, and how much each counts: jaw, rounding, closure, spread, lip to
+# teeth, speech activity. A coefficient counts as 1 at _FULL, near the 98th percentile of speech.
+_FULL: Final = np.array([0.38, 0.30, 0.30, 0.20, 0.50, 1.0])
+_WEIGHTS: Final = np.array([1.0, 1.0, 1.2, 0.6, 1.2, 0.8])
 _PROTOTYPES: Final[dict[str, tuple[float, ...]]] = {
-    "sil": (0.02, 0.02, 0.05, 0.00, 0.00, 0.0),
-    "PP": (0.04, 0.05, 0.45, 0.00, 0.00, 1.0),
-    "FF": (0.08, 0.03, 0.10, 0.05, 0.50, 1.0),
-    "TH": (0.14, 0.02, 0.00, 0.12, 0.00, 1.0),
-    "DD": (0.13, 0.03, 0.00, 0.20, 0.00, 1.0),
-    "kk": (0.19, 0.05, 0.00, 0.12, 0.00, 1.0),
-    "CH": (0.10, 0.40, 0.00, 0.05, 0.00, 1.0),
-    "SS": (0.06, 0.03, 0.00, 0.28, 0.00, 1.0),
-    "nn": (0.10, 0.03, 0.00, 0.10, 0.00, 1.0),
-    "RR": (0.15, 0.28, 0.00, 0.03, 0.00, 1.0),
-    "aa": (0.50, 0.05, 0.00, 0.10, 0.00, 1.0),
-    "E": (0.30, 0.02, 0.00, 0.25, 0.00, 1.0),
-    "ih": (0.18, 0.02, 0.00, 0.35, 0.00, 1.0),
-    "oh": (0.34, 0.38, 0.00, 0.00, 0.00, 1.0),
-    "ou": (0.14, 0.62, 0.00, 0.00, 0.00, 1.0),
+    "sil": (0.05, 0.10, 0.10, 0.10, 0.0, 0.0),
+    "PP": (0.05, 0.15, 1.00, 0.20, 0.0, 1.0),
+    "FF": (0.20, 0.10, 0.20, 0.20, 1.0, 1.0),
+    "TH": (0.30, 0.10, 0.00, 0.20, 0.0, 1.0),
+    "DD": (0.25, 0.10, 0.00, 0.40, 0.0, 1.0),
+    "kk": (0.45, 0.15, 0.00, 0.30, 0.0, 1.0),
+    "CH": (0.20, 0.60, 0.00, 0.20, 0.0, 1.0),
+    "SS": (0.10, 0.10, 0.00, 0.60, 0.0, 1.0),
+    "nn": (0.20, 0.10, 0.00, 0.25, 0.0, 1.0),
+    "RR": (0.35, 0.45, 0.00, 0.20, 0.0, 1.0),
+    "aa": (1.00, 0.15, 0.00, 0.40, 0.0, 1.0),
+    "E": (0.70, 0.10, 0.00, 0.60, 0.0, 1.0),
+    "ih": (0.45, 0.10, 0.00, 0.75, 0.0, 1.0),
+    "oh": (0.80, 0.60, 0.00, 0.15, 0.0, 1.0),
+    "ou": (0.35, 1.00, 0.00, 0.10, 0.0, 1.0),
 }
 RHUBARB_FROM_OCULUS: Final[dict[str, str]] = {
     "sil": "X",
@@ -105,38 +107,24 @@ def mouth_features(frame: MotionFrame) -> NDArray[np.float64]:
 
 def _costs(frame: MotionFrame) -> NDArray[np.float64]:
     prototypes = np.array([_PROTOTYPES[name] for name in OCULUS_VISEMES])
-    distance: NDArray[np.float64] = (((mouth_features(frame) - prototypes) * _WEIGHTS) ** 2).sum(
-        axis=1
-    )
+    features = np.minimum(mouth_features(frame) / _FULL, 1.0)
+    distance: NDArray[np.float64] = (((features - prototypes) * _WEIGHTS) ** 2).sum(axis=1)
     return distance
 
 
 def oculus_cues(frames: Iterable[MotionFrame], fps: Fraction) -> Iterator[Cue]:
     """Yield the viseme track, in blocks of some seconds (constant memory)."""
-    block: list[NDArray[np.float64]] = []
     limit = max(int(_BLOCK_SECS * fps), 1)
     change_cost = _CHANGE_COST_PER_SEC * float(fps)
-    start, k = 0, 0
+    start = k = 0
     current: int | None = None
-
-    def path() -> list[int]:
-        return _cheapest(np.array(block), change_cost, current)
-
-    for frame in frames:
-        block.append(_costs(frame))
-        if len(block) < limit:
-            continue
-        for viseme in path():
+    pending = iter(frames)
+    while block := [_costs(frame) for frame in islice(pending, limit)]:
+        for viseme in _cheapest(np.array(block), change_cost, current):
             if current is not None and viseme != current:
                 yield Cue(float(start / fps), float(k / fps), OCULUS_VISEMES[current])
                 start = k
             current, k = viseme, k + 1
-        block.clear()
-    for viseme in path() if block else []:
-        if current is not None and viseme != current:
-            yield Cue(float(start / fps), float(k / fps), OCULUS_VISEMES[current])
-            start = k
-        current, k = viseme, k + 1
     if current is not None:
         yield Cue(float(start / fps), float(k / fps), OCULUS_VISEMES[current])
 
