@@ -2,9 +2,10 @@
 
 ARKit's mouthClose brings the lips together over an open jaw: the lips touch where mouthClose
 equals jawOpen. Amplitudes follow tracked conversation (SAiD's statistics of ARKit coefficients on
-VOCASET: jawOpen standard deviation .10, peaks .3 to .4; mouthPucker .10; mouthLowerDown .20;
-mouthUpperUp .08; mouthPress .08; mouthStretch .07; mouthSmile .04), not the full swing of an
-animator's sheet.
+VOCASET: jawOpen standard deviation .10, mouthPucker .10, mouthLowerDown .20, mouthUpperUp .08,
+mouthPress .08, mouthStretch .07, mouthSmile .04) and the gap between the lips in video of people
+talking (mean .125, 95th percentile .24 of the distance between the eyes), not the full swing of
+an animator's sheet.
 """
 
 from __future__ import annotations
@@ -28,11 +29,15 @@ from avatar_service.schema import EXPRESSION_INDEX, EXPRESSION_MAX, NUM_EXPRESSI
 from avatar_service.signals import Float32Array
 
 _I: Final = EXPRESSION_INDEX
-_JAW_GAIN: Final = 0.55
+_JAW_GAIN: Final = 0.74
 _JAW_AT_REST: Final = 0.04
 """Articulator level up to which the lips stay together."""
 _SEAL_MARGIN: Final = 0.015
+_SEAL_SURPLUS: Final = 1.06
 """Press beyond touching, so that rigs with a little slack seal too."""
+_PARTED_JAW: Final = 0.08
+"""Jaw from which the teeth show between lips that are neither sealed nor on the teeth: in speech
+the lips touch for the bilabials alone."""
 
 
 def lip_shapes(
@@ -75,18 +80,18 @@ def lip_shapes(
     out = np.zeros((*rows.shape[:-1], NUM_EXPRESSIONS), np.float32)
     out[..., _I["jawOpen"]] = _JAW_GAIN * jaw * (1 - 0.35 * teeth)
     out[..., _I["jawForward"]] = 0.10 * funnel * free
-    out[..., _I["mouthClose"]] = seal * (out[..., _I["jawOpen"]] + _SEAL_MARGIN)
+    out[..., _I["mouthClose"]] = seal * (_SEAL_SURPLUS * out[..., _I["jawOpen"]] + _SEAL_MARGIN)
     out[..., _I["mouthRollLower"]] = 0.22 * seal + 0.55 * teeth * free
     out[..., _I["mouthRollUpper"]] = 0.18 * seal
-    out[..., _I["mouthShrugUpper"]] = 0.08 * seal
-    out[..., _I["mouthShrugLower"]] = 0.15 * teeth * free
+    out[..., _I["mouthShrugLower"]] = 0.06 * seal + 0.12 * teeth * free
     out[..., _I["mouthPucker"]] = 0.60 * rounding * (1 - 0.4 * seal)
     out[..., _I["mouthFunnel"]] = 0.50 * funnel * free
     stretch = 0.30 * spread * (1 - 0.8 * np.minimum(rounding, 1.0))
     grin = (0.10 * spread + smile) * np.clip(1 - 0.9 * rounding - 0.5 * funnel, 0.0, 1.0)
-    lower = 0.42 * opening * narrow + 0.16 * spread * bare
-    upper = 0.16 * opening * narrow + 0.06 * spread * bare + 0.06 * funnel * bare
-    upper = upper + 0.22 * teeth * free
+    parted = np.clip(jaw / _PARTED_JAW, 0.0, 1.0) * bare * narrow
+    lower = 0.55 * opening * narrow + (0.12 + 0.16 * spread) * parted
+    upper = 0.20 * opening * narrow + (0.06 + 0.08 * spread) * parted + 0.04 * funnel * bare
+    upper = upper + 0.38 * teeth * free
     for side in ("Left", "Right"):
         out[..., _I["mouthPress" + side]] = 0.30 * seal
         out[..., _I["mouthStretch" + side]] = stretch
@@ -106,9 +111,8 @@ def aperture(expression: Float32Array) -> Float32Array:
         expression: (..., 52) coefficients.
 
     Returns:
-        (...,) float32, 1 for the gap of jawOpen = 1; 0 where the lips touch. What seals the lips
-        (mouthClose over the jaw, rolled and pressed lips) is taken off, what bares the teeth is
-        added, in the proportions of the rig's lip travel.
+        (...,) float32, 1 for the gap of jawOpen = 1; 0 where the lips touch. Each shape counts
+        as it moves the middle of the inner lips of this project's portrait rig.
     """
     rows = np.asarray(expression, np.float32)
 
@@ -116,9 +120,9 @@ def aperture(expression: Float32Array) -> Float32Array:
         pair = rows[..., _I[name + "Left"]] + rows[..., _I[name + "Right"]]
         return np.asarray(0.5 * pair, np.float32)
 
-    parted = rows[..., _I["jawOpen"]] - rows[..., _I["mouthClose"]]
-    parted = parted + 0.30 * both("mouthLowerDown") + 0.25 * both("mouthUpperUp")
-    parted = parted + 0.05 * rows[..., _I["mouthFunnel"]]
-    sealed = 0.15 * (rows[..., _I["mouthRollLower"]] + rows[..., _I["mouthRollUpper"]])
-    sealed = sealed + 0.15 * both("mouthPress") + 0.10 * rows[..., _I["mouthShrugUpper"]]
+    parted = rows[..., _I["jawOpen"]] + 0.45 * (both("mouthLowerDown") + both("mouthUpperUp"))
+    parted = parted + 0.45 * rows[..., _I["mouthFunnel"]]
+    sealed = 0.95 * rows[..., _I["mouthClose"]] + 0.15 * rows[..., _I["mouthShrugLower"]]
+    sealed = sealed + 0.05 * (rows[..., _I["mouthRollLower"]] + rows[..., _I["mouthRollUpper"]])
+    sealed = sealed + 0.08 * both("mouthPress")
     return np.asarray(np.maximum(parted - sealed, 0.0), np.float32)

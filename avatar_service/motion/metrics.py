@@ -54,9 +54,9 @@ _OPENNESS_SIGMA_SECS: Final = 0.035
 _LAG_RANGE_SECS: Final = 0.2
 _ENVELOPE_BAND_HZ: Final = (2.0, 10.0)
 _PAUSE_SECS: Final = 0.3
-_PAUSE_MARGIN_SECS: Final = 0.1
-"""At a pause's ends the mouth may still settle and already prepare (lips lead by 100 ms and more:
-Schwartz & Savariaux 2014)."""
+_PAUSE_MARGIN_SECS: Final = 0.12
+"""At a pause's ends the mouth may still settle and already prepare (JALI: onset and decay of a
+viseme take about 120 ms; lips lead by 100 ms and more: Schwartz & Savariaux 2014)."""
 _STILL_SHARE: Final = 0.10
 _FINE_SECS: Final = 0.005
 _STILL: Final = 1e-6

@@ -34,7 +34,7 @@ class SealLimits:
     begin: float = 0.45
     end: float = 0.3
     min_steps: int = 4
-    max_steps: int | None = 8
+    max_steps: int | None = 7
     gap_steps: int = 2
 
 
@@ -72,12 +72,17 @@ class Seal:
 
 REST: Final[Float32Array] = np.zeros(NUM_ARTICULATORS, np.float32)
 _PAUSE_LEVEL: Final = 0.5
-_PAUSE_STEPS: Final = 3
-"""Silence of stops is shorter than this, 60 ms; longer silence is a pause."""
-_SETTLE: Final = 0.55
-"""Share of the way to rest left after each step of a pause (time constant 33 ms)."""
+_PAUSE_STEPS: Final = 2
+"""So many steps of silence in a row are a pause; the network knows the silence within stops."""
+_SURE_SPEECH: Final = 0.25
+"""Under this probability of silence a pause is over at once."""
+_SPEECH_STEPS: Final = 3
+"""So many steps that are more likely speech than silence end it too; fewer are a breath."""
+_SETTLE: Final = 0.45
+"""Share of the way to rest left after each step of a pause (time constant 25 ms)."""
 _WAKE: Final = 0.5
 """Share of the way back to speech made in each step."""
+_STILL: Final = 0.01
 
 
 class RestGate:
@@ -88,16 +93,22 @@ class RestGate:
 
     def reset(self) -> None:
         """Start in a pause."""
-        self._silent_steps = _PAUSE_STEPS
+        self._silent_steps = self._spoken_steps = 0
+        self._is_pause = True
         self._awake = 0.0
 
     def step(self, silence: float) -> float:
         """Take the probability of silence; return how awake the mouth is, 0 at rest, 1 free."""
-        self._silent_steps = self._silent_steps + 1 if silence > _PAUSE_LEVEL else 0
+        is_silent = silence > _PAUSE_LEVEL
+        self._silent_steps = self._silent_steps + 1 if is_silent else 0
+        self._spoken_steps = 0 if is_silent else self._spoken_steps + 1
         if self._silent_steps >= _PAUSE_STEPS:
-            self._awake *= _SETTLE
-            self._awake = self._awake if self._awake > 0.01 else 0.0
-        elif not self._silent_steps:
+            self._is_pause = True
+        elif silence < _SURE_SPEECH or self._spoken_steps >= _SPEECH_STEPS:
+            self._is_pause = False
+        if self._is_pause:
+            self._awake = self._awake * _SETTLE if self._awake > _STILL else 0.0
+        else:
             self._awake = min(1.0, self._awake + _WAKE)
         return self._awake
 
@@ -136,5 +147,5 @@ class MouthShaper:
         # Lips cannot be sealed and touch the teeth at once; the seal is what viewers notice.
         shaped[LABIODENTAL] = contact * (1 - seal)
         under_seal = SHAPES["P"].jaw
-        shaped[JAW] -= 0.5 * seal * max(0.0, float(shaped[JAW]) - under_seal)
+        shaped[JAW] -= 0.25 * seal * max(0.0, float(shaped[JAW]) - under_seal)
         return np.asarray(shaped, np.float32)

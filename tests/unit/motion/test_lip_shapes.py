@@ -96,7 +96,7 @@ def test_a_smile_yields_to_rounded_lips() -> None:
 
 def test_the_open_mouth_stays_within_conversation() -> None:
     out = lip_shapes(row(jaw=0.8))
-    assert 0.3 <= coefficient(out, "jawOpen") <= 0.5
+    assert 0.3 <= coefficient(out, "jawOpen") <= 0.6
 
 
 def test_another_number_of_articulators_is_refused() -> None:
@@ -146,10 +146,14 @@ def test_the_mouth_rests_in_a_pause_but_not_in_a_stop() -> None:
     gate = RestGate()
     for _ in range(5):
         gate.step(0.0)
-    stop = [gate.step(silence) for silence in (0.9, 0.9, 0.0, 0.0)]
+    stop = [gate.step(silence) for silence in (0.9, 0.2, 0.9, 0.0)]
     assert min(stop) == 1.0
     pause = [gate.step(0.9) for _ in range(15)]
     assert pause[-1] == 0.0
+    breath = [gate.step(silence) for silence in (0.4, 0.35, 0.9, 0.9)]
+    assert max(breath) == 0.0
+    onset = [gate.step(0.1) for _ in range(2)]
+    assert onset[-1] == 1.0
 
 
 def test_in_a_pause_shaped_rows_are_exactly_still() -> None:
