@@ -28,7 +28,7 @@ from avatar_service.signals import Controls, Float32Array
 
 _NEUTRAL: Final = EMOTION_NAMES.index("neutral")
 
-# Layout of one node's row: head 6, face offsets of emotion 52, of brows 52, emotion 8, strengths 3.
+# Layout of one node's row: head 6, face offsets of emotion 52, of brows 52, emotion 8, strengths 4.
 _HEAD: Final = slice(0, 6)
 _FACE: Final = slice(6, 6 + NUM_EXPRESSIONS)
 _BROWS: Final = slice(58, 58 + NUM_EXPRESSIONS)
@@ -36,7 +36,8 @@ _EMOTION: Final = slice(110, 118)
 _JAW: Final = 118
 _LIPS: Final = 119
 _SPEECH: Final = 120
-_NUM_COLUMNS: Final = 121
+_TALKING: Final = 121
+_NUM_COLUMNS: Final = 122
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class LifeSample:
         emotion: (8,) weights shown.
         jaw_gain, lip_gain: factors on the lips' coefficients.
         speech: activity of the voice, 0..1.
+        talking: the same over a second or so: the state of someone in the middle of talking.
     """
 
     head: FloatArray
@@ -63,6 +65,7 @@ class LifeSample:
     jaw_gain: float
     lip_gain: float
     speech: float
+    talking: float
 
 
 class Life:
@@ -80,6 +83,7 @@ class Life:
         self._base_seed = seed
         self._num_ticks = 0
         self._speech = 0.0
+        self._talking = 0.0
         self._head = Head(self._seed)
         self._gaze = Gaze(self._seed)
         self._blinks = Blinks(self._seed)
@@ -121,6 +125,7 @@ class Life:
         self._position = (float(pose.value[3]), float(pose.value[4]), float(pose.value[5]))
         activity = voice[-1].activity if voice else 0.0
         self._speech += (activity - self._speech) * 0.7
+        self._talking += (beat.speaking - self._talking) * 0.06
         self._num_ticks += 1
         self._first, self._second = self._second, self._row(controls)
 
@@ -147,6 +152,7 @@ class Life:
             jaw_gain=float(row[_JAW]),
             lip_gain=float(row[_LIPS]),
             speech=float(row[_SPEECH]),
+            talking=float(row[_TALKING]),
         )
 
     def _row(self, controls: EasedControls) -> tuple[FloatArray, FloatArray]:
@@ -168,5 +174,5 @@ class Life:
         # Weak expression still speaks clearly: lips follow the strength only in part.
         mouth = 1 + 0.3 * (controls.expression - 1)
         value[_JAW], value[_LIPS] = controls.jaw * mouth, controls.lips * mouth
-        value[_SPEECH] = self._speech
+        value[_SPEECH], value[_TALKING] = self._speech, self._talking
         return value, rate

@@ -124,6 +124,7 @@ _OPENING: Final = np.array(
         )
     ]
 )
+_PRESS: Final = np.array([_I["mouthPressLeft"], _I["mouthPressRight"]])
 _MOUTH: Final = _mask("mouth", "jaw")
 _BLINK: Final = (_I["eyeBlinkLeft"], _I["eyeBlinkRight"])
 _LID_DOWN: Final = 0.30
@@ -144,10 +145,11 @@ def compose(lips: FloatArray, life: LifeSample) -> Float32Array:
     closed = min(1.0, 1.6 * float(lips[_CLOSE].max()))
     rounded = min(1.0, float(lips[_ROUND].max()))
     mood = life.emotion_face + life.brows_face
-    mood = mood * (1 - (1 - _SPEAKING_EMOTION) * life.speech * _MOUTH)
+    mood = mood * (1 - (1 - _SPEAKING_EMOTION) * life.talking * _MOUTH)
     spread = min(1.0, max(0.0, float(mood[_SPREAD].max())))
     mood[_SPREAD] *= 1 - 0.75 * rounded
     mood[_OPENING] *= 1 - closed
+    mood[_PRESS] *= max(0.0, 1 - 6 * float(lips[_I["jawOpen"]]))  # lips apart cannot be pressed
     mouth[_ROUND] *= 1 - 0.35 * spread
     face = np.maximum(mouth + mood, 0.0)
     _set_eyes(face, life)

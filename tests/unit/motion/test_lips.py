@@ -24,6 +24,7 @@ STILL = LifeSample(
     jaw_gain=1.0,
     lip_gain=1.0,
     speech=0.0,
+    talking=0.0,
 )
 
 
@@ -108,9 +109,14 @@ def test_closures_close_in_any_mood(name: str) -> None:
 
 def test_emotion_steps_back_from_the_mouth_while_speaking() -> None:
     silent = compose(lips(), feeling("happy"))
-    speaking = compose(lips(), feeling("happy", speech=1.0))
+    speaking = compose(lips(), feeling("happy", talking=1.0))
     assert speaking[I["mouthSmileLeft"]] == pytest.approx(0.6 * silent[I["mouthSmileLeft"]])
     assert speaking[I["cheekSquintLeft"]] == silent[I["cheekSquintLeft"]]
+
+
+def test_an_angry_mouth_presses_only_closed_lips() -> None:
+    assert compose(lips(), feeling("angry"))[I["mouthPressLeft"]] > 0.3
+    assert compose(lips(jawOpen=0.2), feeling("angry"))[I["mouthPressLeft"]] == 0
 
 
 def test_blink_closes_fully_from_any_resting_lid_and_narrows_wide_eyes() -> None:
@@ -142,7 +148,7 @@ def test_lids_follow_vertical_gaze() -> None:
 def test_any_mixture_is_in_range(
     mouth: list[float], mood: list[float], speech: float, gain: float
 ) -> None:
-    life = replace(STILL, emotion_face=np.array(mood), speech=speech, lip_gain=gain, lids=(1, 0.3))
+    life = replace(STILL, emotion_face=np.array(mood), talking=speech, lip_gain=gain, lids=(1, 0.3))
     face = compose(np.array(mouth), life)
     assert face.dtype == np.float32
     assert face.min() >= 0
