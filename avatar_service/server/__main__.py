@@ -7,13 +7,15 @@ import sys
 
 from avatar_service.config import load_config
 from avatar_service.errors import AvatarError
-from avatar_service.server.main import run
 
 
 def main(arguments: list[str]) -> int:
     """Run until SIGTERM; 2 with one line where the service cannot start."""
     try:
-        run(load_config(dict(_option(argument) for argument in arguments)))
+        config = load_config(dict(_option(argument) for argument in arguments))
+        from avatar_service.server.main import run  # heavy: a wrong option is told before
+
+        run(config)
     except AvatarError as error:
         print(error.message, file=sys.stderr)
         return 2
