@@ -23,23 +23,20 @@ from avatar_service.portrait import teeth
 from avatar_service.portrait.camera import camera_from_frame
 from avatar_service.portrait.eyes import EyeAssets
 from avatar_service.portrait.face_fit import FaceFit
+from avatar_service.portrait.own_teeth import cut_own_teeth, redness, ring_patch
 from avatar_service.portrait.patch_tools import (
     FloatArray,
     blur,
-    patch_bounds,
     photo_blur,
     push_pull,
     sample,
-    signed_distance,
     smoothstep,
-    spline,
 )
 from avatar_service.portrait.topology import (
     LIP_INNER_LOWER,
     LIP_INNER_UPPER,
     LIP_OUTER_LOWER,
     LIP_OUTER_UPPER,
-    mouth_loop,
 )
 from avatar_service.schema import OUTER_EYE_DISTANCE_MM
 
@@ -61,12 +58,6 @@ _MEAN_MOUTH_WIDTH: Final = 0.56
 
 _UPPER_LIP_CLOSES: Final = 0.35
 """Share of an open mouth's gap by which the upper lip lies above the closed line."""
-
-# The source's own teeth are used where the lips are this far apart and this much of the opening
-# is tooth-coloured.
-_OWN_TEETH_GAP: Final = 0.085
-_OWN_TEETH_COVER: Final = 0.30
-_OWN_TEETH_PAD: Final = 0.07
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,17 +116,6 @@ class MouthAssets:
         return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
 
-def _ring_patch(
-    image: FloatArray, fit: FaceFit, pad: float
-) -> tuple[FloatArray, FloatArray, tuple[int, int]]:
-    """Return the pixels around the mouth, the distance inside the inner lips, and the origin."""
-    loop = fit.landmarks[list(mouth_loop()), :2] * 2 + 0.5
-    x0, y0, x1, y1 = patch_bounds(loop, pad * 2 * fit.head.unit_px, image.shape)
-    patch = image[y0:y1, x0:x1]
-    inside = signed_distance(spline(loop, per_segment=4, closed=True), patch.shape[:2], (x0, y0))
-    return patch, inside, (x0, y0)
-
-
 def _skin_tone(image: FloatArray, fit: FaceFit) -> FloatArray:
     spots = fit.landmarks[[50, 280, 101, 330, 4, 151], :2] * 2 + 0.5
     return np.asarray(np.median(sample(blur(image, 3.0), spots), 0), np.float32)
@@ -160,8 +140,8 @@ def _flesh_colours(skin: FloatArray, white: FloatArray) -> tuple[FloatArray, ...
     colourful = float(np.clip(chroma / 0.3, 0, 1))
     light = float(np.clip(0.4 * white.mean() + 0.6 * (0.55 * luma + 95.0), 70, 225))
     tint = 1 + 0.5 * (white / white.mean() - 1) + 0.1 * (skin / luma - 1)
-    ideals = (
-        [1.0, 0.955, 0.875] * tint,
+    ideals: tuple[NDArray[Any], ...] = (
+        np.array([1.0, 0.955, 0.875]) * tint,
         np.array([0.74, 0.44, 0.42]),
         np.array([0.95, 0.55, 0.51]),
     )
@@ -196,100 +176,6 @@ def _arch(
     return np.stack([np.stack([xs, row + spee, zs], -1) + middle for row in rows])
 
 
-def _own_teeth(
-    image: FloatArray, fit: FaceFit, skin: FloatArray
-) -> tuple[FloatArray, FloatArray, float, FloatArray | None]:
-    """Cut the photo's own upper teeth out.
-
-    Returns:
-        Premultiplied texture, its origin (2x px), how far the teeth end below the upper lip
-        (units, 0 where there are none), and the median colour of the teeth, if any are seen.
-    """
-    nothing = np.zeros((1, 1, 4), np.float32), np.zeros(2, np.float32), 0.0
-    if not fit.is_mouth_open:
-        return *nothing, None
-    unit = 2.0 * fit.head.unit_px
-    patch, inside, origin = _ring_patch(image, fit, _OWN_TEETH_PAD)
-    luma = blur(patch, 1.0).mean(-1)
-    opening = inside > 0.5
-    if opening.sum() < 40:
-        return *nothing, None
-    bright = float(np.percentile(luma[opening], 90))
-    saturation = (patch.max(-1) - patch.min(-1)) / (patch.max(-1) + 1)
-    tooth = smoothstep(luma, 0.52 * bright, 0.72 * bright) * smoothstep(-saturation, -0.62, -0.47)
-    cover = float((tooth * opening).sum() / opening.sum())
-    if bright < 0.5 * skin.mean() or cover < 0.12:
-        return *nothing, None
-    lit = opening & (luma >= np.percentile(luma[opening], 75))
-    colour = np.asarray(np.median(patch[lit], 0), np.float32)
-    if fit.lip_gap < _OWN_TEETH_GAP or cover < _OWN_TEETH_COVER:
-        return *nothing, colour
-    height, width = inside.shape
-    rows = np.arange(height, dtype=np.float32)[:, None]
-    # Lips shine, but redder than teeth.
-    tooth = tooth * smoothstep(-_redness(patch), -_redness(colour) - 0.34, -_redness(colour) - 0.16)
-    lower_end = _row_boundary(luma / bright, inside, unit)
-    shown = blur(tooth, 0.8) * (inside > 0) * (rows < lower_end[None])
-    upper = fit.landmarks[list(LIP_INNER_UPPER), :2] * 2 + 0.5 - origin
-    lip_row = np.interp(np.arange(width), upper[:, 0], upper[:, 1])
-    has_tooth = (shown > 0.45).any(0)
-    edge = np.where(has_tooth, ((shown > 0.45) * rows).max(0) + 0.8, lip_row - 2)
-    window = max(3, int(0.035 * unit)) | 1
-    padded = np.pad(edge, window // 2, "edge")
-    edge = np.median(np.lib.stride_tricks.sliding_window_view(padded, window), -1)
-    edge = blur(edge[None].astype(np.float32), 1.2)[0]
-    columns = blur(has_tooth[None].astype(np.float32), 0.02 * unit)
-    # Beneath the upper lip the teeth go on: repeat the colours of their visible upper end.
-    known = smoothstep(inside, 1.0, 2.5) * smoothstep(shown, 0.3, 0.6)
-    filled = push_pull(patch, known)
-    own = smoothstep(inside, 0.5, 2.0)[..., None]
-    alpha = smoothstep(edge[None] - rows, -1.0, 1.2) * smoothstep(columns, 0.25, 0.6)
-    texture = np.concatenate(
-        [patch * own + filled * (1 - own), np.full((height, width, 1), 255.0)], -1
-    )
-    texture = texture * alpha[..., None]
-    third = slice(width * 2 // 5, width * 3 // 5)
-    show = float(np.median((edge - lip_row)[third])) / unit
-    return np.asarray(texture, np.float32), np.array(origin, np.float32), max(show, 0.0), colour
-
-
-def _row_boundary(luma: FloatArray, inside: FloatArray, unit: float) -> FloatArray:
-    """Find where the upper teeth end: the darkest path across the lower part of the opening.
-
-    Dynamic programming over the columns; outside the opening a constant cost lets the path run
-    along the lower lip where no gap between the rows of teeth is seen.
-
-    Returns:
-        (width,) row of the path.
-    """
-    height, width = inside.shape
-    span = np.array(
-        [
-            np.flatnonzero(inside[:, x] > 0)[[0, -1]] if (inside[:, x] > 0).any() else (0, 0)
-            for x in range(width)
-        ]
-    )
-    rows = np.arange(height)[:, None]
-    part = (rows - span[:, 0]) / np.maximum(span[:, 1] - span[:, 0], 1)
-    cost = np.where(inside > 1.0, luma, 0.55) + np.where(part < 0.45, 4.0, 0.0)
-    cost = cost + np.where(part > 1.05, 2.0, 0.0)
-    cost[:, span[:, 1] <= span[:, 0]] = 0.0
-    total, back = cost[:, 0], np.zeros((height, width), np.int32)
-    for x in range(1, width):
-        step = np.stack([np.roll(total, 1) + 0.05, total, np.roll(total, -1) + 0.05])
-        step[0, 0] = step[2, -1] = 1e9
-        choice = step.argmin(0)
-        back[:, x] = np.arange(height) + choice - 1
-        total = step.min(0) + cost[:, x]
-    path = np.zeros(width, np.float32)
-    at = int(total.argmin())
-    for x in range(width - 1, -1, -1):
-        path[x] = at
-        at = int(back[at, x]) if x else at
-    smooth = blur(path[None], max(1.0, 0.008 * unit))[0]
-    return np.asarray(smooth, np.float32)
-
-
 def build_mouth(
     fit: FaceFit, image2x: NDArray[np.floating] | NDArray[np.uint8], eyes: EyeAssets
 ) -> MouthAssets:
@@ -305,7 +191,7 @@ def build_mouth(
     points = head.to_head(fit.landmarks)
     skin = _skin_tone(image, fit)
     tooth, gum, flesh = _flesh_colours(skin, _white_of_eyes(eyes))
-    own, own_origin, own_show, own_colour = _own_teeth(image, fit, skin)
+    own, own_origin, own_show, own_colour = cut_own_teeth(image, fit, skin)
     if own_colour is not None and own_colour.max() - own_colour.min() < 80:
         # Neighbours of the teeth in the photo: their own colour, lifted from the lips' shadow.
         lift = max(1.06, float(tooth.mean() / own_colour.mean()))
@@ -372,13 +258,6 @@ def build_mouth(
     )
 
 
-def _redness(colours: FloatArray) -> FloatArray:
-    """Return (red - mean of green and blue) / brightness of (..., 3) colours."""
-    return np.asarray(
-        (colours[..., 0] - colours[..., 1:].mean(-1)) / (colours.mean(-1) + 8), np.float32
-    )
-
-
 def _lip_tone(image: FloatArray, fit: FaceFit) -> FloatArray:
     """Return the median colour of the lips between their inner and outer line."""
     inner = fit.landmarks[list(LIP_INNER_UPPER[2:9] + LIP_INNER_LOWER[2:9]), :2]
@@ -397,12 +276,12 @@ def fill_mouth(foreground: FloatArray, fit: FaceFit) -> None:
     if not fit.is_mouth_open:
         return
     unit = 2.0 * fit.head.unit_px
-    patch, inside, _ = _ring_patch(foreground, fit, 0.12)
+    patch, inside, _ = ring_patch(foreground, fit, 0.12)
     lip = _lip_tone(foreground, fit)
 
     # A rim of teeth or darkness outside the inner line (its landmarks err by a px or two).
-    rl = float(_redness(lip))
-    pale = np.clip((0.72 * rl - _redness(patch)) / (0.25 * abs(rl) + 0.02), 0, 1)
+    rl = float(redness(lip))
+    pale = np.clip((0.72 * rl - redness(patch)) / (0.25 * abs(rl) + 0.02), 0, 1)
     dark = smoothstep(-patch.mean(-1), -0.62 * float(lip.mean()), -0.42 * float(lip.mean()))
     rim = np.maximum(pale, dark) * smoothstep(inside, -0.05 * unit, -0.03 * unit)
     rim = cv2.dilate(np.asarray(rim, np.float32), np.ones((3, 3), np.uint8))

@@ -84,7 +84,7 @@ class SpectaclesAssets:
     @property
     def are_worn(self) -> bool:
         """Whether there is anything to draw."""
-        return self.texture.shape[0] > 1
+        return bool(self.texture.shape[0] > 1)
 
     def to_arrays(self) -> dict[str, AnyArray]:
         """Return the fields by name, for storage and for render.spectacles.SpectaclesDrawer."""
@@ -274,12 +274,12 @@ def take_off_spectacles(fit: FaceFit) -> tuple[FaceFit, SpectaclesAssets]:
     search = _Search(fit)
     paths, rim_contrast, bridge_contrast = _find_paths(search)
     anchor = camera_from_frame(fit.landmarks[_BRIDGE_LANDMARK], fit.head, fit.size_px)
-    anchor = anchor.astype(np.float32)
+    bridge = anchor.astype(np.float32)
     axes = fit.head.rotation.astype(np.float32)
     units = np.array([fit.head.unit_px], np.float32)
     if rim_contrast < MIN_RIM_CONTRAST or bridge_contrast < MIN_BRIDGE_CONTRAST:
         nothing = np.zeros((1, 1, 4), np.float32)
-        return fit, SpectaclesAssets(nothing, np.zeros(2, np.float32), anchor, axes, units)
+        return fit, SpectaclesAssets(nothing, np.zeros(2, np.float32), bridge, axes, units)
     unit = search.unit
     x0, y0, x1, y1 = patch_bounds(np.concatenate(paths), 0.2 * unit, fit.image2x.shape)
     origin = np.array([x0, y0], np.float32)
@@ -334,5 +334,5 @@ def take_off_spectacles(fit: FaceFit) -> tuple[FaceFit, SpectaclesAssets]:
     margin, side = 2 * fit.margin_px, image2x.shape[0]
     canvas2x[margin : margin + side, margin : margin + side] = image2x
     texture = np.concatenate([image * cover[..., None], 255 * cover[..., None]], -1)
-    assets = SpectaclesAssets(np.asarray(texture, np.float32), origin, anchor, axes, units)
+    assets = SpectaclesAssets(np.asarray(texture, np.float32), origin, bridge, axes, units)
     return replace(fit, image2x=image2x, canvas2x=canvas2x), assets

@@ -80,40 +80,39 @@ def _draw_ball(
     colour: Float32Array,
 ) -> None:
     """Blend what shows between the lid margins into the frame."""
-    one, half, zero = np.float32(1), np.float32(0.5), np.float32(0)
     ox, oy = local[lids.ORIGIN_X], local[lids.ORIGIN_Y]
     ax, ay = local[lids.AXIS_X], local[lids.AXIS_Y]
     width, size, shade = local[lids.WIDTH], local[lids.SIZE], local[lids.SHADE]
     # Photos have soft edges: about one px of the frame at 2x, at least one output px.
-    soft = max(np.float32(0.5), np.float32(0.0045) * size)
-    closing = min(max(local[lids.CLOSURE], zero), one)
-    upper_dark = shadow[0] * (one + np.float32(0.5) * closing)
+    soft = max(0.5, 0.0045 * size)
+    closing = min(max(local[lids.CLOSURE], 0.0), 1.0)
+    upper_dark = shadow[0] * (1.0 + 0.5 * closing)
     upper_reach, lower_reach = shadow[1] * size, shadow[3] * size
-    mid = np.float32((iris.shape[0] - 1) // 2)
+    mid = (iris.shape[0] - 1) // 2
     shift_x, shift_y = turn[0], turn[1]
-    hold = np.float32(glint_share)
-    lids.region_of(local, np.float32(2), frame.shape[1], frame.shape[0], region)
+    hold = glint_share
+    lids.region_of(local, 2.0, frame.shape[1], frame.shape[0], region)
     for y in range(region[1], region[3]):
         for x in range(region[0], region[2]):
-            dx, dy = np.float32(x) - ox, np.float32(y) - oy
+            dx, dy = x - ox, y - oy
             t = (dx * ax + dy * ay) / width
             q = dy * ax - dx * ay
-            at = (t - np.float32(lids.CURVE_FIRST)) / np.float32(lids.CURVE_STEP)
+            at = (t - lids.CURVE_FIRST) / lids.CURVE_STEP
             i = int(at)
-            if at < zero or i > lids.CURVE_STEPS - 2:
+            if at < 0.0 or i > lids.CURVE_STEPS - 2:
                 continue
-            f = at - np.float32(i)
+            f = at - i
             u0, u1 = curves[lids.UPPER, i], curves[lids.UPPER, i + 1]
             l0, l1 = curves[lids.LOWER, i], curves[lids.LOWER, i + 1]
-            run = np.float32(lids.CURVE_STEP) * width
+            run = lids.CURVE_STEP * width
             rise, fall = (u1 - u0) / run, (l1 - l0) / run
-            above = (q - u0 - f * (u1 - u0)) / math.sqrt(one + rise * rise)
-            below = (l0 + f * (l1 - l0) - q) / math.sqrt(one + fall * fall)
+            above = (q - u0 - f * (u1 - u0)) / math.sqrt(1.0 + rise * rise)
+            below = (l0 + f * (l1 - l0) - q) / math.sqrt(1.0 + fall * fall)
             # Box-filtered coverage of the band between the margins: exactly 0 for closed lids.
             cover = (min(above, soft) + min(below, soft)) / (soft + soft)
-            if cover <= zero:
+            if cover <= 0.0:
                 continue
-            cover = min(cover, one)
+            cover = min(cover, 1.0)
             px = rest_map[0, 0] * x + rest_map[0, 1] * y + rest_map[0, 2]
             py = rest_map[1, 0] * x + rest_map[1, 1] * y + rest_map[1, 2]
             sample_texture(sclera, px - origin[0], py - origin[1], colour)
@@ -124,26 +123,26 @@ def _draw_ball(
             jy = turn[4] * ix + turn[5] * iy
             r = math.sqrt(jx * jx + jy * jy) / radius
             if r < edge[1]:
-                part = one - smoothstep(r, edge[0], edge[1])
+                part = 1.0 - smoothstep(r, edge[0], edge[1])
                 sample_texture(iris, jx + mid, jy + mid, colour)
                 red += part * (colour[0] - red)
                 green += part * (colour[1] - green)
                 blue += part * (colour[2] - blue)
             light = (
-                one
-                - upper_dark * math.exp(-max(above, zero) / upper_reach)
-                - shadow[2] * math.exp(-max(below, zero) / lower_reach)
+                1.0
+                - upper_dark * math.exp(-max(above, 0.0) / upper_reach)
+                - shadow[2] * math.exp(-max(below, 0.0) / lower_reach)
             ) * shade
             red, green, blue = red * light, green * light, blue * light
             kx, ky = gx - hold * shift_x + mid, gy - hold * shift_y + mid
-            if zero < kx < mid + mid and zero < ky < mid + mid:
+            if 0.0 < kx < mid + mid and 0.0 < ky < mid + mid:
                 sample_texture(glint, kx, ky, colour)
                 red, green, blue = red + colour[0], green + colour[1], blue + colour[2]
             for c in range(3):
                 value = red if c == 0 else (green if c == 1 else blue)
-                old = np.float32(frame[y, x, c])
-                value = old + cover * (min(value, np.float32(255)) - old)
-                frame[y, x, c] = np.uint8(max(value + half, zero))
+                old = float(frame[y, x, c])
+                value = old + cover * (min(value, 255.0) - old)
+                frame[y, x, c] = np.uint8(max(value + 0.5, 0.0))
 
 
 class EyeDrawer:
@@ -156,7 +155,7 @@ class EyeDrawer:
     """
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]], frame_px: int, out_px: int) -> None:
-        self._arrays = {
+        self._arrays: dict[str, NDArray[Any]] = {
             name: np.ascontiguousarray(value, np.int32 if name.endswith("_ids") else np.float32)
             for name, value in arrays.items()
         }

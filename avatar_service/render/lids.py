@@ -74,7 +74,7 @@ def trace_lids(
     left, right = margin_ids[0, 0], margin_ids[0, 8]
     ox, oy = vertices[left, 0], vertices[left, 1]
     dx, dy = vertices[right, 0] - ox, vertices[right, 1] - oy
-    width = max(math.sqrt(dx * dx + dy * dy), np.float32(1))
+    width = max(math.sqrt(dx * dx + dy * dy), 1.0)
     ax, ay = dx / width, dy / width
     local[ORIGIN_X], local[ORIGIN_Y] = ox, oy
     local[AXIS_X], local[AXIS_Y] = ax, ay
@@ -82,7 +82,7 @@ def trace_lids(
 
     t, q, rest, spot = knots[0], knots[1], knots[2], knots[3]
     lifted = knots[4]  # how far each upper knot is below its rest
-    shade = np.float32(0)
+    shade = 0.0
     for side in range(2):
         for k in range(9):
             i = margin_ids[side, k]
@@ -95,50 +95,48 @@ def trace_lids(
                 rest[k] = (spot[1] - oy) * ax - (spot[0] - ox) * ay
                 lifted[k] = q[k] - rest[k]
         fill_curve(t[:9], q[:9], CURVE_FIRST, CURVE_STEP, curves[side])
-    local[SHADE] = shade / np.float32(18)
+    local[SHADE] = shade / 18.0
 
-    open_now, open_rest = np.float32(0), np.float32(1e-3)
+    open_now, open_rest = 0.0, 1e-3
     for k in range(2, 7):
         upper, lower = margin_ids[0, k], margin_ids[1, k]
         gap = (vertices[lower, 1] - vertices[upper, 1]) * ax - (
             vertices[lower, 0] - vertices[upper, 0]
         ) * ay
-        open_now += max(gap, np.float32(0))
+        open_now += max(gap, 0.0)
         place_point(margin_rest[1, k], skull, projection, spot)
         below = (spot[1] - oy) * ax - (spot[0] - ox) * ay
-        open_rest += max(below - rest[k], np.float32(0))
-    local[CLOSURE] = np.float32(1) - open_now / open_rest
+        open_rest += max(below - rest[k], 0.0)
+    local[CLOSURE] = 1.0 - open_now / open_rest
 
-    mix = np.float32(_CREASE_HEIGHT)
-    t[0], q[0] = np.float32(-0.02), np.float32(0)
+    mix = _CREASE_HEIGHT
+    t[0], q[0] = -0.02, 0.0
     for j in range(7):
         place_point(row_rest[0, j], skull, projection, spot)
-        px = spot[0] + np.float32(0)
-        py = spot[1] + np.float32(0)
+        px = spot[0] + 0.0
+        py = spot[1] + 0.0
         place_point(row_rest[1, j], skull, projection, spot)
         i = row_ids[1, j]
-        follow = np.float32(_CREASE_FOLLOWS) * lifted[j + 1]
+        follow = _CREASE_FOLLOWS * lifted[j + 1]
         rx = px + mix * (spot[0] - px) + (vertices[i, 0] - spot[0]) - ox
         ry = py + mix * (spot[1] - py) + (vertices[i, 1] - spot[1]) - oy
-        t[j + 1] = min(max((rx * ax + ry * ay) / width, np.float32(0.02)), np.float32(0.98))
+        t[j + 1] = min(max((rx * ax + ry * ay) / width, 0.02), 0.98)
         q[j + 1] = ry * ax - rx * ay + follow
-    t[8], q[8] = np.float32(1.02), np.float32(0)
+    t[8], q[8] = 1.02, 0.0
     fill_curve(t[:9], q[:9], CURVE_FIRST, CURVE_STEP, curves[CREASE])
 
     # The crease is an arch that ends at the corners; its height there is all that landmarks tell.
-    tall = np.float32(0)
+    tall = 0.0
     for j in range(5):
-        at = np.float32(0.3) + np.float32(0.1) * np.float32(j)
-        i = int((at - np.float32(CURVE_FIRST)) / np.float32(CURVE_STEP))
-        tall += max(curves[UPPER, i] - curves[CREASE, i], np.float32(0)) / np.float32(5)
+        at = 0.3 + 0.1 * j
+        i = int((at - CURVE_FIRST) / CURVE_STEP)
+        tall += max(curves[UPPER, i] - curves[CREASE, i], 0.0) / 5.0
     for i in range(CURVE_STEPS):
-        off = np.float32(2) * np.float32(CURVE_FIRST + CURVE_STEP * i) - np.float32(1)
-        off = off / np.float32(1.06)
-        arch = max(np.float32(1) - off * off, np.float32(0))
-        curves[CREASE, i] = curves[UPPER, i] - tall * math.sqrt(arch) * (
-            np.float32(0.35) + np.float32(0.65) * arch
-        )
-    top, bottom = np.float32(1e6), np.float32(-1e6)
+        off = 2.0 * (CURVE_FIRST + CURVE_STEP * i) - 1.0
+        off = off / 1.06
+        arch = max(1.0 - off * off, 0.0)
+        curves[CREASE, i] = curves[UPPER, i] - tall * math.sqrt(arch) * (0.35 + 0.65 * arch)
+    top, bottom = 1e6, -1e6
     for i in range(CURVE_STEPS):
         for c in range(NUM_CURVES):
             top = min(top, curves[c, i])
@@ -153,7 +151,7 @@ def region_of(local: Float32Array, margin: float, width: int, height: int, out: 
     x0, y0, x1, y1 = 1e9, 1e9, -1e9, -1e9
     for i in range(2):
         for j in range(2):
-            p = long * (np.float32(-0.08) if i == 0 else np.float32(1.08))
+            p = long * (-0.08 if i == 0 else 1.08)
             q = local[TOP] if j == 0 else local[BOTTOM]
             x = local[ORIGIN_X] + p * ax - q * ay
             y = local[ORIGIN_Y] + p * ay + q * ax
@@ -195,86 +193,79 @@ def draw_lid(
         colour: (3,) scratch.
     """
     closure = local[CLOSURE]
-    amount = smoothstep(closure, np.float32(0.05), np.float32(0.42))
+    amount = smoothstep(closure, 0.05, 0.42)
     if amount <= 0:
         return
-    line = np.float32(lash_strength) * smoothstep(closure, np.float32(0.15), np.float32(0.85))
-    one, half, zero = np.float32(1), np.float32(0.5), np.float32(0)
+    line = lash_strength * smoothstep(closure, 0.15, 0.85)
     ox, oy, ax, ay = local[ORIGIN_X], local[ORIGIN_Y], local[AXIS_X], local[AXIS_Y]
     width, size, shade = local[WIDTH], local[SIZE], local[SHADE]
     rows, columns = skin.shape[0], skin.shape[1]
     depths = lash_ratio.shape[0]
     grain_h, grain_w = grain.shape
-    per_texel = np.float32(2) / (size / np.float32(135))  # grain keeps its size on the face
-    sigma = np.float32(0.0075) * size + np.float32(0.30)
-    fringe = np.float32(0.026) * size
+    per_texel = 2.0 / (size / 135.0)  # grain keeps its size on the face
+    sigma = 0.0075 * size + 0.30
+    fringe = 0.026 * size
     region_of(
         local,
-        fringe + np.float32(0.06) * size + np.float32(3),
+        fringe + 0.06 * size + 3.0,
         frame.shape[1],
         frame.shape[0],
         region,
     )
     for y in range(region[1], region[3]):
         for x in range(region[0], region[2]):
-            dx, dy = np.float32(x) - ox, np.float32(y) - oy
+            dx, dy = x - ox, y - oy
             t = (dx * ax + dy * ay) / width
-            if t < np.float32(-0.06) or t > np.float32(1.06):
+            if t < -0.06 or t > 1.06:
                 continue
             q = dy * ax - dx * ay
-            at = (t - np.float32(CURVE_FIRST)) / np.float32(CURVE_STEP)
+            at = (t - CURVE_FIRST) / CURVE_STEP
             i = min(max(int(at), 0), CURVE_STEPS - 2)
-            f = at - np.float32(i)
+            f = at - i
             upper = curves[UPPER, i] + f * (curves[UPPER, i + 1] - curves[UPPER, i])
             crease = curves[CREASE, i] + f * (curves[CREASE, i + 1] - curves[CREASE, i])
-            rise = (curves[UPPER, i + 1] - curves[UPPER, i]) / (np.float32(CURVE_STEP) * width)
-            above = (upper - q) / math.sqrt(one + rise * rise)
+            rise = (curves[UPPER, i + 1] - curves[UPPER, i]) / (CURVE_STEP * width)
+            above = (upper - q) / math.sqrt(1.0 + rise * rise)
             if above < -fringe:
                 continue
-            tall = max(upper - crease, np.float32(0.02) * size)
-            v = one - (upper - q) / tall
-            if v < np.float32(-0.7):
+            tall = max(upper - crease, 0.02 * size)
+            v = 1.0 - (upper - q) / tall
+            if v < -0.7:
                 continue
-            ends = smoothstep(t, np.float32(-0.04), np.float32(0.20)) * smoothstep(
-                t, np.float32(1.04), np.float32(0.80)
-            )
-            cover = amount * ends * smoothstep(v, np.float32(-0.65), np.float32(0.30))
-            cover *= min(max(above + half, zero), one)
-            column = t * np.float32(columns - 1)
+            ends = smoothstep(t, -0.04, 0.20) * smoothstep(t, 1.04, 0.80)
+            cover = amount * ends * smoothstep(v, -0.65, 0.30)
+            cover *= min(max(above + 0.5, 0.0), 1.0)
+            column = t * (columns - 1)
             red, green, blue = (
-                np.float32(frame[y, x, 0]),
-                np.float32(frame[y, x, 1]),
-                np.float32(frame[y, x, 2]),
+                float(frame[y, x, 0]),
+                float(frame[y, x, 1]),
+                float(frame[y, x, 2]),
             )
-            if cover > zero:
-                sample_texture(skin, column, max(v, zero) * np.float32(rows - 1), colour)
+            if cover > 0.0:
+                sample_texture(skin, column, max(v, 0.0) * (rows - 1), colour)
                 depth = (above / size - lash_range[0]) / (lash_range[1] - lash_range[0])
-                ratio = one
-                if depth < one:
-                    ratio = sample_map(lash_ratio, column, depth * np.float32(depths - 1))
-                gx = int(t * width * per_texel + np.float32(512))
-                gy = int(above * per_texel + np.float32(512))
+                ratio = 1.0
+                if depth < 1.0:
+                    ratio = sample_map(lash_ratio, column, depth * (depths - 1))
+                gx = int(t * width * per_texel + 512.0)
+                gy = int(above * per_texel + 512.0)
                 fine = grain[gy % grain_h, gx % grain_w]
                 factor = ratio * shade
                 red += cover * (colour[0] * factor + fine - red)
                 green += cover * (colour[1] * factor + fine - green)
                 blue += cover * (colour[2] * factor + fine - blue)
             # The line where the lids meet, thin at the corners, with a fringe of lashes below.
-            taper = smoothstep(t, np.float32(0.0), np.float32(0.22)) * smoothstep(
-                t, np.float32(1.0), np.float32(0.78)
-            )
-            taper = np.float32(0.25) + np.float32(0.75) * taper
-            taper *= smoothstep(t, np.float32(-0.03), np.float32(0.05)) * smoothstep(
-                t, np.float32(1.03), np.float32(0.95)
-            )
-            near = (above + np.float32(0.1) * sigma) / sigma
+            taper = smoothstep(t, 0.0, 0.22) * smoothstep(t, 1.0, 0.78)
+            taper = 0.25 + 0.75 * taper
+            taper *= smoothstep(t, -0.03, 0.05) * smoothstep(t, 1.03, 0.95)
+            near = (above + 0.1 * sigma) / sigma
             dark = math.exp(-near * near)
-            if above < zero:
-                dark = max(dark, np.float32(0.26) * math.exp(above / (np.float32(0.35) * fringe)))
+            if above < 0.0:
+                dark = max(dark, 0.26 * math.exp(above / (0.35 * fringe)))
             dark *= line * taper
             red += dark * (lash_color[0] - red)
             green += dark * (lash_color[1] - green)
             blue += dark * (lash_color[2] - blue)
-            frame[y, x, 0] = np.uint8(min(max(red + half, zero), np.float32(255)))
-            frame[y, x, 1] = np.uint8(min(max(green + half, zero), np.float32(255)))
-            frame[y, x, 2] = np.uint8(min(max(blue + half, zero), np.float32(255)))
+            frame[y, x, 0] = np.uint8(min(max(red + 0.5, 0.0), 255.0))
+            frame[y, x, 1] = np.uint8(min(max(green + 0.5, 0.0), 255.0))
+            frame[y, x, 2] = np.uint8(min(max(blue + 0.5, 0.0), 255.0))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from avatar_service.render.jit import kernel
 from avatar_service.signals import Float32Array
 
@@ -14,14 +12,14 @@ from avatar_service.signals import Float32Array
 def smoothstep(value: float, low: float, high: float) -> float:
     """Return 0 below `low`, 1 above `high`, and 3t^2 - 2t^3 between."""
     t = (value - low) / (high - low)
-    t = min(max(t, np.float32(0)), np.float32(1))
-    return t * t * (np.float32(3) - np.float32(2) * t)
+    t = min(max(t, 0.0), 1.0)
+    return t * t * (3.0 - 2.0 * t)
 
 
 @kernel
 def _limit(tangent: float, before: float, after: float) -> float:
     """Limit a tangent so that the curve does not overshoot (Fritsch and Carlson 1980)."""
-    most = np.float32(3) * min(abs(before), abs(after))
+    most = 3.0 * min(abs(before), abs(after))
     return min(max(tangent, -most), most)
 
 
@@ -43,14 +41,14 @@ def fill_curve(
         out: (m,) the table.
     """
     n = x.shape[0]
-    apart = np.float32(0.01)
+    apart = 0.01
     for i in range(n // 2 + 1, n):
         x[i] = max(x[i], x[i - 1] + apart)
     for i in range(n // 2 - 1, -1, -1):
         x[i] = min(x[i], x[i + 1] - apart)
     k = 0
     for i in range(out.shape[0]):
-        at = np.float32(first + step * i)
+        at = first + step * i
         if at <= x[0]:
             out[i] = y[0]
             continue
@@ -72,10 +70,10 @@ def fill_curve(
             after = (y[k + 2] - y[k + 1]) / h1
             right = _limit((after * h + slope * h1) / (h + h1), slope, after)
         t = (at - x[k]) / h
-        s = np.float32(1) - t
+        s = 1.0 - t
         out[i] = (
-            s * s * (np.float32(1) + np.float32(2) * t) * y[k]
-            + t * t * (np.float32(3) - np.float32(2) * t) * y[k + 1]
+            s * s * (1.0 + 2.0 * t) * y[k]
+            + t * t * (3.0 - 2.0 * t) * y[k + 1]
             + h * t * s * (s * left - t * right)
         )
 
@@ -84,12 +82,12 @@ def fill_curve(
 def sample_texture(texture: Float32Array, x: float, y: float, out: Float32Array) -> None:
     """Write an (h, w, c) texture's bilinear value at texel (x, y) to out[:c], edges clamped."""
     height, width, channels = texture.shape
-    x = min(max(x, np.float32(0)), np.float32(width - 1))
-    y = min(max(y, np.float32(0)), np.float32(height - 1))
+    x = min(max(x, 0.0), (width - 1))
+    y = min(max(y, 0.0), (height - 1))
     i = min(int(x), width - 2)
     j = min(int(y), height - 2)
-    fx = np.float32(x - i)
-    fy = np.float32(y - j)
+    fx = x - i
+    fy = y - j
     for c in range(channels):
         top = texture[j, i, c] + fx * (texture[j, i + 1, c] - texture[j, i, c])
         low = texture[j + 1, i, c] + fx * (texture[j + 1, i + 1, c] - texture[j + 1, i, c])
@@ -100,15 +98,15 @@ def sample_texture(texture: Float32Array, x: float, y: float, out: Float32Array)
 def sample_map(texture: Float32Array, x: float, y: float) -> float:
     """Return the bilinear value of an (h, w) map at texel (x, y), edges clamped."""
     height, width = texture.shape
-    x = min(max(x, np.float32(0)), np.float32(width - 1))
-    y = min(max(y, np.float32(0)), np.float32(height - 1))
+    x = min(max(x, 0.0), (width - 1))
+    y = min(max(y, 0.0), (height - 1))
     i = min(int(x), width - 2)
     j = min(int(y), height - 2)
-    fx = np.float32(x - i)
-    fy = np.float32(y - j)
+    fx = x - i
+    fy = y - j
     top = texture[j, i] + fx * (texture[j, i + 1] - texture[j, i])
     low = texture[j + 1, i] + fx * (texture[j + 1, i + 1] - texture[j + 1, i])
-    return top + fy * (low - top)
+    return float(top + fy * (low - top))
 
 
 @kernel
@@ -123,8 +121,8 @@ def place_point(
     y = matrix[1, 0] * point[0] + matrix[1, 1] * point[1] + matrix[1, 2] * point[2] + matrix[1, 3]
     z = matrix[2, 0] * point[0] + matrix[2, 1] * point[1] + matrix[2, 2] * point[2] + matrix[2, 3]
     k = projection[1] / (projection[1] + z)
-    out[0] = (k * x + projection[0] + np.float32(0.5)) * projection[2] - np.float32(0.5)
-    out[1] = (k * y + projection[0] + np.float32(0.5)) * projection[2] - np.float32(0.5)
+    out[0] = (k * x + projection[0] + 0.5) * projection[2] - 0.5
+    out[1] = (k * y + projection[0] + 0.5) * projection[2] - 0.5
 
 
 @kernel
@@ -150,7 +148,7 @@ def fill_rest_map(
     Returns:
         Output px per frame px there.
     """
-    stretch = np.float32(1) + anchor[2] / projection[1]
+    stretch = 1.0 + anchor[2] / projection[1]
     for k in range(3):
         for c in range(3):
             scratch[k, c] = anchor[c]
@@ -162,13 +160,13 @@ def fill_rest_map(
     a, b = scratch[4, 0] - ax, scratch[5, 0] - ax
     c_, d = scratch[4, 1] - ay, scratch[5, 1] - ay
     det = a * d - b * c_
-    if abs(det) < np.float32(1e-6):
-        det = np.float32(1e-6)
-    two = np.float32(2) / det
+    if abs(det) < 1e-6:
+        det = 1e-6
+    two = 2.0 / det
     out[0, 0], out[0, 1] = d * two, -b * two
     out[1, 0], out[1, 1] = -c_ * two, a * two
-    u = np.float32(2) * (anchor[0] / stretch + projection[0]) + np.float32(0.5)
-    v = np.float32(2) * (anchor[1] / stretch + projection[0]) + np.float32(0.5)
+    u = 2.0 * (anchor[0] / stretch + projection[0]) + 0.5
+    v = 2.0 * (anchor[1] / stretch + projection[0]) + 0.5
     out[0, 2] = u - out[0, 0] * ax - out[0, 1] * ay
     out[1, 2] = v - out[1, 0] * ax - out[1, 1] * ay
     return math.sqrt(abs(det))

@@ -61,8 +61,8 @@ def _place_frame(
     a, b = placed[1, 0] - placed[0, 0], placed[2, 0] - placed[0, 0]
     c_, d = placed[1, 1] - placed[0, 1], placed[2, 1] - placed[0, 1]
     det = a * d - b * c_
-    if abs(det) < np.float32(1e-3):
-        det = np.float32(1e-3)
+    if abs(det) < 1e-3:
+        det = 1e-3
     out[0, 0], out[0, 1] = d / det, -b / det
     out[1, 0], out[1, 1] = -c_ / det, a / det
     out[2, 0], out[2, 1] = placed[0, 0], placed[0, 1]
@@ -79,21 +79,20 @@ def _draw_frame(
     colour: Float32Array,
 ) -> None:
     """Blend the frames into the picture."""
-    zero, half = np.float32(0), np.float32(0.5)
     height, width = texture.shape[0], texture.shape[1]
     # Box of the picture's corners, posed by the flat part's map, with room for the parallax.
-    two_px = np.float32(2) / np.float32(scale)  # 2x px per output px at rest
+    two_px = 2.0 / scale  # 2x px per output px at rest
     ra, rb = placed[5, 0] - placed[4, 0], placed[6, 0] - placed[4, 0]
     rc, rd = placed[5, 1] - placed[4, 1], placed[6, 1] - placed[4, 1]
     rz0, rz1 = placed[7, 0] - placed[4, 0], placed[7, 1] - placed[4, 1]
     pz0, pz1 = placed[3, 0] - placed[0, 0], placed[3, 1] - placed[0, 1]
     det = ra * rd - rb * rc
-    x0, y0, x1, y1 = np.float32(1e9), np.float32(1e9), np.float32(-1e9), np.float32(-1e9)
+    x0, y0, x1, y1 = 1e9, 1e9, -1e9, -1e9
     for k in range(4):
-        u = origin[0] + np.float32(0 if k % 2 == 0 else width)
-        v = origin[1] + np.float32(0 if k < 2 else height)
-        rx = (u + half) / two_px - half - placed[4, 0]
-        ry = (v + half) / two_px - half - placed[4, 1]
+        u = origin[0] + (0 if k % 2 == 0 else width)
+        v = origin[1] + (0 if k < 2 else height)
+        rx = (u + 0.5) / two_px - 0.5 - placed[4, 0]
+        ry = (v + 0.5) / two_px - 0.5 - placed[4, 1]
         hx, hy = (rd * rx - rb * ry) / det, (ra * ry - rc * rx) / det
         x = placed[0, 0] + hx * (placed[1, 0] - placed[0, 0]) + hy * (placed[2, 0] - placed[0, 0])
         y = placed[0, 1] + hx * (placed[1, 1] - placed[0, 1]) + hy * (placed[2, 1] - placed[0, 1])
@@ -102,27 +101,25 @@ def _draw_frame(
     last_x, last_y = min(int(x1) + 2, frame.shape[1]), min(int(y1) + 2, frame.shape[0])
     for y in range(first_y, last_y):
         for x in range(first_x, last_x):
-            dx, dy = np.float32(x) - to_head[2, 0], np.float32(y) - to_head[2, 1]
+            dx, dy = x - to_head[2, 0], y - to_head[2, 1]
             hx = to_head[0, 0] * dx + to_head[0, 1] * dy
-            back = np.float32(_WRAP) * hx * hx + np.float32(_TEMPLE_SLOPE) * max(
-                abs(hx) - np.float32(_HINGE), zero
-            )
+            back = _WRAP * hx * hx + _TEMPLE_SLOPE * max(abs(hx) - _HINGE, 0.0)
             dx, dy = dx - back * pz0, dy - back * pz1
             hx = to_head[0, 0] * dx + to_head[0, 1] * dy
             hy = to_head[1, 0] * dx + to_head[1, 1] * dy
             rx = placed[4, 0] + hx * ra + hy * rb + back * rz0
             ry = placed[4, 1] + hx * rc + hy * rd + back * rz1
-            u = (rx + half) * two_px - half - origin[0]
-            v = (ry + half) * two_px - half - origin[1]
-            if u < zero or v < zero or u > width - 1 or v > height - 1:
+            u = (rx + 0.5) * two_px - 0.5 - origin[0]
+            v = (ry + 0.5) * two_px - 0.5 - origin[1]
+            if u < 0.0 or v < 0.0 or u > width - 1 or v > height - 1:
                 continue
             sample_texture(texture, u, v, colour)
-            if colour[3] < np.float32(1):
+            if colour[3] < 1.0:
                 continue
-            keep = np.float32(1) - colour[3] * np.float32(1 / 255)
+            keep = 1.0 - colour[3] * (1 / 255)
             for c in range(3):
-                value = np.float32(frame[y, x, c]) * keep + colour[c]
-                frame[y, x, c] = np.uint8(min(value + half, np.float32(255)))
+                value = float(frame[y, x, c]) * keep + colour[c]
+                frame[y, x, c] = np.uint8(min(value + 0.5, 255.0))
 
 
 class SpectaclesDrawer:
@@ -135,7 +132,7 @@ class SpectaclesDrawer:
     """
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]], frame_px: int, out_px: int) -> None:
-        self._arrays = {
+        self._arrays: dict[str, NDArray[Any]] = {
             name: np.ascontiguousarray(value, np.float32) for name, value in arrays.items()
         }
         self._scale = out_px / frame_px

@@ -1,0 +1,191 @@
+"""Lips: the posed opening as curves, and the line of closed lips.
+
+The mouth is worked on in its own posed axes: p runs along the line of the inner lip corners (px
+from the image-left one; t = p / width), q is the distance below it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+
+from avatar_service.render.jit import kernel
+from avatar_service.render.sdf import fill_curve, place_point, smoothstep
+from avatar_service.schema import EXPRESSION_INDEX
+from avatar_service.signals import Float32Array, UInt8Array
+
+CURVE_STEPS: Final = 128
+CURVE_FIRST: Final = -0.125
+CURVE_STEP: Final = 1.25 / (CURVE_STEPS - 1)
+UPPER, LOWER, OUTER = 0, 1, 2
+"""Rows of the lip curves: inner upper, inner lower and outer lower lip."""
+
+NUM_LOCAL: Final = 16
+(
+    ORIGIN_X, ORIGIN_Y, AXIS_X, AXIS_Y, WIDTH, SIZE, GAP, SHADE,
+    ROUND, TIP_P, TIP_Q, TONGUE_UP, TONGUE_OUT, LIFT, SEAM, CLOSED,
+) = range(NUM_LOCAL)  # fmt: skip
+"""Entries of the mouth's local frame: corner, unit axis, distance of the corners (px), output px
+per length unit, widest opening (units), brightness factor, roundness of the lips 0..1, tongue tip
+(px), how far the tongue is raised and stuck out (0..1), lift of the photo's own teeth (px), weight
+of the seam, 1 where lips are shut."""
+
+_FUNNEL = EXPRESSION_INDEX["mouthFunnel"]
+_PUCKER = EXPRESSION_INDEX["mouthPucker"]
+_TONGUE_OUT = EXPRESSION_INDEX["tongueOut"]
+
+# Own teeth may end this far below the upper lip when it is not smiling, units.
+_SPEECH_TOOTH_SHOW: Final = 0.040
+
+
+@kernel
+def _round_opening(curves: Float32Array, rounding: float) -> float:
+    """Keep the opening widest in the middle and round at its corners; return its widest gap.
+
+    Lips bulge inwards beside the corners; the mesh, which only knows their margin, would leave
+    wedges there. The skin texture below the margin is lip.
+
+    Args:
+        curves: (3, CURVE_STEPS), the inner lips are changed in place.
+        rounding: 0 corners that taper to a point, 1 nearly an ellipse.
+    """
+    widest = 0.0
+    for i in range(CURVE_STEPS):
+        off = abs(2.0 * (CURVE_FIRST + CURVE_STEP * i) - 1.0)
+        if off < 0.5:
+            widest = max(widest, curves[LOWER, i] - curves[UPPER, i])
+    power = 2.8 - 0.7 * rounding
+    bluntness = 0.85 - 0.20 * rounding
+    for i in range(CURVE_STEPS):
+        off = abs(2.0 * (CURVE_FIRST + CURVE_STEP * i) - 1.0)
+        most = 0.0
+        if off < 1.0:
+            inner = 1.0 - math.exp(power * math.log(max(off, 1e-3)))
+            most = widest * math.exp(bluntness * math.log(max(inner, 1e-6)))
+        excess = curves[LOWER, i] - curves[UPPER, i] - most
+        if excess > 0.0:
+            curves[UPPER, i] += 0.5 * excess
+            curves[LOWER, i] -= 0.5 * excess
+    return widest
+
+
+@kernel
+def trace_lips(
+    vertices: Float32Array,
+    shading: Float32Array,
+    coefficients: Float32Array,
+    lip_ids: np.ndarray,
+    outer_ids: np.ndarray,
+    lip_rest: Float32Array,
+    skull: Float32Array,
+    jaw: Float32Array,
+    projection: Float32Array,
+    tongue_tip: Float32Array,
+    own_show: float,
+    is_open: float,
+    knots: Float32Array,
+    curves: Float32Array,
+    local: Float32Array,
+) -> None:
+    """Fill the mouth's local frame (SIZE is given) and its lip curves from the posed mesh."""
+    left, right = lip_ids[0, 0], lip_ids[0, 10]
+    ox, oy = vertices[left, 0], vertices[left, 1]
+    dx, dy = vertices[right, 0] - ox, vertices[right, 1] - oy
+    width = max(math.sqrt(dx * dx + dy * dy), 1.0)
+    ax, ay = dx / width, dy / width
+    local[ORIGIN_X], local[ORIGIN_Y] = ox, oy
+    local[AXIS_X], local[AXIS_Y] = ax, ay
+    local[WIDTH] = width
+    size = local[SIZE]
+    t, q, spot = knots[0], knots[1], knots[2]
+    shade = 0.0
+    for side in range(3):
+        for k in range(11):
+            i = outer_ids[1, k] if side == OUTER else lip_ids[side, k]
+            rx, ry = vertices[i, 0] - ox, vertices[i, 1] - oy
+            t[k] = (rx * ax + ry * ay) / width
+            q[k] = ry * ax - rx * ay
+            shade += shading[i]
+        fill_curve(t[:11], q[:11], CURVE_FIRST, CURVE_STEP, curves[side])
+    local[SHADE] = shade / 33.0
+    rounding = min(
+        0.9 * max(coefficients[_FUNNEL], 0.0) + 0.8 * max(coefficients[_PUCKER], 0.0),
+        1.0,
+    )
+    local[ROUND] = rounding
+    gap = _round_opening(curves, rounding) / size
+    local[GAP] = gap
+    place_point(tongue_tip, jaw, projection, spot)
+    rx, ry = spot[0] - ox, spot[1] - oy
+    local[TIP_P] = rx * ax + ry * ay
+    local[TIP_Q] = ry * ax - rx * ay
+    tongue = max(coefficients[_TONGUE_OUT], 0.0)
+    local[TONGUE_UP] = smoothstep(tongue, 0.0, 0.35)
+    local[TONGUE_OUT] = smoothstep(tongue, 0.25, 1.0)
+    # A smile bares more of the teeth than speech does: as the upper lip comes down from where the
+    # photo shows it, teeth that would still hang far below it go up with the jaw's soft tissue.
+    down = 0.0
+    for k in range(4, 7):
+        place_point(lip_rest[0, k], skull, projection, spot)
+        i = lip_ids[0, k]
+        down += (vertices[i, 1] - spot[1]) * ax - (vertices[i, 0] - spot[0]) * ay
+    down = down / (3.0 * size)
+    shown = _SPEECH_TOOTH_SHOW * (1.0 - 0.8 * rounding)
+    excess = max(own_show - down - shown, 0.0)
+    local[LIFT] = size * excess * max(smoothstep(down, 0.0, 0.03), rounding)
+    local[CLOSED] = 1.0 - smoothstep(gap, 0.004, 0.045)
+    local[SEAM] = local[CLOSED] * (0.78 if is_open > 0.5 else 0.0)
+
+
+@kernel
+def draw_seam(
+    frame: UInt8Array, local: Float32Array, curves: Float32Array, seam: Float32Array
+) -> None:
+    """Draw the dark line where closed lips meet."""
+    weight = local[SEAM]
+    if weight <= 0:
+        return
+    ox, oy, ax, ay = local[ORIGIN_X], local[ORIGIN_Y], local[AXIS_X], local[AXIS_Y]
+    width, size = local[WIDTH], local[SIZE]
+    sigma = 0.0085 * size + 0.30
+    top, bottom = 1e6, -1e6
+    for i in range(CURVE_STEPS):
+        top, bottom = min(top, curves[UPPER, i]), max(bottom, curves[LOWER, i])
+    margin = 4.0 * sigma
+    x0, y0, x1, y1 = 1e9, 1e9, -1e9, -1e9
+    for i in range(4):
+        p = 0.0 if i % 2 == 0 else width
+        q = top if i < 2 else bottom
+        x, y = ox + p * ax - q * ay, oy + p * ay + q * ax
+        x0, x1, y0, y1 = min(x0, x), max(x1, x), min(y0, y), max(y1, y)
+    first_x, first_y = max(int(x0 - margin), 0), max(int(y0 - margin), 0)
+    last_x = min(int(x1 + margin) + 2, frame.shape[1])
+    last_y = min(int(y1 + margin) + 2, frame.shape[0])
+    run = CURVE_STEP * width
+    for y in range(first_y, last_y):
+        for x in range(first_x, last_x):
+            dx, dy = x - ox, y - oy
+            p, q = dx * ax + dy * ay, dy * ax - dx * ay
+            t = p / width
+            at = (t - CURVE_FIRST) / CURVE_STEP
+            i = int(at)
+            if at < 0.0 or i > CURVE_STEPS - 2:
+                continue
+            f = at - i
+            m0 = 0.5 * (curves[UPPER, i] + curves[LOWER, i])
+            m1 = 0.5 * (curves[UPPER, i + 1] + curves[LOWER, i + 1])
+            rise = (m1 - m0) / run
+            away = (q - m0 - f * (m1 - m0)) / math.sqrt(1.0 + rise * rise) / sigma
+            if abs(away) > 3.5:
+                continue
+            # Sharp below the overhanging upper lip, softer towards the lower one.
+            spread = 1.0 if away < 0.0 else 1.5
+            line = math.exp(-(away / spread) * (away / spread))
+            ends = smoothstep(t, -0.02, 0.14) * smoothstep(t, 1.02, 0.86)
+            k = weight * line * (0.12 + 0.88 * ends)
+            k *= smoothstep(t, -0.05, 0.02) * smoothstep(t, 1.05, 0.98)
+            for c in range(3):
+                old = float(frame[y, x, c])
+                frame[y, x, c] = np.uint8(max(old + k * (seam[c] - old) + 0.5, 0.0))

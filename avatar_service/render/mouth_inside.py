@@ -1,0 +1,178 @@
+"""What shows between the lips: cavity, tongue, teeth, and the shade of the lips on them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from avatar_service.render.jit import kernel
+from avatar_service.render.lips import (
+    AXIS_X,
+    AXIS_Y,
+    CURVE_FIRST,
+    CURVE_STEP,
+    CURVE_STEPS,
+    GAP,
+    LIFT,
+    LOWER,
+    ORIGIN_X,
+    ORIGIN_Y,
+    ROUND,
+    SHADE,
+    SIZE,
+    TIP_P,
+    TIP_Q,
+    TONGUE_UP,
+    UPPER,
+    WIDTH,
+)
+from avatar_service.render.sdf import sample_texture, smoothstep
+from avatar_service.render.teeth import look_up_strip
+from avatar_service.signals import Float32Array, UInt8Array
+
+
+@kernel
+def draw_inside(
+    frame: UInt8Array,
+    local: Float32Array,
+    curves: Float32Array,
+    upper: Float32Array,
+    lower: Float32Array,
+    teeth_upper: Float32Array,
+    teeth_lower: Float32Array,
+    own_teeth: Float32Array,
+    own_origin: Float32Array,
+    own_map: Float32Array,
+    cavity: Float32Array,
+    tongue: Float32Array,
+    tongue_half_width: float,
+    sample: Float32Array,
+    rgb: Float32Array,
+) -> None:
+    """Blend all that shows between the lips into the frame."""
+    ox, oy, ax, ay = local[ORIGIN_X], local[ORIGIN_Y], local[AXIS_X], local[AXIS_Y]
+    width, size, gap, shade = local[WIDTH], local[SIZE], local[GAP], local[SHADE]
+    rounding = local[ROUND]
+    has_own = own_teeth.shape[0] > 1
+    own_lift = local[LIFT]
+    soft = max(0.5, 0.0045 * size)
+    # Little light enters between lips that are hardly parted, or pushed forward.
+    entering = 0.42 + 0.58 * smoothstep(gap, 0.012, 0.085)
+    light = entering * (1.0 - 0.30 * rounding) * shade
+    # Teeth stand right behind the lips and catch more of it.
+    tooth_light = (0.58 + 0.42 * entering) / entering
+    tooth_light *= 1.0 - 0.58 * rounding
+    tip_p, tip_q = local[TIP_P], local[TIP_Q]
+    raised = local[TONGUE_UP]
+    tongue_w = tongue_half_width * size
+    # The back of the tongue is seen above its tip, more of it the wider the mouth.
+    tongue_h = size * (0.045 + 0.25 * gap + 0.05 * raised)
+    tongue_top = tip_q - tongue_h - raised * 0.6 * gap * size
+
+    top, bottom = 1e6, -1e6
+    for i in range(CURVE_STEPS):
+        top, bottom = min(top, curves[UPPER, i]), max(bottom, curves[LOWER, i])
+    x0, y0, x1, y1 = 1e9, 1e9, -1e9, -1e9
+    for i in range(4):
+        p = -soft if i % 2 == 0 else width + soft
+        q = top if i < 2 else bottom
+        x, y = ox + p * ax - q * ay, oy + p * ay + q * ax
+        x0, x1, y0, y1 = min(x0, x), max(x1, x), min(y0, y), max(y1, y)
+    first_x, first_y = max(int(x0) - 2, 0), max(int(y0) - 2, 0)
+    last_x, last_y = min(int(x1) + 3, frame.shape[1]), min(int(y1) + 3, frame.shape[0])
+    run = CURVE_STEP * width
+    for y in range(first_y, last_y):
+        for x in range(first_x, last_x):
+            dx, dy = x - ox, y - oy
+            p, q = dx * ax + dy * ay, dy * ax - dx * ay
+            t = p / width
+            at = (t - CURVE_FIRST) / CURVE_STEP
+            i = int(at)
+            if at < 0.0 or i > CURVE_STEPS - 2:
+                continue
+            f = at - i
+            u0, u1 = curves[UPPER, i], curves[UPPER, i + 1]
+            l0, l1 = curves[LOWER, i], curves[LOWER, i + 1]
+            rise, fall = (u1 - u0) / run, (l1 - l0) / run
+            above = (q - u0 - f * (u1 - u0)) / math.sqrt(1.0 + rise * rise)
+            below = (l0 + f * (l1 - l0) - q) / math.sqrt(1.0 + fall * fall)
+            cover = (min(above, soft) + min(below, soft)) / (soft + soft)
+            if cover <= 0.0:
+                continue
+            cover = min(cover, 1.0)
+
+            # Cavity: the palate far up is darkest.
+            depth = 0.55 + 0.45 * smoothstep(q, curves[UPPER, i], curves[UPPER, i] + 0.16 * size)
+            # Beside the lips it is their wet inner side that is seen, not the dark.
+            flesh = 0.55 * math.exp(-max(min(above, below), 0.0) / (0.022 * size))
+            for c in range(3):
+                rgb[c] = cavity[c] * depth
+                rgb[c] += flesh * (0.62 * tongue[c] - rgb[c])
+
+            # Tongue: a round back fading into the dark, a groove in its middle.
+            xt = (p - tip_p) / tongue_w
+            if abs(xt) < 1.2:
+                arch = math.sqrt(max(1.0 - min(xt * xt, 1.0), 0.0))
+                edge = tip_q - (tip_q - tongue_top) * (0.35 + 0.65 * arch)
+                inside = smoothstep(q, edge - 0.020 * size, edge + 0.035 * size)
+                inside *= smoothstep(-abs(xt), -1.08, -0.85)
+                front = smoothstep(q, tongue_top, tip_q + 0.02 * size)
+                lit = 0.36 + (0.34 + 0.15 * raised) * front
+                lit *= (0.78 + 0.22 * arch) * (1.0 + 0.2 * raised)
+                lit -= 0.07 * math.exp(-(xt * xt) / 0.012) * front
+                for c in range(3):
+                    rgb[c] += inside * (tongue[c] * lit - rgb[c])
+                inside_raised = inside * raised
+            else:
+                inside_raised = 0.0
+
+            side = look_up_strip(lower, teeth_lower, t, q, sample)
+            if side >= 0.0:
+                dim = 1.0 - 0.75 * smoothstep(side, 0.15, 0.75)
+                dim *= 0.80 * tooth_light
+                k = 1.0 - inside_raised
+                for c in range(3):
+                    rgb[c] += k * (sample[c] * dim - sample[3] * (1 / 255) * rgb[c])
+            side = look_up_strip(upper, teeth_upper, t, q + own_lift, sample)
+            if side >= 0.0:
+                dim = 1.0 - 0.78 * smoothstep(side, 0.14, 0.72)
+                dim *= tooth_light
+                # Own teeth cover the front ones; those behind them are not in the photo.
+                k = 1.0
+                if has_own:
+                    k = smoothstep(side, 0.36, 0.52)
+                    dim *= 0.6
+                for c in range(3):
+                    rgb[c] += k * (sample[c] * dim - sample[3] * (1 / 255) * rgb[c])
+            if has_own:
+                px = own_map[0, 0] * x + own_map[0, 1] * y + own_map[0, 2]
+                py = own_map[1, 0] * x + own_map[1, 1] * y + own_map[1, 2]
+                # Lift: look further down in the photo.
+                px += own_lift * (-ay * own_map[0, 0] + ax * own_map[0, 1])
+                py += own_lift * (-ay * own_map[1, 0] + ax * own_map[1, 1])
+                px, py = px - own_origin[0], py - own_origin[1]
+                if -1.0 < px < own_teeth.shape[1] and -1.0 < py < own_teeth.shape[0]:
+                    sample_texture(own_teeth, px, py, sample)
+                    for c in range(3):
+                        rgb[c] += sample[c] * tooth_light - sample[3] * (1 / 255) * rgb[c]
+
+            # Shade of the lips: close to them, most under the upper one, and in the corners.
+            near = min(above, below) / (0.040 * size)
+            shade_near = 0.54 + 0.46 * min(max(near, 0.0), 1.0)
+            under = 1.0 - 0.30 * math.exp(-max(above, 0.0) / (0.030 * size))
+            aside = abs(t - 0.5) * 2.0
+            corner = 1.0 - 0.45 * smoothstep(aside, 0.50, 1.05)
+            keep = shade_near * under * corner
+            if has_own:  # the photo's own shade is in its teeth
+                keep = 1.0 - (1.0 - keep) * 0.5
+            keep *= light
+            # Light that passes between lips turns red: shade takes more of green and blue.
+            keep = max(keep, 0.02)
+            keep_red = math.exp(0.84 * math.log(keep))
+            keep_blue = math.exp(1.06 * math.log(keep))
+            for c in range(3):
+                value = rgb[c] * (keep_red if c == 0 else keep if c == 1 else keep_blue)
+                old = float(frame[y, x, c])
+                value = old + cover * (min(value, 255.0) - old)
+                frame[y, x, c] = np.uint8(max(value + 0.5, 0.0))
