@@ -84,13 +84,13 @@ def lip_shapes(
     out[..., _I["mouthRollLower"]] = 0.22 * seal + 0.55 * teeth * free
     out[..., _I["mouthRollUpper"]] = 0.18 * seal
     out[..., _I["mouthShrugLower"]] = 0.06 * seal + 0.12 * teeth * free
-    out[..., _I["mouthPucker"]] = 0.60 * rounding * (1 - 0.4 * seal)
+    out[..., _I["mouthPucker"]] = 0.72 * rounding * (1 - 0.4 * seal)
     out[..., _I["mouthFunnel"]] = 0.50 * funnel * free
     stretch = 0.30 * spread * (1 - 0.8 * np.minimum(rounding, 1.0))
     grin = (0.10 * spread + smile) * np.clip(1 - 0.9 * rounding - 0.5 * funnel, 0.0, 1.0)
     parted = np.clip(jaw / _PARTED_JAW, 0.0, 1.0) * bare * narrow
-    lower = 0.55 * opening * narrow + (0.12 + 0.16 * spread) * parted
-    upper = 0.20 * opening * narrow + (0.06 + 0.08 * spread) * parted + 0.04 * funnel * bare
+    lower = 0.55 * opening * narrow + (0.14 + 0.16 * spread) * parted
+    upper = 0.20 * opening * narrow + (0.04 + 0.08 * spread) * parted + 0.04 * funnel * bare
     upper = upper + 0.38 * teeth * free
     for side in ("Left", "Right"):
         out[..., _I["mouthPress" + side]] = 0.30 * seal

@@ -1,0 +1,135 @@
+"""Training data: shards, augmentation in time with the labels, batches, the loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from avatar_service.motion.articulation_net import ArticulationNet, ArticulationNetConfig
+from avatar_service.motion.phones import TimedPhone
+from avatar_service.motion.visemes import CLOSURE, NUM_VISEMES, UNKNOWN, VISEME_INDEX
+from avatar_service.signals import Float32Array
+from tools.corpus import augment, texts
+from tools.corpus.batches import BatchMaker
+from tools.corpus.store import Utterance, read_shard, write_shard
+from tools.train_articulation import loss_of
+
+pytestmark = pytest.mark.unit
+
+
+def utterance(seed: int = 0) -> Utterance:
+    """Loud noise for open phones, a hum for the sealed one."""
+    rng = np.random.default_rng(seed)
+    phones, parts, start = [], [], 0.0
+    for symbol, secs in [("SIL", 0.2), ("M", 0.1), ("AA", 0.3), ("P", 0.1), ("IY", 0.3)] * 2:
+        phones.append(TimedPhone(start, start + secs, symbol))
+        count = round(secs * 16000)
+        loud = {"SIL": 0.0, "M": 300.0, "P": 30.0}.get(symbol, 6000.0)
+        parts.append(rng.normal(0, 1, count) * loud)
+        start += secs
+    phones.append(TimedPhone(start, start + 0.1, UNKNOWN))
+    parts.append(np.zeros(1600))
+    return Utterance(np.concatenate(parts).astype(np.int16), phones, "test")
+
+
+def clip(count: int = 24000) -> Float32Array:
+    rng = np.random.default_rng(3)
+    smooth = np.convolve(rng.normal(0, 1, count), np.ones(8) / 8, mode="same")
+    envelope = np.interp(np.arange(count), np.arange(0, count, 800), rng.random(count // 800))
+    return np.asarray(smooth * envelope * 0.5, np.float32)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    for name in ("flite-1-00", "espeak-1-00"):
+        write_shard(tmp_path / f"{name}.npz", [utterance(1), utterance(2)], name)
+    return tmp_path
+
+
+def test_a_shard_gives_back_what_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "flite-1-00.npz"
+    written = [utterance(1), utterance(2)]
+    write_shard(path, written, "flite")
+    for one, other in zip(written, read_shard(path), strict=True):
+        np.testing.assert_array_equal(one.samples, other.samples)
+        assert [p.symbol for p in one.phones] == [p.symbol for p in other.phones]
+        times = [p.start_secs for p in one.phones], [p.start_secs for p in other.phones]
+        np.testing.assert_allclose(*times, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_codecs_keep_the_clip_in_time(seed: int) -> None:
+    original = clip()
+    coded = augment.codec_round_trip(original, np.random.default_rng(seed))
+    assert coded.shape == original.shape
+    lags = range(-20, 21)
+    scores = [float(np.dot(np.roll(coded, -lag)[50:-50], original[50:-50])) for lag in lags]
+    assert abs(lags[int(np.argmax(scores))]) <= 2
+
+
+def test_channel_noise_breath_and_gate_stay_finite_and_in_shape() -> None:
+    rng = np.random.default_rng(0)
+    original = clip()
+    noises = augment.make_noises(rng)
+    for _ in range(6):
+        heard = augment.add_noise(augment.channel(original, rng), noises[0], 10.0, rng)
+        assert heard.shape == original.shape
+        assert np.isfinite(heard).all()
+        assert augment.breath(5000, rng).shape == (5000,)
+        assert augment.gated(original, rng).shape == original.shape
+
+
+def test_noise_is_added_at_the_asked_ratio() -> None:
+    rng = np.random.default_rng(0)
+    original = clip()
+    noise = rng.normal(0, 1, 100_000).astype(np.float32)
+    added = augment.add_noise(original, noise, 12.0, rng) - original
+    ratio = 10 * np.log10(np.mean(original**2) / np.mean(added**2))
+    assert ratio == pytest.approx(12.0, abs=0.3)
+
+
+def test_batches_have_targets_in_range(corpus: Path) -> None:
+    maker = BatchMaker(corpus, steps=100, seed=1)
+    for _ in range(3):
+        batch = maker.draw(4)
+        assert batch.features.shape == (4, 200, 80)
+        assert batch.visemes.shape == (4, 101)
+        assert batch.curves.shape == (4, 101, 7)
+        assert np.isfinite(batch.features).all()
+        assert batch.curves.min() >= 0
+        assert batch.curves.max() <= 1
+        assert set(np.unique(batch.visemes)) <= set(range(-1, NUM_VISEMES))
+        sealed = batch.curves[..., CLOSURE] >= 1
+        assert (batch.visemes[sealed] == VISEME_INDEX["PP"]).mean() > 0.8
+
+
+def test_the_loss_falls_when_the_network_learns(corpus: Path) -> None:
+    torch.manual_seed(0)
+    maker = BatchMaker(corpus, steps=60, seed=1)
+    net = ArticulationNet(ArticulationNetConfig(channels=32, hidden=24, dilations=(1, 2)))
+    probe = maker.draw(8).features.reshape(-1, 80)
+    net.set_normalisation(probe.mean(0), probe.std(0))
+    optimiser = torch.optim.AdamW(net.parameters(), 5e-3)
+    losses = []
+    for _ in range(25):
+        batch = maker.draw(4)
+        output, _ = net(torch.from_numpy(batch.features), net.initial_state(4))
+        loss = loss_of(output, batch, net.config.look_ahead_steps)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
+
+
+def test_the_same_seed_draws_the_same_lines_and_lips_are_well_represented() -> None:
+    import random
+
+    lines = [texts.english_line(random.Random(f"a{i}")) for i in range(200)]
+    assert lines == [texts.english_line(random.Random(f"a{i}")) for i in range(200)]
+    assert len(set(lines)) > 120
+    letters = "".join(lines).lower()
+    assert sum(letters.count(c) for c in "pbmfv") / len(letters) > 0.06
