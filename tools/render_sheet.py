@@ -1,10 +1,10 @@
 """Draw a contact sheet of labelled poses of one portrait, to look at.
 
 Run: python tools/render_sheet.py PHOTO OUT.png [--size 512] [--columns 4] [--only NAME ...]
-     [--every-shape] [--crop face|keep] [--background keep|transparent|color] [--strip N]
+     [--every-shape] [--crop face|keep] [--background keep|transparent|color] [--strip N] [--face]
 
 --every-shape draws all 52 coefficients at 1; --strip draws N consecutive frames of a moving
-sequence instead (40 frames a second).
+sequence instead (40 frames a second); --face shows the face only, enlarged.
 """
 
 from __future__ import annotations
@@ -87,6 +87,9 @@ POSES: dict[str, MotionFrame] = {
 }
 
 
+_FACE_PX = 384
+
+
 def label(picture: UInt8Array, text: str) -> UInt8Array:
     """Write a text at the bottom left."""
     place = (8, picture.shape[0] - 12)
@@ -124,28 +127,47 @@ def main() -> None:
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--crop", choices=["face", "keep"], default="face")
     parser.add_argument("--background", choices=[b.value for b in Background], default="keep")
+    parser.add_argument("--face", action="store_true")
     parser.add_argument("--no-cache", action="store_true")
     options = parser.parse_args()
     portrait = Portrait.from_image(options.photo, crop=options.crop, use_cache=not options.no_cache)
     size = options.size
-    pictures = []
+    pictures: list[UInt8Array] = []
+    labels: list[str] = []
     if not (options.strip or options.every_shape or options.only):
-        pictures.append(_draw(CpuRenderer(portrait, size, neutralize=0), pose(), "as photographed"))
+        pictures.append(_draw(CpuRenderer(portrait, size, neutralize=0), pose()))
+        labels.append("as photographed")
     renderer = CpuRenderer(portrait, size)
     renderer.set_background(Background(options.background))
     for name, motion in chosen(options):
-        pictures.append(_draw(renderer, limit_motion(portrait, motion), name))
+        pictures.append(_draw(renderer, limit_motion(portrait, motion)))
+        labels.append(name)
+    if options.face:
+        pictures = [_face_of(picture, portrait) for picture in pictures]
+        size = pictures[0].shape[0]
     rows = math.ceil(len(pictures) / options.columns)
     sheet = np.zeros((rows * size, options.columns * size, 3), np.uint8)
     for i, picture in enumerate(pictures):
         y, x = divmod(i, options.columns)
-        sheet[y * size : (y + 1) * size, x * size : (x + 1) * size] = picture
+        sheet[y * size : (y + 1) * size, x * size : (x + 1) * size] = label(picture, labels[i])
     cv2.imwrite(str(options.out), sheet)
     for notice in portrait.notices:
         print(notice)
 
 
-def _draw(renderer: CpuRenderer, motion: MotionFrame, text: str) -> UInt8Array:
+def _face_of(picture: UInt8Array, portrait: Portrait) -> UInt8Array:
+    geometry, scale = portrait.geometry, picture.shape[0] / portrait.size_px
+    face = (geometry.uv[: geometry.num_face] - 0.5) / 2 - portrait.margin_px
+    low, high = face.min(0) * scale, face.max(0) * scale
+    center, half = (low + high) / 2, 0.58 * float((high - low).max())
+    x0, y0 = np.maximum(np.round(center - half), 0).astype(int)
+    side = round(2 * half)
+    cut = picture[y0 : y0 + side, x0 : x0 + side]
+    enlarged: UInt8Array = cv2.resize(cut, (_FACE_PX, _FACE_PX), interpolation=cv2.INTER_CUBIC)
+    return enlarged
+
+
+def _draw(renderer: CpuRenderer, motion: MotionFrame) -> UInt8Array:
     out = np.zeros((renderer.size_px, renderer.size_px, 4), np.uint8)
     renderer.render(motion, out)
     # A transparent background is shown over a checkerboard.
@@ -153,7 +175,7 @@ def _draw(renderer: CpuRenderer, motion: MotionFrame, text: str) -> UInt8Array:
     board = np.where(cells[..., None] == 1, 150, 100)
     alpha = out[..., 3:] / 255.0
     picture = (out[..., :3] * alpha + board * (1 - alpha)).astype(np.uint8)
-    return label(np.ascontiguousarray(picture[..., ::-1]), text)
+    return np.ascontiguousarray(picture[..., ::-1])
 
 
 if __name__ == "__main__":

@@ -220,7 +220,7 @@ class MouthShapes:
                 lambda p: (0, (-0.012 if p.is_upper else -0.045) * p.arch, -0.025 * p.arch), chin_up
             ),
             "mouthShrugUpper": self._lip_form(
-                lambda p: (0, (-0.04 if p.is_upper else -0.01) * p.arch, -0.015 * p.arch)
+                lambda p: (0, (-0.04 if p.is_upper else -0.026) * p.arch, -0.015 * p.arch)
             ),
         }
         for side, suffix in SIDES:
