@@ -20,7 +20,7 @@ _FACES: Final[Mapping[str, Mapping[str, float]]] = {
     "neutral": {},
     "happy": {
         "cheekSquint": 0.5,
-        "mouthSmile": 0.62,
+        "mouthSmile": 0.66,
         "eyeSquint": 0.22,
         "mouthDimple": 0.1,
         "browOuterUp": 0.06,
@@ -45,7 +45,7 @@ _FACES: Final[Mapping[str, Mapping[str, float]]] = {
         "browInnerUp": 0.7,
         "browOuterUp": 0.62,
         "eyeWide": 0.6,
-        "jawOpen": 0.16,
+        "jawOpen": 0.22,
     },
     "afraid": {
         "browInnerUp": 0.62,

@@ -17,7 +17,7 @@ from avatar_service.motion.articulation_net import ArticulationNet, load_weights
 from avatar_service.motion.controls import check_controls
 from avatar_service.motion.life import Life
 from avatar_service.motion.lips import LipTrack, compose
-from avatar_service.motion.model import LipSource
+from avatar_service.motion.model import LipSource, MotionModel
 from avatar_service.motion.phones import TimedPhone
 from avatar_service.signals import AudioChunk, AudioRole, Controls, Float32Array, MotionFrame
 
@@ -30,7 +30,7 @@ MIN_FRAME_RATE: Final = 1
 MAX_FRAME_RATE: Final = 120
 
 
-class MotionStage:
+class MotionStage(MotionModel):
     """Streaming generator of MotionFrames (a MotionModel).
 
     Two clocks run inside: lips every 20 ms, life every 40 ms, both read at the frame's time by
