@@ -31,7 +31,8 @@ def encode_packet(frame: MotionFrame, *, subject: str, device: str, fps: Fractio
     """Encode one frame; its frame time counts in frames of `fps` from session time 0."""
     name, identity = subject.encode(), device.encode()
     position = Fraction(frame.pts_nanos, _NANOS) * fps
-    whole = position.numerator // position.denominator
+    # Times are rounded down to a nanosecond: half a microsecond keeps them in their own frame.
+    whole = ((frame.pts_nanos + 500) * fps.numerator) // (_NANOS * fps.denominator)
     values = live_link_values(frame).tolist()
     return b"".join(
         (
@@ -42,7 +43,7 @@ def encode_packet(frame: MotionFrame, *, subject: str, device: str, fps: Fractio
             struct.pack(
                 ">ifii",
                 whole & 0x7FFFFFFF,
-                float(position - whole),
+                max(float(position - whole), 0.0),
                 fps.numerator,
                 fps.denominator,
             ),

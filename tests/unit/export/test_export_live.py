@@ -59,6 +59,15 @@ def test_packet_has_the_length_and_the_time_of_the_protocol() -> None:
     assert int.from_bytes(data[offset + 12 : offset + 16], "big") == 1001
 
 
+def test_frames_at_the_senders_rate_count_by_one() -> None:
+    numbers = []
+    for k in range(100):
+        frame = distinct_pose(k * 1_000_000_000 // 30)
+        data = encode_packet(frame, subject="Avatar", device="D" * 36, fps=Fraction(30))
+        numbers.append(int.from_bytes(data[51:55], "big"))
+    assert numbers == list(range(100))
+
+
 def received_osc(sock: socket.socket) -> list[tuple[str, list[object]]]:
     """Read bundles with python-osc until Apply."""
     osc_bundle = pytest.importorskip("pythonosc.osc_bundle", reason="pip install python-osc")

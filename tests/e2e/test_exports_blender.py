@@ -1,0 +1,81 @@
+"""Blender imports the exported head and plays it: curves sampled at ten times."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from avatar_service.export import gltf, usd
+from avatar_service.schema import EXPRESSION_NAMES
+from avatar_service.signals import MotionFrame
+
+pytestmark = pytest.mark.e2e
+
+FPS = Fraction(30)
+SCRIPT = Path(__file__).with_name("blender_read.py")
+
+
+def blender_command() -> list[str]:
+    """Blender on the path, or a Python that has bpy, named by BLENDER_PYTHON."""
+    if python := os.environ.get("BLENDER_PYTHON"):
+        return [python, str(SCRIPT)]
+    if blender := shutil.which("blender"):
+        return [blender, "-b", "--python-exit-code", "1", "--python", str(SCRIPT)]
+    pytest.skip("Blender is missing: apt-get install blender, or BLENDER_PYTHON=python with bpy")
+
+
+def read_in_blender(model: Path, times: list[float]) -> list[dict[str, Any]]:
+    command = [*blender_command(), "--", str(model), "30", *map(str, times)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+    assert lines, done.stdout[-2000:] + done.stderr[-2000:]
+    samples: list[dict[str, Any]] = json.loads(lines[0].removeprefix("RESULT "))["samples"]
+    return samples
+
+
+def pose_at(k: int) -> MotionFrame:
+    """Every channel moves, each at its own pace."""
+    phases = np.sin(k * 0.11 + np.arange(52))
+    return MotionFrame(
+        k * 1_000_000_000 // 30,
+        k,
+        expression=(0.5 + 0.45 * phases).astype(np.float32),
+        head_rotation=(np.array([0.31, -0.17, 0.11]) * np.sin(k * 0.1 + 1)).astype(np.float32),
+        head_translation=np.array([0.02, -0.03, 0.05], np.float32),
+        gaze=(np.array([[0.23, -0.19], [0.29, -0.14]]) * np.cos(k * 0.1)).astype(np.float32),
+    )
+
+
+def turned(yaw: float, pitch: float, roll: float) -> np.ndarray:
+    cy, sy, cp, sp = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch)
+    cr, sr = np.cos(roll), np.sin(roll)
+    ry = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    rx = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
+    return ry @ rx @ np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
+
+
+@pytest.mark.parametrize("suffix", [".glb", ".usda"])
+def test_blender_plays_what_was_exported(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"head{suffix}"
+    poses = [pose_at(k) for k in range(31)]
+    writer = gltf.write if suffix == ".glb" else usd.write
+    writer(path, poses, FPS)
+    picked = [0, 1, 4, 7, 11, 15, 18, 22, 27, 30]
+    samples = read_in_blender(path, [k / 30 for k in picked])
+    for k, sample in zip(picked, samples, strict=True):
+        pose = poses[k]
+        expected = dict(zip(EXPRESSION_NAMES, pose.expression.tolist(), strict=True))
+        assert sample["weights"] == pytest.approx(expected, abs=2e-3)
+        for side, name in enumerate(("LeftEye", "RightEye")):
+            yaw, pitch = pose.gaze[side].tolist()
+            x, y, z = turned(*pose.head_rotation.tolist()) @ turned(yaw, pitch, 0) @ [0, 0, 1]
+            # Blender: x right, z up, the face looks along -y.
+            np.testing.assert_allclose(sample[name], [x, -z, y], atol=5e-3)
