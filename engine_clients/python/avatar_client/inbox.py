@@ -67,6 +67,7 @@ class Inbox:
             self._clock.observe(response.statistics.pts_nanos)
             with self._changed:
                 self.statistics = response.statistics
+                self._changed.notify_all()
         elif kind == "segment_started":
             self._remember(self._started, response.segment_started)
             self._tell(response.segment_started)

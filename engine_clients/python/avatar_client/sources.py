@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import sys
 from typing import Final, Literal
@@ -80,7 +81,11 @@ def is_local(target: str) -> bool:
     """Whether a gRPC target is this machine."""
     if target.startswith(("unix:", "unix-abstract:")):
         return True
-    return host_of(target) in ("localhost", "::1") or host_of(target).startswith("127.")
+    host = host_of(target)
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return False
 
 
 def host_of(target: str) -> str:
