@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Final
 
 from avatar_service.errors import AvatarError, Reason
@@ -57,7 +57,7 @@ class AnimateStream:
 
     async def run(
         self, requests: AsyncIterator[pb.AnimateRequest]
-    ) -> AsyncIterator[pb.AnimateResponse]:
+    ) -> AsyncGenerator[pb.AnimateResponse, None]:
         """Serve the call. Raises AvatarError where it ends with a fault."""
         opening = await _first(requests)
         managed = self._manager.get(opening.session_id)

@@ -82,12 +82,15 @@ def _begin() -> None:
 
 def _fit(photo: bytes, crop: str, size_px: int, path: Path) -> FitFacts:
     from avatar_service.portrait.portrait import Portrait
+    from avatar_service.render.cpu import CpuRenderer
 
     # The cache is for the commands: what the service holds of a person lies in one folder.
     portrait = Portrait.from_image(
         photo, crop="keep" if crop == "keep" else "face", size_px=size_px, use_cache=False
     )
     portrait.save(path)
+    # Compiles the kernels where nothing stutters; the service then finds them in the cache.
+    CpuRenderer(portrait, size_px).warm_up()
     width_px, height_px = _upright_size(photo)
     return FitFacts(width_px, height_px, tuple(portrait.notices))
 

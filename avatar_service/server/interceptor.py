@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hmac
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -90,8 +92,13 @@ def _wrap(handler: Any, refusal: AvatarError | None) -> grpc.RpcMethodHandler[An
         try:
             if refusal is not None:
                 raise refusal
-            async for response in inner(_checked(request), context):
-                yield response
+            answering = inner(_checked(request), context)
+            if inspect.isawaitable(answering):  # a handler that writes by itself
+                await answering
+                return
+            async with aclosing(answering) as responses:
+                async for response in responses:
+                    yield response
         except Exception as fault:
             await _fail(context, fault)
 

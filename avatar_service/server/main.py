@@ -88,6 +88,7 @@ class Service:
         host, _ = parse_listen(config.listen)
         token = read_token(config.token_file)
         check_exposure(host, has_tls=config.tls.is_enabled, has_token=token is not None)
+        check_device(config.device)
         self._worker = FitWorker()
         self._avatars = AvatarStore(
             config.home,
@@ -236,7 +237,20 @@ class Service:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_SECS)
-            await asyncio.to_thread(self._manager.sweep)
+            try:
+                await asyncio.to_thread(self._manager.sweep)
+            except Exception as fault:
+                bug_from(fault)  # logged; the next round goes on
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that this build cannot render on. DEVICE_NOT_AVAILABLE."""
+    if device not in ("auto", "cpu"):
+        raise AvatarError(
+            Reason.DEVICE_NOT_AVAILABLE,
+            f"device {device!r} is not available; auto or cpu is allowed",
+            field="device",
+        )
 
 
 def check_exposure(host: str, *, has_tls: bool, has_token: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.metadata import version
@@ -26,7 +27,9 @@ from avatar_service.server.messages import (
     statistics_message,
 )
 from avatar_service.server.photo_upload import receive_photo
+from avatar_service.session.admission import Reservation
 from avatar_service.session.manager import ManagedSession, SessionManager
+from avatar_service.session.session_request import SessionRequest
 from avatar_service.transports.grpc_messages import motion_schema_message
 
 API_VERSION: Final = "1.0"
@@ -168,8 +171,12 @@ class AvatarServicer(avatar_service_pb2_grpc.AvatarServiceServicer):
             avatar = await asyncio.to_thread(self._avatars.get, wanted.avatar_id)
             avatar.consent.check()
         reservation = self._manager.reserve(wanted)
-        managed = await asyncio.to_thread(self._manager.build, wanted, reservation)
-        self._manager.start(managed)
+        managed = await self._build(wanted, reservation)
+        try:
+            self._manager.start(managed)
+        except AvatarError:
+            await asyncio.to_thread(self._manager.discard, managed)
+            raise
         return pb.CreateSessionResponse(session=session_message(managed))
 
     async def GetSession(
@@ -192,8 +199,22 @@ class AvatarServicer(avatar_service_pb2_grpc.AvatarServiceServicer):
     ) -> AsyncIterator[pb.AnimateResponse]:
         """Join a session."""
         stream = AnimateStream(self._manager, max_frames=self._facts.stream_frames)
-        async for response in stream.run(request_iterator):
-            yield response
+        async with aclosing(stream.run(request_iterator)) as responses:
+            async for response in responses:
+                yield response
+
+    async def _build(self, wanted: SessionRequest, reservation: Reservation) -> ManagedSession:
+        """Build on a worker thread; what a caller no longer waits for is taken apart."""
+        building = asyncio.create_task(asyncio.to_thread(self._manager.build, wanted, reservation))
+        try:
+            return await asyncio.shield(building)
+        except asyncio.CancelledError:
+            building.add_done_callback(self._discard)
+            raise
+
+    def _discard(self, building: asyncio.Task[ManagedSession]) -> None:
+        if not building.cancelled() and building.exception() is None:
+            self._manager.discard(building.result())
 
     async def _close(self, managed: ManagedSession, message: str, reason: Reason | None) -> None:
         # Waits for the tick in progress: not on the event loop.

@@ -1,12 +1,14 @@
 """All sessions of a process: opening, finding, attaching streams, closing, time-outs.
 
-Methods run on the server's event loop, except `build` and `dismantle`, which may take long and
-run on a worker thread.
+Called from the server's event loop, but for `build`, `discard`, `close` and `sweep`, which may wait
+and run on worker threads.
 """
 
 from __future__ import annotations
 
+import logging
 import secrets
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from enum import Enum
@@ -24,6 +26,8 @@ from avatar_service.session.session_request import OutputKind, SessionRequest
 from avatar_service.session.settings import SessionSettings
 from avatar_service.session.stages import FrameRenderer, MotionSource
 from avatar_service.transports.publisher import Publisher
+
+log = logging.getLogger(__name__)
 
 MAX_REMEMBERED: Final = 1024
 """Closed sessions whose last state can still be asked for."""
@@ -113,6 +117,7 @@ class SessionManager:
         self._idle_nanos = round(idle_timeout_secs * 1e9)
         self._max_observers = max_observers
         self._on_bug = on_bug
+        self._lock = threading.Lock()
         self._sessions: dict[str, ManagedSession] = {}
         self._closed: OrderedDict[str, ManagedSession] = OrderedDict()
         self._failed: list[tuple[Session, AvatarError]] = []
@@ -127,7 +132,8 @@ class SessionManager:
     @property
     def sessions(self) -> tuple[ManagedSession, ...]:
         """The running sessions."""
-        return tuple(self._sessions.values())
+        with self._lock:
+            return tuple(self._sessions.values())
 
     def reserve(self, request: SessionRequest) -> Reservation:
         """Set capacity aside. Raises SHUTTING_DOWN, CAPACITY_EXHAUSTED."""
@@ -174,13 +180,23 @@ class SessionManager:
         return ManagedSession(session, request, publishers, reservation, self._clock.now_nanos())
 
     def start(self, managed: ManagedSession) -> None:
-        """Let a built session run."""
-        self._sessions[managed.session_id] = managed
+        """Let a built session run. Raises SHUTTING_DOWN where the drain has begun meanwhile."""
+        with self._lock:
+            if self._is_draining:
+                raise AvatarError(Reason.SHUTTING_DOWN, "the service is draining")
+            self._sessions[managed.session_id] = managed
         self.scheduler.add(managed.session)
+        log.info("session %s opened, %d run", _short(managed), self.num_sessions)
+
+    def discard(self, managed: ManagedSession) -> None:
+        """Take a built session apart that was never started."""
+        managed.session.close()
+        self.capacity.release(managed.reservation)
 
     def get(self, session_id: str) -> ManagedSession:
         """Return a running session or a closed one that is remembered. SESSION_NOT_FOUND."""
-        found = self._sessions.get(session_id) or self._closed.get(session_id)
+        with self._lock:
+            found = self._sessions.get(session_id) or self._closed.get(session_id)
         if found is None:
             raise AvatarError(
                 Reason.SESSION_NOT_FOUND,
@@ -227,7 +243,7 @@ class SessionManager:
 
     def uses_of(self, avatar_id: str) -> list[ManagedSession]:
         """Return the sessions that show an avatar."""
-        return [one for one in self._sessions.values() if one.request.avatar_id == avatar_id]
+        return [one for one in self.sessions if one.request.avatar_id == avatar_id]
 
     def close(
         self,
@@ -236,22 +252,24 @@ class SessionManager:
         reason: Reason | None = None,
     ) -> None:
         """End a session; closing one twice is fine."""
-        if self._sessions.pop(managed.session_id, None) is None:
-            return
+        with self._lock:
+            if self._sessions.pop(managed.session_id, None) is None:
+                return
         self.scheduler.remove(managed.session)
         managed.session.close(message, reason)
         self.capacity.release(managed.reservation)
-        self._closed[managed.session_id] = managed
-        while len(self._closed) > MAX_REMEMBERED:
-            self._closed.popitem(last=False)
+        with self._lock:
+            self._closed[managed.session_id] = managed
+            while len(self._closed) > MAX_REMEMBERED:
+                self._closed.popitem(last=False)
+        log.info("session %s closed (%s), %d run", _short(managed), message, self.num_sessions)
 
     def sweep(self) -> None:
         """Close what has failed or was left alone too long; called every second or so."""
-        failed, self._failed = self._failed, []
+        with self._lock:
+            failed, self._failed = self._failed, []
         for session, error in failed:
-            managed = self._sessions.get(session.session_id)
-            if managed is not None:
-                self.close(managed, error.message, error.reason)
+            self.close(self.get(session.session_id), error.message, error.reason)
         self._follow_costs()
         now = self._clock.now_nanos()
         for managed in self.sessions:
@@ -297,4 +315,10 @@ class SessionManager:
     def _note_fault(self, session: Tickable, fault: Exception) -> None:
         error = fault if isinstance(fault, AvatarError) else self._on_bug(fault)
         if isinstance(session, Session):
-            self._failed.append((session, error))
+            with self._lock:
+                self._failed.append((session, error))
+
+
+def _short(managed: ManagedSession) -> str:
+    """Return enough of an id to follow it through the log, and too little to join the session."""
+    return managed.session_id[:6]

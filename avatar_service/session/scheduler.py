@@ -56,7 +56,8 @@ class Scheduler:
         self._pool = ThreadPoolExecutor(num_workers, thread_name_prefix="render")
         self._changed = threading.Condition()
         self._sessions: tuple[Tickable, ...] = ()
-        self._busy = threading.Lock()
+        self._num_ticks = 0
+        self._is_ticking = False
         self._was_woken = False
         self._is_stopping = False
         self._thread: threading.Thread | None = None
@@ -86,24 +87,48 @@ class Scheduler:
         """Let go of a session; when this returns no tick touches it any more."""
         with self._changed:
             self._sessions = tuple(one for one in self._sessions if one is not session)
-        with self._busy:
-            pass
+            now = self._num_ticks
+            self._changed.wait_for(lambda: not self._is_ticking or self._num_ticks != now)
 
     def wake(self) -> None:
         """Look again for due sessions: something was pushed or read."""
         with self._changed:
             self._was_woken = True
-            self._changed.notify()
+            self._changed.notify_all()
 
     def tick(self) -> int | None:
         """Run everything that is due now; return when the next session is due."""
-        with self._busy:
+        with self._changed:
+            self._is_ticking = True
+        try:
             now = self._clock.now_nanos()
-            due = [s for s in self._sessions if (at := s.due_at()) is not None and at <= now]
+            due = [session for session, at in self._due_times() if at <= now]
             if due:
                 due = self._run_phase(due, lambda session: session.produce_motion())
                 self._run_phase(due, lambda session: session.deliver())
-        return min((at for s in self._sessions if (at := s.due_at()) is not None), default=None)
+        finally:
+            with self._changed:
+                self._is_ticking = False
+                self._num_ticks += 1
+                self._changed.notify_all()
+        return min((at for _, at in self._due_times()), default=None)
+
+    def _due_times(self) -> list[tuple[Tickable, int]]:
+        times = []
+        for session in self._sessions:
+            try:
+                at = session.due_at()
+            except Exception as fault:
+                self._take_out(session, fault)
+                continue
+            if at is not None:
+                times.append((session, at))
+        return times
+
+    def _take_out(self, session: Tickable, fault: Exception) -> None:
+        with self._changed:
+            self._sessions = tuple(one for one in self._sessions if one is not session)
+        self._on_fault(session, fault)
 
     def _run_phase(
         self, sessions: list[Tickable], phase: Callable[[Tickable], None]
@@ -112,9 +137,7 @@ class Scheduler:
             try:
                 phase(session)
             except Exception as fault:
-                with self._changed:
-                    self._sessions = tuple(one for one in self._sessions if one is not session)
-                self._on_fault(session, fault)
+                self._take_out(session, fault)
                 return None
             return session
 
