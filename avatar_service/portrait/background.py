@@ -8,11 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avatar_service.portrait.patch_fill import fill_by_patches
 from avatar_service.portrait.patch_tools import push_pull
-from avatar_service.portrait.pixels import AREA, CUBIC, gaussian, grow, resize
+from avatar_service.portrait.pixels import gaussian, grow
 from avatar_service.signals import Float32Array, UInt8Array
 
-_TELEA_RADIUS_PX: Final = 4
+_BAND_PARTS: Final = 9
+"""The uncovered band is at most 1/9 of the frame's side."""
 _SAFETY_PARTS: Final = 51
 """Pixels nearer to the person than 1/51 of the frame's side (10 px at 512) may hold hair."""
 _KNOWN_SHARE: Final = 0.001
@@ -22,30 +24,22 @@ _KNOWN_SHARE: Final = 0.001
 def repair_background(image: UInt8Array, alpha: Float32Array) -> UInt8Array:
     """Return (S, S, 3) uint8: the frame without the person.
 
-    Near the outline, where a moving head uncovers it, structure is continued inwards (Telea, An
-    Image Inpainting Technique Based on the Fast Marching Method, 2004); deeper inside it fades to
-    a smooth fill. Grain as in the photo is added.
+    Near the outline, where a moving head uncovers it, the room is continued by patches of itself;
+    deeper inside it fades to a smooth fill.
     """
     size = image.shape[0]
     hidden = grow(alpha > 0.02, 2 * round(size / _SAFETY_PARTS) + 1)
     known = ~hidden
     if known.mean() < _KNOWN_SHARE:
         return image.copy()
-    half = (size // 2, size // 2)
-    small_hidden = resize(hidden.astype(np.uint8) * np.uint8(255), half, AREA) > 0
-    small = resize(image, half, AREA)
-    # Only a band of the hidden area is ever seen: fill its core smoothly, inpaint the band.
-    smooth = push_pull(small.astype(np.float32), ~small_hidden)
-    depth = cv2.distanceTransform(small_hidden.astype(np.uint8), cv2.DIST_L2, 3)
-    band_px = size / 16
-    start = np.where((depth > band_px)[..., None], smooth, small).clip(0, 255).astype(np.uint8)
-    band = (small_hidden & (depth <= band_px)).astype(np.uint8)
-    telea = cv2.inpaint(start, band, _TELEA_RADIUS_PX, cv2.INPAINT_TELEA)
-    painted = np.asarray(telea, np.float32)
-    fade = np.clip(depth / (0.8 * band_px), 0, 1)[..., None].astype(np.float32)
-    soft = gaussian(painted, size / 100)
-    fill = resize(painted * (1 - fade) + soft * fade, (size, size), CUBIC)
-    fill += _grain_like(image, known)
+    depth = cv2.distanceTransform(hidden.astype(np.uint8), cv2.DIST_L2, 3)
+    band_px = size / _BAND_PARTS
+    wanted = hidden & (depth <= band_px)
+    filled = fill_by_patches(image.astype(np.float32), known, wanted)
+    fade = np.clip((depth / band_px - 0.5) / 0.5, 0, 1)[..., None].astype(np.float32)
+    soft = gaussian(push_pull(image.astype(np.float32), known), size / 100)
+    grain = _grain_like(image, known)
+    fill = filled * (1 - fade) + (soft + grain) * fade
     keep = (gaussian(known.astype(np.float32), 2) * known)[..., None]
     return np.asarray(np.clip(image * keep + fill * (1 - keep) + 0.5, 0, 255), np.uint8)
 
