@@ -107,7 +107,8 @@ class AvatarStore:
         partial = self._folder / (_PARTIAL + secrets.token_hex(8))
         try:
             partial.mkdir(mode=0o700)
-            facts = self._fit(photo, crop, DEFAULT_SIZE_PX, partial / _portrait(DEFAULT_SIZE_PX))
+            portrait = partial / self._portrait_name(DEFAULT_SIZE_PX)
+            facts = self._fit(photo, crop, DEFAULT_SIZE_PX, portrait)
             (partial / "photo").write_bytes(photo)
             write_consent(partial / "consent.json", consent)
             record = {
@@ -167,22 +168,29 @@ class AvatarStore:
         shutil.rmtree(gone)
 
     def portrait_path(self, avatar_id: str, size_px: int) -> Path:
-        """Return the portrait fitted for a frame size, making it where it is the first of its size.
+        """Return the portrait fitted for a frame size.
+
+        It is made where it is the first of its size, or was made by an older version of the rig.
 
         Raises AVATAR_NOT_FOUND, and CONSENT_REQUIRED once the consent has expired.
         """
         place = self._place(avatar_id)
         read_consent(place / "consent.json").check()
-        path = place / _portrait(size_px)
+        path = place / self._portrait_name(size_px)
         if not path.is_file():
             crop = _read_record(place / "avatar.json")["crop"]
             partial = place / f"{_PARTIAL}{secrets.token_hex(8)}.npz"
             try:
                 self._fit((place / "photo").read_bytes(), crop, size_px, partial)
+                for outdated in place.glob(f"portrait_{size_px}.v*.npz"):
+                    outdated.unlink()
                 partial.rename(path)
             finally:
                 partial.unlink(missing_ok=True)
         return path
+
+    def _portrait_name(self, size_px: int) -> str:
+        return f"portrait_{size_px}.v{self._rig_version}.npz"
 
     def _place(self, avatar_id: str) -> Path:
         place = self._folder / avatar_id
@@ -199,10 +207,6 @@ class AvatarStore:
         if display_name and display_name != record["display_name"]:
             record["display_name"] = display_name
             (place / "avatar.json").write_text(json.dumps(record, indent=2) + "\n", "utf-8")
-
-
-def _portrait(size_px: int) -> str:
-    return f"portrait_{size_px}.npz"
 
 
 def _read_record(path: Path) -> dict[str, Any]:

@@ -88,7 +88,8 @@ def test_a_photo_speaks_through_shared_memory(tmp_path: Path, photo: bytes) -> N
         pixels = frames[-1].pixels
         assert pixels.shape == (256, 256, 4)
         assert pixels[..., 3].min() == 255
-        fitted = Portrait.load(tmp_path / "avatars" / avatar.avatar_id / "portrait_512.npz")
+        (stored,) = (tmp_path / "avatars" / avatar.avatar_id).glob("portrait_512.*")
+        fitted = Portrait.load(stored)
         expected = cv2.resize(fitted.photo, (256, 256), interpolation=cv2.INTER_AREA)
         likeness = np.corrcoef(pixels[..., :3].ravel(), expected.ravel())[0, 1]
         assert likeness > 0.8, "the frame shows the person of the photo"

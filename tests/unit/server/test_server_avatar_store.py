@@ -90,6 +90,14 @@ def test_portraits_of_other_sizes_are_fitted_when_asked_for(tmp_path: Path) -> N
     assert avatars.portrait_path(made.avatar_id, 1024).stat().st_mtime_ns == stamp
 
 
+def test_portraits_of_an_older_rig_are_fitted_anew_from_the_photo(tmp_path: Path) -> None:
+    made = create(store(tmp_path), b"photo")
+    newer = store(tmp_path, rig_version=2)
+    path = newer.portrait_path(made.avatar_id, 512)
+    assert path.read_bytes() == b"portrait of photo"
+    assert [p.name for p in path.parent.glob("portrait*")] == ["portrait_512.v2.npz"]
+
+
 def test_nobody_is_shown_once_the_consent_has_expired(tmp_path: Path) -> None:
     avatars = store(tmp_path)
     soon = datetime.now(UTC) + timedelta(hours=1)
