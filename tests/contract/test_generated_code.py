@@ -42,11 +42,11 @@ def test_a_changed_table_is_noticed(tmp_path):
         == (ROOT / "engine_clients/native/include/avatar_ring_layout.h").read_text()
     )
     for old, new, word in (
-        ('name = "seq", type = "u64", offset = 8', 'name = "seq", type = "u64", offset = 4', "align"),
-        ('name = "version", type = "u32", offset = 8', 'name = "version", type = "u32", offset = 4', "overlap"),
+        ('"seq", type = "u64", offset = 8', '"seq", type = "u64", offset = 4', "align"),
+        ('"version", type = "u32", offset = 8', '"version", type = "u32", offset = 4', "overlap"),
         ("bytes = 284", "bytes = 280", "size"),
         ("MOTION_FLOATS = { value = 71", "MOTION_FLOATS = { value = 70", "floats"),
-    ):  # fmt: skip
+    ):
         assert old in text
         broken = tmp_path / "broken.toml"
         broken.write_text(text.replace(old, new))

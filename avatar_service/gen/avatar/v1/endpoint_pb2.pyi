@@ -145,7 +145,7 @@ class ZmqEndpoint(_message.Message):
     output: Global___Output.ValueType
     """What is published here: OUTPUT_FRAMES or OUTPUT_MOTION."""
     address: _builtins.str
-    """"ipc://..." (same host) or "tcp://host:port"."""
+    """"ipc://..." (same host) or "tcp://host:port"; for the host 0.0.0.0 or [::] put the server's."""
     topic: _builtins.str
     """Topic to subscribe to."""
     curve_server_key: _builtins.str
