@@ -29,6 +29,7 @@ from avatar_service.portrait.patch_tools import (
 )
 from avatar_service.portrait.topology import (
     LID_LOWER,
+    LID_LOWER_ROW3,
     LID_UPPER,
     LID_UPPER_ROW2,
     LID_UPPER_ROW3,
@@ -141,6 +142,7 @@ class _Eye:
         self.lower = spline(points[self.lower_ids], closed=False)
         self.row2 = points[self.row2_ids]
         self.row3 = points[self.row3_ids]
+        self.below = points[_rows(LID_LOWER_ROW3, eye)]
         self.ring = np.concatenate([self.upper, self.lower[-2:0:-1]])
         self.width = float(np.linalg.norm(self.upper[-1] - self.upper[0]))
         self.iris_center = np.asarray(fit.iris[eye, 0, :2] * 2 + 0.5, np.float32)
@@ -236,7 +238,8 @@ def _iris(image: FloatArray, eye: _Eye, half: int) -> tuple[FloatArray, FloatArr
     part = (index - low)[..., None]
     radial = blur(profile[low] * (1 - part) + profile[low + 1] * part, 0.8)
     excess = luma - radial.mean(-1)
-    bright = smoothstep(excess, 26.0, 60.0) * (radius < 1.02 * eye.iris_radius) * seen
+    within = 1 - smoothstep(radius / eye.iris_radius, 0.78, 0.92)
+    bright = smoothstep(excess, 26.0, 60.0) * within * seen
     bright = np.clip(blur(bright, 0.7) * 1.4, 0, 1)[..., None]
     glint = np.clip(lit - radial, 0, None) * bright
     clean = lit * (1 - bright) + radial * bright
@@ -279,6 +282,12 @@ def _lid(image: FloatArray, eye: _Eye) -> tuple[FloatArray, FloatArray, FloatArr
     weight = smoothstep(luma, 0.78 * middle, 0.92 * middle) * (luma < 1.35 * middle)
     column = (colours * weight[..., None]).sum(0) / (weight.sum(0)[:, None] + 1e-3)
     skin = _smooth_columns(column, weight.sum(0), 5.0)
+    # A lid is seldom much darker than the skin below the eye: where it seems so, shadows of brow
+    # and lashes were sampled.
+    below = np.median(sample(blur(image, 1.5), eye.below), 0)
+    lift = 0.76 * float(below.mean()) / np.maximum(skin.mean(-1, keepdims=True), 1)
+    share = 0.8 * smoothstep(lift, 1.0, 1.4)
+    skin = skin * np.clip(lift, 1.0, 1.4) * (1 - share) + 0.8 * below * share
 
     v = np.linspace(0.0, 1.0, LID_ROWS)
     t = np.linspace(0.0, 1.0, LID_COLUMNS)
@@ -388,8 +397,8 @@ def fill_eyes(foreground: FloatArray, fit: FaceFit) -> None:
         inside = signed_distance(eye.ring, region.shape[:2], (x0, y0))
         luma = region.mean(-1)
         near = (inside < -0.05 * eye.width) & (inside > -0.3 * eye.width)
-        tone = float(np.median(luma[near])) if near.any() else float(luma.mean())
+        tone = float(np.percentile(luma[near], 65)) if near.any() else float(luma.mean())
         known = near & (luma > 0.8 * tone)
         skin = blur(push_pull(region, known), 0.03 * eye.width)
-        cover = smoothstep(inside, 0.2, 2.2)[..., None]
+        cover = smoothstep(inside, -0.8, 1.0)[..., None]
         region[:] = region * (1 - cover) + 0.9 * skin * cover

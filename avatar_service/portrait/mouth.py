@@ -289,6 +289,10 @@ def fill_mouth(foreground: FloatArray, fit: FaceFit) -> None:
     cover = blur(np.asarray(cover, np.float32), 1.0)
     known = (cover < 0.05) & (inside < 0) & (inside > -0.075 * unit)
     filled = push_pull(patch, known)
+    # Thin lips would let skin run in: what is filled is lip, in the light of its surroundings.
+    level = np.clip(filled.mean(-1, keepdims=True) / lip.mean(), 0.75, 1.15)
+    share = 0.65 * smoothstep(inside, -0.03 * unit, 0.0)[..., None]
+    filled = filled + share * (lip * level - filled)
     # Lips turn inwards to where they meet, and darken.
     shade = 1 - 0.22 * smoothstep(inside, -0.02 * unit, 0.012 * unit)
     patch[:] = patch * (1 - cover[..., None]) + filled * (shade * cover)[..., None]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from avatar_service.render import lids
 from avatar_service.render.frame_pose import FramePose
 from avatar_service.render.jit import kernel
+from avatar_service.render.prefilter import prefilter
 from avatar_service.render.sdf import fill_rest_map, sample_texture, smoothstep
 from avatar_service.schema import OUTER_EYE_DISTANCE_MM
 from avatar_service.signals import Float32Array, UInt8Array
@@ -86,6 +87,9 @@ def _draw_ball(
     # Photos have soft edges: about one px of the frame at 2x, at least one output px.
     soft = max(0.5, 0.0045 * size)
     closing = min(max(local[lids.CLOSURE], 0.0), 1.0)
+    left_open = 1.0 - smoothstep(closing, 0.90, 0.98)
+    if left_open <= 0.0:
+        return
     upper_dark = shadow[0] * (1.0 + 0.5 * closing)
     upper_reach, lower_reach = shadow[1] * size, shadow[3] * size
     mid = (iris.shape[0] - 1) // 2
@@ -112,7 +116,7 @@ def _draw_ball(
             cover = (min(above, soft) + min(below, soft)) / (soft + soft)
             if cover <= 0.0:
                 continue
-            cover = min(cover, 1.0)
+            cover = min(cover, 1.0) * left_open
             px = rest_map[0, 0] * x + rest_map[0, 1] * y + rest_map[0, 2]
             py = rest_map[1, 0] * x + rest_map[1, 1] * y + rest_map[1, 2]
             sample_texture(sclera, px - origin[0], py - origin[1], colour)
@@ -159,7 +163,9 @@ class EyeDrawer:
             name: np.ascontiguousarray(value, np.int32 if name.endswith("_ids") else np.float32)
             for name, value in arrays.items()
         }
-        self._scale = out_px / frame_px
+        for name in ("sclera", "iris", "glint"):
+            for eye in (0, 1):
+                self._arrays[name][eye] = prefilter(self._arrays[name][eye], out_px / frame_px)
         self._unit_px = float(self._arrays["unit"][0])
         self._anchors = self._arrays["margin_rest"].mean((1, 2))
         self._local = np.zeros((2, lids.NUM_LOCAL), np.float32)

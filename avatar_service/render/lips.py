@@ -41,7 +41,7 @@ _SPEECH_TOOTH_SHOW: Final = 0.040
 
 
 @kernel
-def _round_opening(curves: Float32Array, rounding: float) -> float:
+def _round_opening(curves: Float32Array, rounding: float, amount: float) -> float:
     """Keep the opening widest in the middle and round at its corners; return its widest gap.
 
     Lips bulge inwards beside the corners; the mesh, which only knows their margin, would leave
@@ -50,6 +50,7 @@ def _round_opening(curves: Float32Array, rounding: float) -> float:
     Args:
         curves: (3, CURVE_STEPS), the inner lips are changed in place.
         rounding: 0 corners that taper to a point, 1 nearly an ellipse.
+        amount: 0 leaves the opening as it is, 1 cuts all that is beyond that shape.
     """
     widest = 0.0
     for i in range(CURVE_STEPS):
@@ -58,16 +59,17 @@ def _round_opening(curves: Float32Array, rounding: float) -> float:
             widest = max(widest, curves[LOWER, i] - curves[UPPER, i])
     power = 2.8 - 0.7 * rounding
     bluntness = 0.85 - 0.20 * rounding
+    reach = 0.97 - 0.09 * rounding  # the very corners stay shut
     for i in range(CURVE_STEPS):
-        off = abs(2.0 * (CURVE_FIRST + CURVE_STEP * i) - 1.0)
+        off = abs(2.0 * (CURVE_FIRST + CURVE_STEP * i) - 1.0) / reach
         most = 0.0
         if off < 1.0:
             inner = 1.0 - math.exp(power * math.log(max(off, 1e-3)))
             most = widest * math.exp(bluntness * math.log(max(inner, 1e-6)))
         excess = curves[LOWER, i] - curves[UPPER, i] - most
         if excess > 0.0:
-            curves[UPPER, i] += 0.5 * excess
-            curves[LOWER, i] -= 0.5 * excess
+            curves[UPPER, i] += 0.5 * amount * excess
+            curves[LOWER, i] -= 0.5 * amount * excess
     return widest
 
 
@@ -115,7 +117,14 @@ def trace_lips(
         1.0,
     )
     local[ROUND] = rounding
-    gap = _round_opening(curves, rounding) / size
+    # As wide as in the photo, an open mouth has the photo's own corners.
+    place_point(lip_rest[0, 0], skull, projection, knots[2])
+    place_point(lip_rest[0, 10], skull, projection, knots[3])
+    rest_width = max((knots[3, 0] - knots[2, 0]) * ax + (knots[3, 1] - knots[2, 1]) * ay, 1.0)
+    amount = 1.0
+    if is_open > 0.5:
+        amount = max(rounding, smoothstep(1.0 - width / rest_width, 0.01, 0.12))
+    gap = _round_opening(curves, rounding, amount) / size
     local[GAP] = gap
     place_point(tongue_tip, jaw, projection, spot)
     rx, ry = spot[0] - ox, spot[1] - oy

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from avatar_service.render.frame_pose import FramePose
 from avatar_service.render.lips import CURVE_STEPS, NUM_LOCAL, SIZE, draw_seam, trace_lips
 from avatar_service.render.mouth_inside import draw_inside
+from avatar_service.render.prefilter import prefilter
 from avatar_service.render.sdf import fill_rest_map
 from avatar_service.render.teeth import STRIP_STEPS, trace_strip
 from avatar_service.render.tongue import draw_tongue
@@ -40,6 +41,7 @@ class MouthDrawer:
         unit_out = self._unit_px * out_px / frame_px
         for name in ("teeth_upper", "teeth_lower"):
             a[name] = _fit_texture(a[name], round(1.35 * unit_out * 1.3))
+        a["own_teeth"] = prefilter(a["own_teeth"], out_px / frame_px)
         self._anchor = np.ascontiguousarray(a["lip_rest"].mean((0, 1)))
         self._local = np.zeros(NUM_LOCAL, np.float32)
         self._curves = np.zeros((3, CURVE_STEPS), np.float32)

@@ -134,15 +134,16 @@ def draw_inside(
                 k = 1.0 - inside_raised
                 for c in range(3):
                     rgb[c] += k * (sample[c] * dim - sample[3] * (1 / 255) * rgb[c])
-            side = look_up_strip(upper, teeth_upper, t, q + own_lift, sample)
+            # Own teeth cover the front ones; those behind them are not in the photo. They bite a
+            # little higher, so that no second edge shows below the own ones.
+            raise_by = (0.012 + 0.04 * rounding) * size if has_own else 0.0
+            side = look_up_strip(upper, teeth_upper, t, q + raise_by, sample)
             if side >= 0.0:
-                dim = 1.0 - 0.78 * smoothstep(side, 0.14, 0.72)
-                dim *= tooth_light
-                # Own teeth cover the front ones; those behind them are not in the photo.
+                dim = tooth_light * (1.0 - 0.78 * smoothstep(side, 0.14, 0.72))
                 k = 1.0
                 if has_own:
-                    k = smoothstep(side, 0.36, 0.52)
-                    dim *= 0.6
+                    k = smoothstep(side, 0.08, 0.22)
+                    dim *= 0.7
                 for c in range(3):
                     rgb[c] += k * (sample[c] * dim - sample[3] * (1 / 255) * rgb[c])
             if has_own:
@@ -167,12 +168,13 @@ def draw_inside(
             if has_own:  # the photo's own shade is in its teeth
                 keep = 1.0 - (1.0 - keep) * 0.5
             keep *= light
+            cool = 1.0 - 0.14 * rounding
             # Light that passes between lips turns red: shade takes more of green and blue.
             keep = max(keep, 0.02)
             keep_red = math.exp(0.84 * math.log(keep))
             keep_blue = math.exp(1.06 * math.log(keep))
             for c in range(3):
-                value = rgb[c] * (keep_red if c == 0 else keep if c == 1 else keep_blue)
+                value = rgb[c] * (keep_red if c == 0 else keep if c == 1 else cool * keep_blue)
                 old = float(frame[y, x, c])
                 value = old + cover * (min(value, 255.0) - old)
                 frame[y, x, c] = np.uint8(max(value + 0.5, 0.0))

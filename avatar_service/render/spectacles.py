@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from avatar_service.render.frame_pose import FramePose
 from avatar_service.render.jit import kernel
+from avatar_service.render.prefilter import prefilter
 from avatar_service.render.sdf import place_point, sample_texture
 from avatar_service.signals import Float32Array, UInt8Array
 
@@ -72,6 +74,7 @@ def _place_frame(
 def _draw_frame(
     frame: UInt8Array,
     texture: Float32Array,
+    is_frame: UInt8Array,
     origin: Float32Array,
     scale: float,
     placed: Float32Array,
@@ -113,6 +116,8 @@ def _draw_frame(
             v = (ry + 0.5) * two_px - 0.5 - origin[1]
             if u < 0.0 or v < 0.0 or u > width - 1 or v > height - 1:
                 continue
+            if is_frame[int(v), int(u)] == 0:
+                continue
             sample_texture(texture, u, v, colour)
             if colour[3] < 1.0:
                 continue
@@ -136,7 +141,11 @@ class SpectaclesDrawer:
             name: np.ascontiguousarray(value, np.float32) for name, value in arrays.items()
         }
         self._scale = out_px / frame_px
+        self._arrays["texture"] = prefilter(self._arrays["texture"], self._scale)
         self._unit_px = float(self._arrays["unit"][0])
+        # Most of the picture is empty: texels whose neighbourhood has anything to draw.
+        alpha = (self._arrays["texture"][..., 3] >= 1).astype(np.uint8)
+        self._is_frame = np.asarray(cv2.dilate(alpha, np.ones((3, 3), np.uint8)), np.uint8)
         self._rest = np.eye(3, 4, dtype=np.float32)
         self._points = np.zeros((4, 3), np.float32)
         self._placed = np.zeros((8, 2), np.float32)
@@ -158,6 +167,6 @@ class SpectaclesDrawer:
             self._points, self._placed, self._to_head,
         )  # fmt: skip
         _draw_frame(
-            frame, a["texture"], a["origin"], self._scale, self._placed, self._to_head,
+            frame, a["texture"], self._is_frame, a["origin"], self._scale, self._placed, self._to_head,
             self._colour,
         )  # fmt: skip
