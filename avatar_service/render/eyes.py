@@ -163,9 +163,9 @@ class EyeDrawer:
             name: np.ascontiguousarray(value, np.int32 if name.endswith("_ids") else np.float32)
             for name, value in arrays.items()
         }
+        scale = out_px / frame_px
         for name in ("sclera", "iris", "glint"):
-            for eye in (0, 1):
-                self._arrays[name][eye] = prefilter(self._arrays[name][eye], out_px / frame_px)
+            self._arrays[name] = np.stack([prefilter(one, scale) for one in self._arrays[name]])
         self._unit_px = float(self._arrays["unit"][0])
         self._anchors = self._arrays["margin_rest"].mean((1, 2))
         self._local = np.zeros((2, lids.NUM_LOCAL), np.float32)

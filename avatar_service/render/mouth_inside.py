@@ -135,8 +135,9 @@ def draw_inside(
                 for c in range(3):
                     rgb[c] += k * (sample[c] * dim - sample[3] * (1 / 255) * rgb[c])
             # Own teeth cover the front ones; those behind them are not in the photo. They bite a
-            # little higher, so that no second edge shows below the own ones.
-            raise_by = (0.012 + 0.04 * rounding) * size if has_own else 0.0
+            # little higher, so that no second edge shows below the own ones. Rounded lips reach
+            # over the edges of the teeth.
+            raise_by = (0.036 * rounding + (0.012 if has_own else 0.0)) * size
             side = look_up_strip(upper, teeth_upper, t, q + raise_by, sample)
             if side >= 0.0:
                 dim = tooth_light * (1.0 - 0.78 * smoothstep(side, 0.14, 0.72))
@@ -168,13 +169,14 @@ def draw_inside(
             if has_own:  # the photo's own shade is in its teeth
                 keep = 1.0 - (1.0 - keep) * 0.5
             keep *= light
-            cool = 1.0 - 0.14 * rounding
+            keep_green = keep * (1.0 - 0.07 * rounding)
+            keep_blue *= 1.0 - 0.10 * rounding
             # Light that passes between lips turns red: shade takes more of green and blue.
             keep = max(keep, 0.02)
             keep_red = math.exp(0.84 * math.log(keep))
             keep_blue = math.exp(1.06 * math.log(keep))
             for c in range(3):
-                value = rgb[c] * (keep_red if c == 0 else keep if c == 1 else cool * keep_blue)
+                value = rgb[c] * (keep_red if c == 0 else keep_green if c == 1 else keep_blue)
                 old = float(frame[y, x, c])
                 value = old + cover * (min(value, 255.0) - old)
                 frame[y, x, c] = np.uint8(max(value + 0.5, 0.0))

@@ -167,6 +167,6 @@ class SpectaclesDrawer:
             self._points, self._placed, self._to_head,
         )  # fmt: skip
         _draw_frame(
-            frame, a["texture"], self._is_frame, a["origin"], self._scale, self._placed, self._to_head,
-            self._colour,
+            frame, a["texture"], self._is_frame, a["origin"], self._scale, self._placed,
+            self._to_head, self._colour,
         )  # fmt: skip

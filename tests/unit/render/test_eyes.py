@@ -140,3 +140,9 @@ def test_eyes_out_of_the_picture_are_skipped(fit, arrays):
     frame = face.blank_frame()
     render(fit, arrays, frame=frame, points=fit.landmarks + (5000, -5000, 0))
     assert np.array_equal(frame, face.blank_frame())
+
+
+def test_drawers_leave_the_assets_alone(fit, arrays):
+    before = {name: value.copy() for name, value in arrays.items()}
+    EyeDrawer(arrays, fit.size_px, face.SIZE // 2)
+    assert all(np.array_equal(before[name], value) for name, value in arrays.items())

@@ -150,3 +150,9 @@ def test_sizes_agree(fit, arrays):
     large = render(fit, arrays, gap=GAP, jaw=JAW, out_px=2 * face.SIZE)
     halved = large.reshape(face.SIZE, 2, face.SIZE, 2, 4).astype(float).mean((1, 3))
     assert np.abs(halved - small)[176:200, 100:156].mean() < 9
+
+
+def test_drawers_leave_the_assets_alone(fit, arrays):
+    before = {name: value.copy() for name, value in arrays.items()}
+    MouthDrawer(arrays, fit.size_px, face.SIZE // 2)
+    assert all(np.array_equal(before[name], value) for name, value in arrays.items())
