@@ -13,10 +13,15 @@ from avatar_service.portrait.patch_tools import push_pull
 from avatar_service.portrait.pixels import gaussian, grow
 from avatar_service.signals import Float32Array, UInt8Array
 
+BoolArray = NDArray[np.bool_]
+
 _BAND_PARTS: Final = 9
 """The uncovered band is at most 1/9 of the frame's side."""
-_SAFETY_PARTS: Final = 51
-"""Pixels nearer to the person than 1/51 of the frame's side (10 px at 512) may hold hair."""
+_SAFETY_PARTS: Final = 100
+"""Pixels nearer to the person than 1/100 of the frame's side (5 px at 512) may hold hair."""
+_OVERLAP_PX: Final = 4
+"""The fill is made this far into the visible room as well, to learn by how much its tone is off."""
+_MAX_TONE: Final = 40.0
 _KNOWN_SHARE: Final = 0.001
 """With less background than this there is nothing to repair from."""
 
@@ -34,17 +39,28 @@ def repair_background(image: UInt8Array, alpha: Float32Array) -> UInt8Array:
         return image.copy()
     depth = cv2.distanceTransform(hidden.astype(np.uint8), cv2.DIST_L2, 3)
     band_px = size / _BAND_PARTS
-    wanted = hidden & (depth <= band_px)
-    filled = fill_by_patches(image.astype(np.float32), known, wanted)
+    wider = grow(hidden, 2 * _OVERLAP_PX + 1)
+    picture = image.astype(np.float32)
+    filled = fill_by_patches(picture, ~wider, wider & (depth <= band_px))
+    filled += _tone_error(picture - filled, wider & known)
     fade = np.clip((depth / band_px - 0.5) / 0.5, 0, 1)[..., None].astype(np.float32)
-    soft = gaussian(push_pull(image.astype(np.float32), known), size / 100)
+    soft = gaussian(push_pull(picture, known), size / 100)
     grain = _grain_like(image, known)
     fill = filled * (1 - fade) + (soft + grain) * fade
     keep = (gaussian(known.astype(np.float32), 2) * known)[..., None]
     return np.asarray(np.clip(image * keep + fill * (1 - keep) + 0.5, 0, 255), np.uint8)
 
 
-def _grain_like(image: UInt8Array, known: NDArray[np.bool_]) -> Float32Array:
+def _tone_error(error: Float32Array, overlap: BoolArray) -> Float32Array:
+    """Spread the fill's error where it is known smoothly over where it is not."""
+    bounded = np.clip(error, -_MAX_TONE, _MAX_TONE)
+    # Misplaced edges are no matter of tone.
+    similar = np.abs(error).max(-1) < _MAX_TONE
+    spread = push_pull(bounded, (overlap & similar).astype(np.float32))
+    return gaussian(spread, _OVERLAP_PX)
+
+
+def _grain_like(image: UInt8Array, known: BoolArray) -> Float32Array:
     """Return (S, S, 1) noise as strong as the photo's own where it is known."""
     fine = image.astype(np.float32) - gaussian(image, 2).astype(np.float32)
     # 1.48 * median: the noise's deviation, blind to the picture's own edges.
