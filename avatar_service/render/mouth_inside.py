@@ -169,12 +169,11 @@ def draw_inside(
             if has_own:  # the photo's own shade is in its teeth
                 keep = 1.0 - (1.0 - keep) * 0.5
             keep *= light
-            keep_green = keep * (1.0 - 0.07 * rounding)
-            keep_blue *= 1.0 - 0.10 * rounding
             # Light that passes between lips turns red: shade takes more of green and blue.
             keep = max(keep, 0.02)
             keep_red = math.exp(0.84 * math.log(keep))
-            keep_blue = math.exp(1.06 * math.log(keep))
+            keep_green = keep * (1.0 - 0.07 * rounding)
+            keep_blue = math.exp(1.06 * math.log(keep)) * (1.0 - 0.10 * rounding)
             for c in range(3):
                 value = rgb[c] * (keep_red if c == 0 else keep_green if c == 1 else keep_blue)
                 old = float(frame[y, x, c])
