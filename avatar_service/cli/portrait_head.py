@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_service.export.head_mesh import EyeBalls, HeadMesh
-from avatar_service.export.neutral_head import neutral_head
+from avatar_service.portrait.eyes import EyeAssets
 from avatar_service.portrait.portrait import Portrait
-from avatar_service.schema import EXPRESSION_NAMES
+from avatar_service.schema import EXPRESSION_INDEX, EXPRESSION_NAMES
 
 Array = NDArray[np.float64]
 
@@ -28,22 +28,13 @@ _INNER_LIPS: Final = (
 _POCKET_DEPTH: Final = 0.35
 _DARK_ROWS_PX: Final = 4
 _EYE_RADIUS_PER_WIDTH: Final = 0.52
+_EYE_TEXTURE_PX: Final = 256
 
 
 def head_from_portrait(portrait: Portrait) -> HeadMesh:
     """Turn a portrait into a head, straightened to face forward."""
     geometry = portrait.geometry
-    vertices = _to_head(geometry.rest - geometry.center, geometry.rotation, geometry.unit_px)
-    deltas = np.stack(
-        [
-            _to_head(
-                portrait.shapes.displacement(name, len(vertices)),
-                geometry.rotation,
-                geometry.unit_px,
-            )
-            for name in EXPRESSION_NAMES
-        ]
-    )
+    vertices, deltas = _neutral_shapes(portrait)
     triangles = _facing_out(vertices, geometry.solid_triangles.astype(np.int64))
     rgba, dark_v = _texture(portrait.texture)
     uv = geometry.uv / [rgba.shape[1], rgba.shape[0]]
@@ -63,9 +54,40 @@ def head_from_portrait(portrait: Portrait) -> HeadMesh:
         texture=image.tobytes(),
         pivot=pivot.astype(np.float32),
         head_weight=weight.astype(np.float32),
-        eyes=_eyes(vertices),
+        eyes=_eyes(vertices, portrait.eyes),
         has_alpha=True,
     )
+
+
+def _neutral_shapes(portrait: Portrait) -> tuple[Array, Array]:
+    """Rest vertices with closed lips and without the photo's smile, and the 52 shapes from there.
+
+    The renderer takes the photo's own expression out as a function of what is asked
+    (render/expression.py); here its straight-line form: each shape is the difference between that
+    coefficient at 1 and the neutral face.
+    """
+    geometry, shapes = portrait.geometry, portrait.shapes
+
+    def field(name: str) -> Array:
+        moved = shapes.displacement(name, len(geometry.rest))
+        return _to_head(moved, geometry.rotation, geometry.unit_px)
+
+    rest = _to_head(geometry.rest - geometry.center, geometry.rotation, geometry.unit_px)
+    deltas = np.stack([field(name) for name in EXPRESSION_NAMES])
+    if shapes.source_gap > 0:
+        closing = field("sourceClose")
+        rest = rest + closing
+        left = max(0.0, 1 - shapes.jaw_gap / shapes.source_gap)
+        share = max(0.0, 1 - shapes.source_gap / shapes.jaw_gap)
+        jaw = EXPRESSION_INDEX["jawOpen"]
+        deltas[jaw] = share * deltas[jaw] - (1 - left) * closing
+    if shapes.source_smile > 0:
+        sober = field("sourceUnsmile")
+        rest = rest + sober
+        for side in ("Left", "Right"):
+            smile = EXPRESSION_INDEX[f"mouthSmile{side}"]
+            deltas[smile] = (1 - 0.4 * shapes.source_smile) * deltas[smile] - 0.5 * sober
+    return rest, deltas
 
 
 def _to_head(
@@ -128,13 +150,32 @@ def _with_mouth_pocket(
     )
 
 
-def _eyes(vertices: Array) -> EyeBalls:
-    """Eyeballs that fill the lid openings from behind; their irises are the neutral head's."""
+def _eyes(vertices: Array, assets: EyeAssets) -> EyeBalls:
+    """Eyeballs that fill the lid openings from behind, with the photo's own iris and white."""
     corners = np.array([[vertices[outer], vertices[inner]] for outer, inner in _EYE_CORNERS])
     width = float(np.linalg.norm(corners[:, 0] - corners[:, 1], axis=1).mean())
     radius = _EYE_RADIUS_PER_WIDTH * width
     centers = corners.mean(axis=1) - [0, 0, 0.72 * radius]
-    eyes = neutral_head().eyes
-    if eyes is None:
-        raise RuntimeError("the neutral head has eyes")
-    return EyeBalls(centers.astype(np.float32), radius, eyes.texture)
+    return EyeBalls(centers.astype(np.float32), radius, _eye_texture(assets, radius))
+
+
+def _eye_texture(assets: EyeAssets, radius: float) -> bytes:
+    """The left eye's iris in the middle of its white, the ball seen from the front."""
+    half = _EYE_TEXTURE_PX // 2
+    iris_radius = float(assets.iris_radius[1]) / (2 * float(assets.unit[0]) * radius) * half
+    scale = iris_radius / float(assets.iris_radius[1])
+    iris = cv2.resize(assets.iris[1].astype(np.float32), None, fx=scale, fy=scale)
+    white = np.median(assets.sclera[1].reshape(-1, 3), axis=0)
+    image = np.broadcast_to(white, (2 * half, 2 * half, 3)).copy()
+    y, x = np.mgrid[: 2 * half, : 2 * half] + 0.5 - half
+    inside = np.clip((iris_radius - np.hypot(x, y)) / 2 + 0.5, 0, 1)[..., None]
+    side = min(iris.shape[0], 2 * half) // 2
+    middle = iris.shape[0] // 2
+    placed = image.copy()
+    window = slice(half - side, half + side)
+    placed[window, window] = iris[middle - side : middle + side, middle - side : middle + side]
+    image += inside * (placed - image)
+    done, encoded = cv2.imencode(".png", image.clip(0, 255).round().astype(np.uint8)[..., ::-1])
+    if not done:
+        raise RuntimeError("PNG encoding failed")
+    return encoded.tobytes()
