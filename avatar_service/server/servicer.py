@@ -36,7 +36,9 @@ API_VERSION: Final = "1.0"
 """Revision history: 1.0 the first."""
 MAX_CLIENT_CHARS: Final = 100
 MAX_FITS_AT_ONCE: Final = 4
-"""Photos that wait for the fit worker; further uploads wait for their turn."""
+"""Photos that wait for the fit worker; further ones wait for their turn."""
+MAX_UPLOADS_AT_ONCE: Final = 16
+"""Bounds the memory that photos on their way can take."""
 MAX_FRAME_RATE: Final = 120
 MAX_PAGE: Final = 1000
 
@@ -72,6 +74,7 @@ class AvatarServicer(avatar_service_pb2_grpc.AvatarServiceServicer):
         self._avatars = avatars
         self._facts = facts
         self._fits = asyncio.Semaphore(MAX_FITS_AT_ONCE)
+        self._num_uploads = 0
 
     async def GetServerInfo(
         self, request: pb.GetServerInfoRequest, context: Any
@@ -106,7 +109,20 @@ class AvatarServicer(avatar_service_pb2_grpc.AvatarServiceServicer):
         self, request_iterator: AsyncIterator[pb.CreateAvatarRequest], context: Any
     ) -> pb.CreateAvatarResponse:
         """Make an avatar from a photo."""
-        header, photo = await receive_photo(request_iterator, max_bytes=self._facts.max_photo_bytes)
+        if self._num_uploads >= MAX_UPLOADS_AT_ONCE:
+            raise AvatarError(
+                Reason.QUOTA_EXCEEDED, f"{MAX_UPLOADS_AT_ONCE} photos are on their way; wait"
+            )
+        self._num_uploads += 1
+        try:
+            return await self._create_avatar(request_iterator)
+        finally:
+            self._num_uploads -= 1
+
+    async def _create_avatar(
+        self, parts: AsyncIterator[pb.CreateAvatarRequest]
+    ) -> pb.CreateAvatarResponse:
+        header, photo = await receive_photo(parts, max_bytes=self._facts.max_photo_bytes)
         async with self._fits:
             avatar = await asyncio.to_thread(
                 self._avatars.create,

@@ -26,6 +26,8 @@ from avatar_service.session.events import (
 from avatar_service.signals import MotionFrame
 
 MAX_WAITING_EVENTS: Final = 4096
+MAX_WAITING_AUDIO_BYTES: Final = 32 << 20
+"""Echoed audio that may wait: almost three minutes of 48 kHz stereo."""
 
 
 class Wanted(Flag):
@@ -68,6 +70,7 @@ class Subscriber:
         self._lock = threading.Lock()
         self._items: deque[StreamItem] = deque()
         self._waiting: Counter[type] = Counter()
+        self._audio_bytes = 0
         self._unreported = 0
         self._needs_keyframe = Wanted.FRAMES in wanted
         self._is_closed = False
@@ -109,7 +112,7 @@ class Subscriber:
                         self._count_dropped(1)
                         return
                     self._needs_keyframe = False
-            elif len(self._items) - sum(self._waiting.values()) >= MAX_WAITING_EVENTS:
+            elif self._is_overrun_by(item):
                 self._give_up()
                 return
             self._append(item)
@@ -144,6 +147,12 @@ class Subscriber:
                 self._arrived.clear()
             await self._arrived.wait()
 
+    def _is_overrun_by(self, item: StreamItem) -> bool:
+        if isinstance(item, AudioEcho):
+            self._audio_bytes += len(item.pcm)
+        num_events = len(self._items) - sum(self._waiting.values())
+        return num_events >= MAX_WAITING_EVENTS or self._audio_bytes > MAX_WAITING_AUDIO_BYTES
+
     def _append(self, item: StreamItem) -> None:
         self._items.append(item)
         if isinstance(item, DROPPABLE):
@@ -159,6 +168,8 @@ class Subscriber:
         item = self._items.popleft()
         if isinstance(item, DROPPABLE):
             self._waiting[type(item)] -= 1
+        elif isinstance(item, AudioEcho):
+            self._audio_bytes -= len(item.pcm)
         return item
 
     def _drop_for(self, newest: StreamItem) -> None:
@@ -182,7 +193,7 @@ class Subscriber:
     def _give_up(self) -> None:
         self._fault = AvatarError(
             Reason.QUOTA_EXCEEDED,
-            f"this reader let {MAX_WAITING_EVENTS} events wait; read the stream faster",
+            "this reader let too many events or too much audio wait; read the stream faster",
         )
         self._is_closed = True
         self._items.clear()

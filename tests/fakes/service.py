@@ -23,13 +23,20 @@ from fakes.renderer import FakeRenderer
 
 
 class FakeStages:
-    """A StageFactory; `fail_at` plants a fault in the renderers' frame of that number."""
+    """A StageFactory; `fail_at` plants a fault in the renderers' frame of that number, and
+    `may_build` holds sessions back while it is not set."""
 
     def __init__(self) -> None:
         self.fail_at: int | None = None
+        self.may_build = threading.Event()
+        self.may_build.set()
+        self.motions: list[FakeMotionStage] = []
 
     def make_motion(self, request: SessionRequest, lookahead_nanos: int) -> FakeMotionStage:
-        return FakeMotionStage(request.rate, request.controls, lookahead_nanos=lookahead_nanos)
+        self.may_build.wait(10)
+        motion = FakeMotionStage(request.rate, request.controls, lookahead_nanos=lookahead_nanos)
+        self.motions.append(motion)
+        return motion
 
     def make_renderer(self, request: SessionRequest) -> FakeRenderer:
         return FakeRenderer(fail_at=self.fail_at)

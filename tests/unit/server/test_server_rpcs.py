@@ -548,3 +548,25 @@ def test_a_session_left_alone_is_closed(tmp_path) -> None:
 
 async def _sweep(manager) -> None:
     manager.sweep()
+
+
+def test_a_session_that_its_caller_no_longer_waits_for_is_taken_apart(tmp_path) -> None:
+    with running_service(tmp_path, limits__max_sessions=1) as service:
+        service.stages.may_build.clear()
+        waiting = service.stub.CreateSession.future(pb.CreateSessionRequest())
+        capacity = service.service._capacity
+        eventually(lambda: capacity._reservations)
+        waiting.cancel()
+        service.stub.GetServerInfo(pb.GetServerInfoRequest())  # the cancel travels before this
+        service.stages.may_build.set()
+        eventually(lambda: not capacity._reservations)
+        assert [motion.is_closed for motion in service.stages.motions] == [True]
+        service.stub.CreateSession(pb.CreateSessionRequest())
+
+
+def eventually(condition) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not happen")

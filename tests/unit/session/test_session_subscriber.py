@@ -3,14 +3,21 @@ import asyncio
 import numpy as np
 import pytest
 
+from avatar_service.audio.ingest import SampleFormat
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.session.events import (
+    AudioEcho,
     EncodedFrame,
     FrameEncoding,
     ReaderBehind,
     SegmentStarted,
 )
-from avatar_service.session.subscriber import MAX_WAITING_EVENTS, Subscriber, Wanted
+from avatar_service.session.subscriber import (
+    MAX_WAITING_AUDIO_BYTES,
+    MAX_WAITING_EVENTS,
+    Subscriber,
+    Wanted,
+)
 from avatar_service.signals import MotionFrame
 
 pytestmark = pytest.mark.unit
@@ -59,6 +66,20 @@ def test_a_reader_that_never_reads_is_sent_away() -> None:
     reader = Subscriber(wanted=Wanted.NONE, max_frames=2)
     for k in range(MAX_WAITING_EVENTS + 5):
         reader.put(SegmentStarted("s", k, 0))
+    with pytest.raises(AvatarError) as fault:
+        asyncio.run(reader.take())
+    assert fault.value.reason is Reason.QUOTA_EXCEEDED
+
+
+def test_a_reader_that_lets_audio_pile_up_is_sent_away() -> None:
+    reader = Subscriber(wanted=Wanted.AUDIO, max_frames=2)
+    echo = AudioEcho("s", 0, 0, bytes(1 << 20), 16_000, 1, SampleFormat.PCM_S16)
+    for _ in range(20):
+        reader.put(echo)
+    for _ in range(20):
+        assert reader.take_nowait() is echo
+    for _ in range((MAX_WAITING_AUDIO_BYTES >> 20) + 1):
+        reader.put(echo)
     with pytest.raises(AvatarError) as fault:
         asyncio.run(reader.take())
     assert fault.value.reason is Reason.QUOTA_EXCEEDED
