@@ -17,9 +17,9 @@ BoolArray = NDArray[np.bool_]
 
 _BAND_PARTS: Final = 9
 """The uncovered band is at most 1/9 of the frame's side."""
-_SAFETY_PARTS: Final = 100
-"""Pixels nearer to the person than 1/100 of the frame's side (5 px at 512) may hold hair."""
-_OVERLAP_PX: Final = 4
+_SAFETY_PARTS: Final = 170
+"""Pixels nearer to the person than 1/170 of the frame's side (3 px at 512) may hold hair."""
+_OVERLAP_PX: Final = 2
 """The fill is made this far into the visible room as well, to learn by how much its tone is off."""
 _MAX_TONE: Final = 40.0
 _KNOWN_SHARE: Final = 0.001
@@ -57,7 +57,7 @@ def _tone_error(error: Float32Array, overlap: BoolArray) -> Float32Array:
     # Misplaced edges are no matter of tone.
     similar = np.abs(error).max(-1) < _MAX_TONE
     spread = push_pull(bounded, (overlap & similar).astype(np.float32))
-    return gaussian(spread, _OVERLAP_PX)
+    return gaussian(spread, 2 * _OVERLAP_PX)
 
 
 def _grain_like(image: UInt8Array, known: BoolArray) -> Float32Array:
