@@ -38,6 +38,8 @@ _TONGUE_OUT = EXPRESSION_INDEX["tongueOut"]
 
 # Own teeth may end this far below the upper lip when it is not smiling, units.
 _SPEECH_TOOTH_SHOW: Final = 0.040
+_LIP_COMES_DOWN: Final = 0.35
+_ROUNDING_HIDES: Final = 0.105
 
 
 @kernel
@@ -121,9 +123,8 @@ def trace_lips(
     place_point(lip_rest[0, 0], skull, projection, knots[2])
     place_point(lip_rest[0, 10], skull, projection, knots[3])
     rest_width = max((knots[3, 0] - knots[2, 0]) * ax + (knots[3, 1] - knots[2, 1]) * ay, 1.0)
-    amount = 1.0
-    if is_open > 0.5:
-        amount = max(rounding, smoothstep(1.0 - width / rest_width, 0.01, 0.12))
+    narrower = smoothstep(1.0 - width / rest_width, 0.02, 0.14)
+    amount = max(rounding, narrower) if is_open > 0.5 else 1.0
     gap = _round_opening(curves, rounding, amount) / size
     local[GAP] = gap
     place_point(tongue_tip, jaw, projection, spot)
@@ -133,17 +134,16 @@ def trace_lips(
     tongue = max(coefficients[_TONGUE_OUT], 0.0)
     local[TONGUE_UP] = smoothstep(tongue, 0.0, 0.35)
     local[TONGUE_OUT] = smoothstep(tongue, 0.25, 1.0)
-    # A smile bares more of the teeth than speech does: as the upper lip comes down from where the
-    # photo shows it, teeth that would still hang far below it go up with the jaw's soft tissue.
-    down = 0.0
-    for k in range(4, 7):
-        place_point(lip_rest[0, k], skull, projection, spot)
-        i = lip_ids[0, k]
-        down += (vertices[i, 1] - spot[1]) * ax - (vertices[i, 0] - spot[0]) * ay
-    down = down / (3.0 * size)
-    shown = _SPEECH_TOOTH_SHOW * (1.0 - 0.8 * rounding)
-    excess = max(own_show - down - shown, 0.0)
-    local[LIFT] = size * excess * max(smoothstep(down, 0.0, 0.03), rounding)
+    # A smile bares more of the teeth than speech does. The mesh takes the upper lip down by a share
+    # of the photo's gap only; what would still hang below it too far is lifted, fully where the
+    # mouth is narrower than in the smiling photo, not at all where it smiles like it.
+    place_point(lip_rest[0, 5], skull, projection, knots[2])
+    place_point(lip_rest[1, 5], skull, projection, knots[3])
+    rest_gap = (knots[3, 1] - knots[2, 1]) * ax - (knots[3, 0] - knots[2, 0]) * ay
+    # Rounded lips reach over the edges of the teeth, which the mesh's thin margin cannot.
+    shown = _SPEECH_TOOTH_SHOW - _ROUNDING_HIDES * rounding
+    excess = own_show - _LIP_COMES_DOWN * max(rest_gap, 0.0) / size - shown
+    local[LIFT] = size * max(excess, 0.0) * max(narrower, rounding)
     local[CLOSED] = 1.0 - smoothstep(gap, 0.004, 0.045)
     local[SEAM] = local[CLOSED] * (0.78 if is_open > 0.5 else 0.0)
 

@@ -62,7 +62,7 @@ def draw_inside(
     light = entering * (1.0 - 0.30 * rounding) * shade
     # Teeth stand right behind the lips and catch more of it.
     tooth_light = (0.58 + 0.42 * entering) / entering
-    tooth_light *= 1.0 - 0.58 * rounding
+    tooth_light *= 1.0 - 0.64 * rounding
     tip_p, tip_q = local[TIP_P], local[TIP_Q]
     raised = local[TONGUE_UP]
     tongue_w = tongue_half_width * size
