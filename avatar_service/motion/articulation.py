@@ -34,6 +34,7 @@ from avatar_service.motion.articulation_step import ArticulationStepper
 from avatar_service.motion.coarticulation import articulator_grid, sample_grid, viseme_grid
 from avatar_service.motion.lip_shapes import lip_shapes
 from avatar_service.motion.phones import TimedPhone, canonical_phones
+from avatar_service.motion.quiet import QuietTracker
 from avatar_service.motion.seals import MouthShaper
 from avatar_service.motion.visemes import NUM_VISEMES, VISEME_INDEX
 from avatar_service.signals import Float32Array
@@ -127,6 +128,7 @@ class ArticulationStage:
         self._look_ahead_steps = look_ahead_millis // 20
         self._front_end = StreamingLogMel()
         self._shaper = MouthShaper()
+        self._quiet = QuietTracker()
         self.reset()
 
     @property
@@ -143,6 +145,8 @@ class ArticulationStage:
         """Forget the stream; the next sample pushed has the time start_nanos."""
         self._front_end.reset()
         self._shaper.reset()
+        self._quiet.reset()
+        self._quiet_steps: deque[int] = deque()
         self._state = _silent_state(self._net)
         self._mels = np.zeros((0, 80), np.float32)
         self._skip = self._look_ahead_steps - 1
@@ -236,16 +240,20 @@ class ArticulationStage:
     def _take(self, num_steps: int) -> Float32Array:
         count = num_steps * MELS_PER_STEP
         taken, self._mels = self._mels[:count], self._mels[count:]
+        for first in range(0, count, MELS_PER_STEP):
+            self._quiet_steps.append(self._quiet.step(taken[first : first + MELS_PER_STEP]))
         return taken
 
     def _accept(self, visemes: Float32Array, curves: Float32Array) -> None:
         for probabilities, row in zip(visemes, curves, strict=True):
+            # Quiet up to the newest audio; the step told now lies the look-ahead before it.
+            quiet_steps = self._quiet_steps.popleft() - self._look_ahead_steps
             if self._skip:  # outputs about times before the stream's start
                 self._skip -= 1
                 continue
-            self._emit(probabilities, row)
+            self._emit(probabilities, row, quiet_steps)
 
-    def _emit(self, visemes: Float32Array, row: Float32Array) -> None:
+    def _emit(self, visemes: Float32Array, row: Float32Array, quiet_steps: int) -> None:
         pts = self._next_pts
         while self._known and self._known[0].end_nanos <= pts:
             self._known.popleft()
@@ -253,7 +261,7 @@ class ArticulationStage:
             row, visemes = self._known[0].at(pts)
             shown = row
         else:
-            shown = self._shaper.step(row, float(visemes[_SILENCE]))
+            shown = self._shaper.step(row, float(visemes[_SILENCE]), quiet_steps)
         step = ArticulationStep(pts, shown, lip_shapes(shown), visemes)
         self._ready.append(step)
         self._history.append(step)

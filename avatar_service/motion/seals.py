@@ -83,6 +83,11 @@ _SETTLE: Final = 0.45
 _WAKE: Final = 0.5
 """Share of the way back to speech made in each step."""
 _STILL: Final = 0.01
+_QUIET_STEPS: Final = 4
+"""So long at the noise floor before and up to a step (80 ms), with the look-ahead after it, is
+longer than a stop's closure."""
+_NO_SPEECH: Final = 0.08
+"""Under this probability of silence the network is sure of speech, however faint."""
 
 
 class RestGate:
@@ -97,8 +102,19 @@ class RestGate:
         self._is_pause = True
         self._awake = 0.0
 
-    def step(self, silence: float) -> float:
-        """Take the probability of silence; return how awake the mouth is, 0 at rest, 1 free."""
+    def step(self, silence: float, quiet_steps: int = 0) -> float:
+        """Decide between pause and speech for one step.
+
+        Args:
+            silence: probability that nothing is said, 0..1.
+            quiet_steps: for how many steps up to this one, known to go on for the look-ahead,
+                the sound has been at its noise floor.
+
+        Returns:
+            How awake the mouth is, 0 at rest, 1 free.
+        """
+        if quiet_steps >= _QUIET_STEPS and silence > _NO_SPEECH:
+            silence = 1.0
         is_silent = silence > _PAUSE_LEVEL
         self._silent_steps = self._silent_steps + 1 if is_silent else 0
         self._spoken_steps = 0 if is_silent else self._spoken_steps + 1
@@ -129,17 +145,20 @@ class MouthShaper:
         self._labiodental.reset()
         self._gate.reset()
 
-    def step(self, articulators: Float32Array, silence: float) -> Float32Array:
+    def step(
+        self, articulators: Float32Array, silence: float, quiet_steps: int = 0
+    ) -> Float32Array:
         """Shape one step.
 
         Args:
             articulators: (7,) raw curves 0..1.
             silence: probability that nothing is said, 0..1.
+            quiet_steps: see RestGate.step.
 
         Returns:
             (7,) float32 0..1.
         """
-        awake = self._gate.step(silence)
+        awake = self._gate.step(silence, quiet_steps)
         shaped = articulators * awake + REST * (1 - awake)
         seal = self._bilabial.step(float(articulators[CLOSURE]) if awake > 0 else 0.0)
         contact = self._labiodental.step(float(shaped[LABIODENTAL]))
