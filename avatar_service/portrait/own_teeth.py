@@ -83,10 +83,10 @@ def cut_own_teeth(
     is_tooth = np.asarray(shown > 0.45)
     has_tooth = is_tooth.any(axis=0)
     edge = np.where(has_tooth, (is_tooth * rows).max(axis=0) + 0.8, lip_row - 2)
-    window = max(3, int(0.035 * unit)) | 1
+    window = max(3, int(0.07 * unit)) | 1
     padded = np.pad(edge, window // 2, "edge")
     edge = np.median(np.lib.stride_tricks.sliding_window_view(padded, window), -1)
-    edge = blur(edge[None].astype(np.float32), 1.2)[0]
+    edge = blur(edge[None].astype(np.float32), 0.008 * unit)[0]
     columns = blur(np.asarray(has_tooth)[None].astype(np.float32), 0.02 * unit)
     # Beneath the upper lip the teeth go on: repeat the colours of their visible upper end.
     known = smoothstep(inside, 1.0, 2.5) * smoothstep(shown, 0.3, 0.6)
@@ -120,7 +120,7 @@ def _row_boundary(luma: FloatArray, inside: FloatArray, unit: float) -> FloatArr
     )
     rows = np.arange(height)[:, None]
     part = (rows - span[:, 0]) / np.maximum(span[:, 1] - span[:, 0], 1)
-    cost = np.where(inside > 1.0, luma, 0.55) + np.where(part < 0.45, 4.0, 0.0)
+    cost = np.where(inside > 1.0, luma, 0.72) + np.where(part < 0.45, 4.0, 0.0)
     cost = cost + np.where(part > 1.05, 2.0, 0.0)
     cost[:, span[:, 1] <= span[:, 0]] = 0.0
     total, back = cost[:, 0], np.zeros((height, width), np.int32)
