@@ -77,7 +77,7 @@ class ControlsApplied:
 
 @dataclass(frozen=True, slots=True)
 class FramesSkipped:
-    """Frames were already late before they could be rendered and were left out."""
+    """Frames were late before they could be rendered and were left out, up to `pts_nanos`."""
 
     pts_nanos: int
     num_frames: int
@@ -85,7 +85,7 @@ class FramesSkipped:
 
 @dataclass(frozen=True, slots=True)
 class FramesLate:
-    """Frames were readable only after pts + playout delay."""
+    """Frames up to `pts_nanos` were readable only after pts + playout delay."""
 
     pts_nanos: int
     num_frames: int

@@ -354,9 +354,8 @@ class Session:
 
     def _skip(self, motion: MotionFrame) -> None:
         """Leave the picture out: it is late already and a newer one waits."""
-        self.stats.skipped += 1
+        self.stats.skipped_tally.add()
         self._tell(motion)
-        self._tell(FramesSkipped(motion.pts_nanos, 1))
 
     def _show(self, motion: MotionFrame) -> None:
         cpu_started, started = time.thread_time(), time.perf_counter()
@@ -380,8 +379,11 @@ class Session:
             with self._lock:
                 self.stats.publish_ms.add((self._playback.pts_at(now) - motion.pts_nanos) / MILLI)
             if self._is_late(motion.pts_nanos):
-                self.stats.late += 1
-                self._tell(FramesLate(motion.pts_nanos, 1))
+                self.stats.late_tally.add()
+            if count := self.stats.late_tally.take_due(now):
+                self._tell(FramesLate(motion.pts_nanos, count))
+            if count := self.stats.skipped_tally.take_due(now):
+                self._tell(FramesSkipped(motion.pts_nanos, count))
 
     def _canvas(self) -> UInt8Array:
         """Return where to draw: the first publisher's own memory, else a buffer that is reused."""

@@ -11,6 +11,32 @@ WINDOW_SECS: Final = 10
 """Percentiles and rates look back this far."""
 
 
+NOTICE_INTERVAL_NANOS: Final = 500_000_000
+
+
+class Tally:
+    """Counts what is told as one notice per half second, however often it happens."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._untold = 0
+        self._told_at: int | None = None
+
+    def add(self) -> None:
+        """Count one."""
+        self.total += 1
+        self._untold += 1
+
+    def take_due(self, mono_nanos: int) -> int:
+        """Return how many are to be told now, 0 for none."""
+        told = self._told_at
+        if not self._untold or (told is not None and mono_nanos - told < NOTICE_INTERVAL_NANOS):
+            return 0
+        self._told_at = mono_nanos
+        count, self._untold = self._untold, 0
+        return count
+
+
 class Recent:
     """The newest values of a quantity, for percentiles; its total over the whole life."""
 
@@ -67,8 +93,8 @@ class SessionStats:
         window = max(round(frames_per_sec * WINDOW_SECS), 1)
         self.frames = 0
         self.published = 0
-        self.late = 0
-        self.skipped = 0
+        self.late_tally = Tally()
+        self.skipped_tally = Tally()
         self.audio_gaps = 0
         self.clipped = 0
         self.phones_ignored = 0
@@ -79,6 +105,16 @@ class SessionStats:
         self.render_cpu_ms = Recent(window)
         self.deliver_cpu_ms = Recent(window)
         self._published_at: deque[int] = deque(maxlen=window)
+
+    @property
+    def late(self) -> int:
+        """Published frames that were late."""
+        return self.late_tally.total
+
+    @property
+    def skipped(self) -> int:
+        """Pictures left out."""
+        return self.skipped_tally.total
 
     def note_published(self, mono_nanos: int) -> None:
         """Count a frame that went out at this monotonic time."""

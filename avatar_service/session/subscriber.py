@@ -73,6 +73,12 @@ class Subscriber:
         self._audio_bytes = 0
         self._unreported = 0
         self._needs_keyframe = Wanted.FRAMES in wanted
+        # A frame lost with its latent is one loss.
+        self._counted: type = MotionFrame
+        if Wanted.FRAMES in wanted:
+            self._counted = EncodedFrame
+        elif Wanted.ANNOUNCEMENTS in wanted:
+            self._counted = FrameAnnounced
         self._is_closed = False
         self._fault: AvatarError | None = None
 
@@ -109,7 +115,7 @@ class Subscriber:
                     self._drop_for(item)
                 if isinstance(item, EncodedFrame):
                     if self._needs_keyframe and not item.is_keyframe:
-                        self._count_dropped(1)
+                        self._count_dropped(EncodedFrame, 1)
                         return
                     self._needs_keyframe = False
             elif self._is_overrun_by(item):
@@ -184,11 +190,12 @@ class Subscriber:
         gone = set(map(id, dropped))
         self._items = deque(item for item in self._items if id(item) not in gone)
         self._waiting[kind] -= len(dropped)
-        self._count_dropped(len(dropped))
+        self._count_dropped(kind, len(dropped))
 
-    def _count_dropped(self, count: int) -> None:
-        self.num_dropped += count
-        self._unreported += count
+    def _count_dropped(self, kind: type, count: int) -> None:
+        if kind is self._counted:
+            self.num_dropped += count
+            self._unreported += count
 
     def _give_up(self) -> None:
         self._fault = AvatarError(

@@ -433,6 +433,20 @@ def test_burst_over_grpc_loses_nothing_and_waits_for_the_reader(stub, avatar_id)
     stub.CloseSession(pb.CloseSessionRequest(session_id=session.session_id))
 
 
+def test_a_reader_that_stalls_loses_old_pictures_and_is_told(stub, avatar_id, session_id) -> None:
+    session = stub.CreateSession(pb.CreateSessionRequest(avatar_id=avatar_id)).session
+    stalled = Stream(stub, session.session_id)
+    first = stalled.until("frame")
+    request = pb.GetSessionRequest(session_id=session.session_id)
+    eventually(lambda: stub.GetSession(request).session.pts_nanos > 1_500_000_000)
+    notice = stalled.until("notice")
+    assert notice.kind == event_pb2.NOTICE_KIND_FRAMES_DROPPED
+    assert notice.count == notice.total > 10
+    assert stalled.until("frame").seq > first.seq + notice.count
+    stalled.close()
+    stub.CloseSession(pb.CloseSessionRequest(session_id=session.session_id))
+
+
 def test_frames_in_the_ring_are_announced(stub, avatar_id) -> None:
     request = pb.CreateSessionRequest(
         avatar_id=avatar_id, width_px=256, transports=[endpoint_pb2.TRANSPORT_SHM]

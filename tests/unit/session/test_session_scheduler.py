@@ -1,0 +1,109 @@
+import threading
+
+import pytest
+from fakes import ManualClock
+
+from avatar_service.session.clock import MonotonicClock
+from avatar_service.session.scheduler import Scheduler
+
+pytestmark = pytest.mark.unit
+WAIT_SECS = 10
+
+
+class Work:
+    """Something to drive; `gate` holds its second phase back."""
+
+    def __init__(self, due: int | None = 0) -> None:
+        self.due = due
+        self.phases: list[str] = []
+        self.is_delivering = threading.Event()
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def due_at(self) -> int | None:
+        return self.due
+
+    def produce_motion(self) -> None:
+        self.phases.append("motion")
+
+    def deliver(self) -> None:
+        self.phases.append("deliver")
+        self.is_delivering.set()
+        self.gate.wait(WAIT_SECS)
+        self.due = None
+
+
+def test_only_what_is_due_runs_and_the_next_time_is_told() -> None:
+    clock = ManualClock(start_nanos=100)
+    scheduler = Scheduler(clock, num_workers=2, on_fault=lambda *_: None)
+    now, later, never = Work(100), Work(150), Work(None)
+    for work in (now, later, never):
+        scheduler.add(work)
+    assert scheduler.tick() == 150
+    assert (now.phases, later.phases, never.phases) == (["motion", "deliver"], [], [])
+    scheduler.stop()
+
+
+def test_motion_of_all_comes_before_rendering_of_any() -> None:
+    order: list[str] = []
+
+    class Noted(Work):
+        def produce_motion(self) -> None:
+            order.append("motion")
+
+        def deliver(self) -> None:
+            order.append("deliver")
+
+    scheduler = Scheduler(ManualClock(), num_workers=2, on_fault=lambda *_: None)
+    for _ in range(3):
+        scheduler.add(Noted())
+    scheduler.tick()
+    assert order == ["motion"] * 3 + ["deliver"] * 3
+    scheduler.stop()
+
+
+def test_removing_waits_for_the_tick_in_progress() -> None:
+    scheduler = Scheduler(MonotonicClock(), num_workers=1, on_fault=lambda *_: None)
+    work = Work()
+    work.gate.clear()
+    scheduler.start()
+    scheduler.add(work)
+    assert work.is_delivering.wait(WAIT_SECS)
+    removing = threading.Thread(target=scheduler.remove, args=(work,))
+    removing.start()
+    assert removing.is_alive()
+    work.gate.set()
+    removing.join(WAIT_SECS)
+    assert not removing.is_alive()
+    scheduler.stop()
+
+
+def test_waking_makes_a_sleeping_scheduler_look_again() -> None:
+    scheduler = Scheduler(MonotonicClock(), num_workers=1, on_fault=lambda *_: None)
+    work = Work(None)
+    scheduler.add(work)
+    scheduler.start()
+    work.due = 0
+    scheduler.wake()
+    assert work.is_delivering.wait(WAIT_SECS)
+    scheduler.stop()
+    scheduler.stop()
+
+
+def test_whatever_fails_is_taken_out_and_told() -> None:
+    class Broken(Work):
+        def due_at(self) -> int | None:
+            raise ArithmeticError
+
+    faults = []
+    scheduler = Scheduler(
+        ManualClock(), num_workers=1, on_fault=lambda work, fault: faults.append((work, fault))
+    )
+    broken, sound = Broken(), Work()
+    scheduler.add(broken)
+    scheduler.add(sound)
+    scheduler.tick()
+    scheduler.tick()
+    assert [(work, type(fault)) for work, fault in faults] == [(broken, ArithmeticError)]
+    assert sound.phases == ["motion", "deliver"]
+    scheduler.stop()
