@@ -1,6 +1,6 @@
 """Generate the Python code of protos/nvidia_ace, the Audio2Face-3D wire interface.
 
-    .venv/bin/python tools/gen_a2f_protos.py [--check]
+    .venv/bin/python -m tools.gen_a2f_protos [--check]
 
 It lies in avatar_service/server/a2f/gen, the only place that speaks this interface; how generated
 code is made to run with older protobuf runtimes is told in gen_protos.py.
@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from gen_protos import PROTOS, ROOT, drift, rewrite
+from tools.gen_protos import PROTOS, ROOT, drift, rewrite
 
 PACKAGE: Final = "avatar_service.server.a2f.gen"
 FOLDER: Final = ROOT / "avatar_service/server/a2f/gen"
@@ -98,7 +98,7 @@ def main() -> int:
         for name, text in texts.items():
             (FOLDER / name).write_text(text)
     if check and changed:
-        print("generated code is stale: run tools/gen_a2f_protos.py", file=sys.stderr)
+        print("generated code is stale: run python -m tools.gen_a2f_protos", file=sys.stderr)
         return 1
     return 0
 

@@ -18,7 +18,7 @@ LATE_SECS: Final = 0.02
 class Sender(Protocol):
     """A sink of frames."""
 
-    def publish(self, frame: MotionFrame) -> None:
+    def publish(self, motion: MotionFrame, /) -> None:
         """Send a frame."""
         ...
 

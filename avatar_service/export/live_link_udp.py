@@ -18,7 +18,7 @@ from avatar_service.export.conventions import live_link_values
 from avatar_service.export.destinations import DatagramSender, resolve_destination
 from avatar_service.export.frames import check_fps
 from avatar_service.export.pacing import RateLimit
-from avatar_service.signals import MotionFrame
+from avatar_service.signals import MotionFrame, UInt8Array
 
 DEFAULT_PORT: Final = 11111
 VERSION: Final = 6
@@ -53,7 +53,7 @@ def encode_packet(frame: MotionFrame, *, subject: str, device: str, fps: Fractio
 
 
 class LiveLinkSender:
-    """Publishes motion to Unreal; never blocks, keeps nothing.
+    """Publishes motion to Unreal (a Publisher of a session); never blocks, keeps nothing.
 
     Not thread-safe: one thread publishes.
     """
@@ -91,11 +91,14 @@ class LiveLinkSender:
         self._limit = RateLimit(self._fps)
         self.sender = DatagramSender(resolve_destination(host, port, allowed=allowed))
 
-    def publish(self, frame: MotionFrame) -> None:
-        """Send a frame, if one is due at this rate."""
-        if self._limit.admits(frame.pts_nanos, frame.epoch):
+    def acquire(self) -> None:
+        """Lend no place for pictures: this way out carries motion only."""
+
+    def publish(self, motion: MotionFrame, pixels: UInt8Array | None = None) -> None:
+        """Send a latent, if one is due at this rate; pixels are not sent."""
+        if self._limit.admits(motion.pts_nanos, motion.epoch):
             self.sender.send(
-                encode_packet(frame, subject=self._subject, device=self._device, fps=self._fps)
+                encode_packet(motion, subject=self._subject, device=self._device, fps=self._fps)
             )
 
     def close(self) -> None:

@@ -26,7 +26,7 @@ from avatar_service.export.conventions import (
 from avatar_service.export.destinations import DatagramSender, resolve_destination
 from avatar_service.export.frames import check_fps
 from avatar_service.export.pacing import RateLimit
-from avatar_service.signals import MotionFrame
+from avatar_service.signals import MotionFrame, UInt8Array
 
 DEFAULT_PORT: Final = 39539
 MAX_BUNDLE_BYTES: Final = 1500
@@ -89,7 +89,7 @@ def _floats(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> list[f
 
 
 class VmcSender:
-    """Publishes motion as VMC; never blocks, keeps nothing.
+    """Publishes motion as VMC (a Publisher of a session); never blocks, keeps nothing.
 
     Not thread-safe: one thread publishes.
     """
@@ -124,10 +124,13 @@ class VmcSender:
         self._limit = RateLimit(check_fps(fps))
         self.sender = DatagramSender(resolve_destination(host, port, allowed=allowed))
 
-    def publish(self, frame: MotionFrame) -> None:
-        """Send a frame, if one is due at this rate."""
-        if self._limit.admits(frame.pts_nanos, frame.epoch):
-            for bundle in osc_bundles(frame_messages(frame, self._names)):
+    def acquire(self) -> None:
+        """Lend no place for pictures: this way out carries motion only."""
+
+    def publish(self, motion: MotionFrame, pixels: UInt8Array | None = None) -> None:
+        """Send a latent, if one is due at this rate; pixels are not sent."""
+        if self._limit.admits(motion.pts_nanos, motion.epoch):
+            for bundle in osc_bundles(frame_messages(motion, self._names)):
                 self.sender.send(bundle)
 
     def close(self) -> None:

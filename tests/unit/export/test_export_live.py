@@ -191,3 +191,14 @@ def test_a_receiver_that_is_gone_does_not_stop_the_sender(pose: MotionFrame) -> 
         sender.publish(distinct_pose(k * 20_000_000, k))
     assert sender.sender.num_sent + sender.sender.num_dropped == 50
     sender.close()
+
+
+def test_senders_are_publishers_of_a_session(pose: MotionFrame) -> None:
+    from avatar_service.transports.publisher import Publisher
+
+    senders: list[Publisher] = [LiveLinkSender(), VmcSender()]
+    for sender in senders:
+        assert sender.acquire() is None
+        sender.publish(pose, np.zeros((4, 4, 4), np.uint8))
+        sender.close()
+        sender.close()
