@@ -62,7 +62,7 @@ def draw_inside(
     light = entering * (1.0 - 0.30 * rounding) * shade
     # Teeth stand right behind the lips and catch more of it.
     tooth_light = (0.58 + 0.42 * entering) / entering
-    tooth_light *= 1.0 - 0.64 * rounding
+    tooth_light *= 1.0 - 0.76 * rounding
     tip_p, tip_q = local[TIP_P], local[TIP_Q]
     raised = local[TONGUE_UP]
     tongue_w = tongue_half_width * size
@@ -172,8 +172,8 @@ def draw_inside(
             # Light that passes between lips turns red: shade takes more of green and blue.
             keep = max(keep, 0.02)
             keep_red = math.exp(0.84 * math.log(keep))
-            keep_green = keep * (1.0 - 0.07 * rounding)
-            keep_blue = math.exp(1.06 * math.log(keep)) * (1.0 - 0.10 * rounding)
+            keep_green = keep * (1.0 - 0.10 * rounding)
+            keep_blue = math.exp(1.06 * math.log(keep)) * (1.0 - 0.18 * rounding)
             for c in range(3):
                 value = rgb[c] * (keep_red if c == 0 else keep_green if c == 1 else keep_blue)
                 old = float(frame[y, x, c])
