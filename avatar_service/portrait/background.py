@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_service.portrait.patch_fill import fill_by_patches
-from avatar_service.portrait.patch_tools import push_pull
+from avatar_service.portrait.patch_tools import push_pull, smoothstep
 from avatar_service.portrait.pixels import gaussian, grow
 from avatar_service.signals import Float32Array, UInt8Array
 
@@ -22,6 +22,9 @@ _SAFETY_PARTS: Final = 170
 _OVERLAP_PX: Final = 2
 """The fill is made this far into the visible room as well, to learn by how much its tone is off."""
 _MAX_TONE: Final = 40.0
+_TELEA_RADIUS_PX: Final = 3
+_TRANSITION_PARTS: Final = (128, 32)
+"""From 1/128 to 1/32 of the frame's side (4 to 16 px at 512) patches take over from neighbours."""
 _KNOWN_SHARE: Final = 0.001
 """With less background than this there is nothing to repair from."""
 
@@ -29,8 +32,8 @@ _KNOWN_SHARE: Final = 0.001
 def repair_background(image: UInt8Array, alpha: Float32Array) -> UInt8Array:
     """Return (S, S, 3) uint8: the frame without the person.
 
-    Near the outline, where a moving head uncovers it, the room is continued by patches of itself;
-    deeper inside it fades to a smooth fill.
+    Near the outline, where a moving head uncovers it, the room is continued: by its neighbours
+    for the first few pixels, then by patches of itself; deeper inside it fades to a smooth fill.
     """
     size = image.shape[0]
     hidden = grow(alpha > 0.02, 2 * round(size / _SAFETY_PARTS) + 1)
@@ -43,12 +46,25 @@ def repair_background(image: UInt8Array, alpha: Float32Array) -> UInt8Array:
     picture = image.astype(np.float32)
     filled = fill_by_patches(picture, ~wider, wider & (depth <= band_px))
     filled += _tone_error(picture - filled, wider & known)
+    # A head at rest uncovers a few pixels only: there nothing but their own neighbours will do.
+    begin, end = (size / parts for parts in _TRANSITION_PARTS)
+    away = smoothstep(depth, begin, end)[..., None]
+    filled = np.where(known[..., None], picture, filled)
+    near = _continue_locally(filled, hidden & (depth <= end))
+    filled = near * (1 - away) + filled * away
     fade = np.clip((depth / band_px - 0.5) / 0.5, 0, 1)[..., None].astype(np.float32)
     soft = gaussian(push_pull(picture, known), size / 100)
     grain = _grain_like(image, known)
     fill = filled * (1 - fade) + (soft + grain) * fade
     keep = (gaussian(known.astype(np.float32), 2) * known)[..., None]
     return np.asarray(np.clip(image * keep + fill * (1 - keep) + 0.5, 0, 255), np.uint8)
+
+
+def _continue_locally(picture: Float32Array, band: BoolArray) -> Float32Array:
+    """Continue lines and tones into a narrow band (Telea, J. Graphics Tools 9 (1), 2004)."""
+    source = np.clip(picture + 0.5, 0, 255).astype(np.uint8)
+    painted = cv2.inpaint(source, band.astype(np.uint8), _TELEA_RADIUS_PX, cv2.INPAINT_TELEA)
+    return np.asarray(painted, np.float32)
 
 
 def _tone_error(error: Float32Array, overlap: BoolArray) -> Float32Array:

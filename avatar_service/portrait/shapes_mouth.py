@@ -212,8 +212,8 @@ class MouthShapes:
         chin_up[topology.CHIN] = (0.0, -0.02, 0.0)
         shapes = {
             "mouthClose": self._lip_form(close),
-            "mouthFunnel": self._lip_form(funnel),
-            "mouthPucker": self._lip_form(pucker),
+            "mouthFunnel": self._lip_form(funnel, self._cheeks_inward(0.030), cheeks=True),
+            "mouthPucker": self._lip_form(pucker, self._cheeks_inward(0.036), cheeks=True),
             "mouthRollLower": self._lip_form(lambda p: roll(p, False)),
             "mouthRollUpper": self._lip_form(lambda p: roll(p, True)),
             "mouthShrugLower": self._lip_form(
@@ -227,6 +227,10 @@ class MouthShapes:
             shapes["mouth" + suffix] = self._lip_form(_shift_both(side))
         shapes["cheekPuff"] = self._cheek_puff()
         return shapes
+
+    def _cheeks_inward(self, amount: float) -> dict[int, tuple[float, float, float]]:
+        """Let the cheeks follow rounded lips only a little: they stretch, they do not slide."""
+        return {i: (-amount * float(np.sign(self._position[i, 0])), 0.0, 0.0) for i in self._cheeks}
 
     def _cheek_puff(self) -> Float64Array:
         targets: dict[int, tuple[float, float, float]] = {
