@@ -50,8 +50,9 @@ from avatar_service.signals import (
 )
 from avatar_service.transports.publisher import Publisher
 
-RETRY_NANOS: Final = 4 * MILLI
-"""A frame that the motion stage does not give out yet is asked for again after this time."""
+POLL_SAMPLES: Final = 80
+"""A frame that the motion stage does not give out yet is asked for again with every 5 ms of audio
+from session start: stages work in steps that are multiples of it."""
 MAX_STEP_FRAMES: Final = 4
 """Frames of one session in one tick, so that a session that lags does not starve the others."""
 
@@ -235,7 +236,10 @@ class Session:
         with self._lock:
             self._release_ends()
         if self._num_made == num_before:
-            self._retry_at = self._clock.now_nanos() + RETRY_NANOS
+            with self._lock:
+                step = self._speech.speak.front // POLL_SAMPLES + 1
+                at = step * POLL_SAMPLES * SAMPLE_NANOS + self.settings.input_margin_nanos
+                self._retry_at = self._playback.mono_at(at)
         else:
             spent = (time.thread_time() - started) / (self._num_made - num_before)
             self.stats.motion_ms.add(spent * 1e3)
