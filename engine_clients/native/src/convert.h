@@ -9,8 +9,6 @@
 
 namespace avatar {
 
-namespace v1 = ::avatar::v1;
-
 // INVALID_FIELD for bits that contradict each other; ranges are the service's to check.
 Status to_message(const avatar_controls& controls, v1::Controls* message);
 // INVALID_AUDIO: format, rate, channels, or values that are not finite. Fills all but segment_id.

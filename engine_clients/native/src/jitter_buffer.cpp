@@ -14,6 +14,7 @@ constexpr int64_t kShrinkDivisor = 50;  // 2 %
 constexpr int64_t kJumpNanos = 500'000'000;
 // Beyond this gap two latents are not joined by a straight line.
 constexpr int64_t kMaxJoinIntervals = 4;
+constexpr int64_t kMaxOffsetNanos = int64_t{1} << 61;
 constexpr int64_t kKeepNanos = 2'000'000'000;
 
 float smoothstep(double x) {
@@ -85,6 +86,8 @@ size_t JitterBuffer::num_waiting() const {
 }
 
 void JitterBuffer::measure(int64_t offset) {
+  // A hostile time must not overflow what is computed from it.
+  offset = std::clamp(offset, -kMaxOffsetNanos, kMaxOffsetNanos);
   const bool is_first = offsets_.empty();
   if (offsets_.size() < kNumOffsets) {
     offsets_.push_back(offset);
@@ -180,7 +183,7 @@ bool JitterBuffer::live_target(int64_t pts_nanos, avatar_motion* motion) const {
     std::array<float, AVATAR_NUM_CHANNELS> joined;
     mix(item->latent.values, next->latent.values,
         static_cast<float>(static_cast<double>(age) / static_cast<double>(gap)), &joined);
-    std::copy(joined.begin(), joined.end(), motion->expression);
+    set_values(joined, motion);
     motion->flags |= AVATAR_MOTION_INTERPOLATED;
   }
   return true;
@@ -206,9 +209,7 @@ bool JitterBuffer::motion_at(int64_t pts_nanos, int64_t now_nanos, avatar_motion
   const auto elapsed = static_cast<double>(now_nanos - entered_nanos_);
   const float share = duration <= 0 ? 1.0f : smoothstep(elapsed / static_cast<double>(duration));
   std::array<float, AVATAR_NUM_CHANNELS> goal{};  // rest is 0 in every channel
-  if (is_live) {
-    std::copy(target.expression, target.expression + AVATAR_NUM_CHANNELS, goal.begin());
-  }
+  if (is_live) goal = values_of(target);
   mix(anchor_, goal, share, &shown_);
   presence_ = anchor_presence_ + ((is_live ? 1.0f : 0.0f) - anchor_presence_) * share;
   *motion = target;
@@ -223,7 +224,7 @@ bool JitterBuffer::motion_at(int64_t pts_nanos, int64_t now_nanos, avatar_motion
   if (moves || motion->seq != shown_seq_) motion->flags |= AVATAR_MOTION_NEW;
   shown_seq_ = motion->seq;
   motion->presence = presence_;
-  std::copy(shown_.begin(), shown_.end(), motion->expression);
+  set_values(shown_, motion);
   return true;
 }
 

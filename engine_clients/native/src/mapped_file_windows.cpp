@@ -1,5 +1,6 @@
-#define WIN32_LEAN_AND_MEAN
+#if !defined(NOMINMAX)
 #define NOMINMAX
+#endif
 #include <windows.h>
 
 #include "mapped_file.h"

@@ -7,6 +7,7 @@ namespace avatar {
 
 namespace {
 
+constexpr size_t kChannelsOffset = offsetof(avatar_motion, expression);
 static_assert(AVATAR_NUM_CHANNELS == AVATAR_RING_MOTION_FLOATS);
 static_assert(sizeof(avatar_ring_motion) == AVATAR_NUM_CHANNELS * sizeof(float));
 static_assert(offsetof(avatar_motion, speech) - offsetof(avatar_motion, expression) ==
@@ -76,6 +77,17 @@ void mix(const std::array<float, AVATAR_NUM_CHANNELS>& from,
   for (size_t i = 0; i < from.size(); ++i) (*result)[i] = from[i] + (to[i] - from[i]) * weight;
 }
 
+std::array<float, AVATAR_NUM_CHANNELS> values_of(const avatar_motion& motion) {
+  std::array<float, AVATAR_NUM_CHANNELS> values;
+  std::memcpy(values.data(), reinterpret_cast<const char*>(&motion) + kChannelsOffset,
+              sizeof values);
+  return values;
+}
+
+void set_values(const std::array<float, AVATAR_NUM_CHANNELS>& values, avatar_motion* motion) {
+  std::memcpy(reinterpret_cast<char*>(motion) + kChannelsOffset, values.data(), sizeof values);
+}
+
 avatar_motion to_abi(const Latent& latent) {
   avatar_motion motion{};
   motion.struct_size = sizeof motion;
@@ -83,7 +95,7 @@ avatar_motion to_abi(const Latent& latent) {
   motion.pts_nanos = latent.pts_nanos;
   motion.epoch = latent.epoch;
   motion.presence = 1.0f;
-  std::memcpy(motion.expression, latent.values.data(), sizeof latent.values);
+  set_values(latent.values, &motion);
   return motion;
 }
 

@@ -30,6 +30,10 @@ void mix(const std::array<float, AVATAR_NUM_CHANNELS>& from,
          const std::array<float, AVATAR_NUM_CHANNELS>& to, float weight,
          std::array<float, AVATAR_NUM_CHANNELS>* result);
 
+// All channels of the ABI form, which stand in a row.
+std::array<float, AVATAR_NUM_CHANNELS> values_of(const avatar_motion& motion);
+void set_values(const std::array<float, AVATAR_NUM_CHANNELS>& values, avatar_motion* motion);
+
 // The ABI form: flags 0, presence 1.
 avatar_motion to_abi(const Latent& latent);
 

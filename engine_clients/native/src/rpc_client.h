@@ -15,8 +15,6 @@
 
 namespace avatar {
 
-namespace v1 = ::avatar::v1;
-
 class Session;
 
 struct ClientConfig {
