@@ -16,8 +16,6 @@ from collections import deque
 from dataclasses import replace
 from typing import Final
 
-import numpy as np
-
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.session.clock import Clock, FrameGrid, PlaybackClock
 from avatar_service.session.control_queue import ControlQueue
@@ -40,13 +38,13 @@ from avatar_service.session.speech import Pcm, SpeechInput
 from avatar_service.session.stages import FrameRenderer, MotionSource
 from avatar_service.session.stats import SessionStats
 from avatar_service.session.timeline import SAMPLE_NANOS, Starvation, sample_from
+from avatar_service.session.ways_out import WaysOut
 from avatar_service.signals import (
     AudioChunk,
     AudioRole,
     Controls,
     MotionFrame,
     SegmentEnd,
-    UInt8Array,
 )
 from avatar_service.transports.publisher import Publisher
 
@@ -80,9 +78,9 @@ class Session:
         self.end_message = ""
         self.end_reason: Reason | None = None
         self._clock = clock
-        self._motion = motion
+        self._motion: MotionSource | None = motion
         self._renderer = renderer
-        self._publishers = publishers
+        self._ways_out = WaysOut(publishers, settings.size_px)
         self._grid = FrameGrid(settings.rate)
         self._playback = PlaybackClock(clock.now_nanos())
         self._speech = SpeechInput(settings.audio_ahead_secs)
@@ -95,8 +93,8 @@ class Session:
         self._is_ticking = False
         self._num_made = 0
         self._last_pts = -1
+        self._end_pts = 0
         self._retry_at = 0
-        self._buffer: UInt8Array | None = None
         if renderer is not None:
             renderer.set_background(controls.background, controls.background_color)
 
@@ -117,6 +115,8 @@ class Session:
     def pts_nanos(self) -> int:
         """Session time now."""
         with self._lock:
+            if self.is_closed:
+                return self._end_pts
             if self.settings.pacing is Pacing.BURST:
                 return self._speech.speak.front * SAMPLE_NANOS
             return self._playback.pts_at(self._clock.now_nanos())
@@ -223,15 +223,16 @@ class Session:
         """Feed the motion stage up to now and collect the latents that come out."""
         started = time.thread_time()
         with self._lock:
-            if self.is_closed:
+            stage = self._motion
+            if stage is None:
                 return
             self._is_ticking = True
-            self._apply_changes()
+            self._apply_changes(stage)
             chunks = self._read_line()
         for chunk in chunks:
-            self._motion.push(chunk)
+            stage.push(chunk)
         num_before = self._num_made
-        for motion in self._motion.pull():
+        for motion in stage.pull():
             self._collect(motion)
         with self._lock:
             self._release_ends()
@@ -262,17 +263,24 @@ class Session:
             self._is_ticking = False
 
     def close(self, message: str = "the session was closed", reason: Reason | None = None) -> None:
-        """End the session, its streams and transports; idempotent. Not during a tick."""
+        """End the session, its streams and transports; idempotent. Not during a tick.
+
+        What remains is light: figures, controls and the last session time.
+        """
         with self._lock:
             if self.is_closed:
                 return
+            self._end_pts = self.pts_nanos
             self.is_closed = True
             self.end_message, self.end_reason = message, reason
+            stage, self._motion = self._motion, None
+            self._renderer = None
+            self._speech.clear()
         self._tell(SessionEnding(message, reason))
         self.fanout.close()
-        for publisher in self._publishers:
-            publisher.close()
-        self._motion.close()
+        self._ways_out.close()
+        if stage is not None:
+            stage.close()
 
     @property
     def _has_speech(self) -> bool:
@@ -317,14 +325,14 @@ class Session:
                 self._tell(AudioLate(item.segment_id, item.pts_nanos, 0, self.epoch))
         return chunks
 
-    def _apply_changes(self) -> None:
+    def _apply_changes(self, stage: MotionSource) -> None:
         if self._must_reset:
             self._must_reset = False
-            self._motion.reset(self.epoch)
+            stage.reset(self.epoch)
         for placed in self._phones.take():
             known = placed.known
-            self._motion.push_phones(known.phones, known.alphabet, placed.pts_nanos)
-        for applied in self._controls.apply_to(self._motion):
+            stage.push_phones(known.phones, known.alphabet, placed.pts_nanos)
+        for applied in self._controls.apply_to(stage):
             self._tell(applied)
 
     def _collect(self, motion: MotionFrame) -> None:
@@ -367,12 +375,11 @@ class Session:
         if self._renderer is not None:
             with self._lock:
                 self._controls.set_background(self._renderer, motion.pts_nanos)
-            pixels = self._canvas()
+            pixels = self._ways_out.canvas()
             self._renderer.render(motion, pixels)
             self.stats.render_ms.add((time.perf_counter() - started) * 1e3)
             self.stats.render_cpu_ms.add((time.thread_time() - cpu_started) * 1e3)
-        for publisher in self._publishers:
-            publisher.publish(motion, pixels)
+        self._ways_out.publish(motion, pixels)
         self._tell(motion)
         if pixels is not None:
             self.fanout.send_frame(motion, pixels)
@@ -388,13 +395,3 @@ class Session:
                 self._tell(FramesLate(motion.pts_nanos, count))
             if count := self.stats.skipped_tally.take_due(now):
                 self._tell(FramesSkipped(motion.pts_nanos, count))
-
-    def _canvas(self) -> UInt8Array:
-        """Return where to draw: the first publisher's own memory, else a buffer that is reused."""
-        for publisher in self._publishers:
-            place = publisher.acquire()
-            if place is not None:
-                return place
-        if self._buffer is None:
-            self._buffer = np.zeros((self.settings.size_px, self.settings.size_px, 4), np.uint8)
-        return self._buffer

@@ -163,6 +163,12 @@ class SpeechInput:
         self._voices[AudioRole.LISTEN].line.epoch = epoch
         return voice.line.clear(epoch)
 
+    def clear(self) -> None:
+        """Drop what waits of both voices."""
+        for voice in self._voices.values():
+            voice.ingest = None
+            voice.line.clear(self.epoch)
+
     def read(self, until: int) -> list[LineItem]:
         """Hand out both voices up to sample `until`."""
         return join(self.speak.read(until), self._voices[AudioRole.LISTEN].line)

@@ -1,3 +1,5 @@
+import gc
+import weakref
 from fractions import Fraction
 
 import pytest
@@ -265,6 +267,19 @@ def test_a_closed_session_refuses_and_tells_its_streams() -> None:
     with pytest.raises(AvatarError) as fault:
         rig.session.push_audio(speech(20))
     assert fault.value.reason is Reason.SESSION_CLOSED
+
+
+def test_a_closed_session_holds_nothing_heavy() -> None:
+    rig = Rig()
+    rig.run(200)
+    heavy = [weakref.ref(rig.renderer), weakref.ref(rig.motion), weakref.ref(rig.outlet)]
+    rig.scheduler.remove(rig.session)
+    rig.session.close()
+    rig.renderer = rig.motion = rig.outlet = None
+    gc.collect()
+    assert [reference() for reference in heavy] == [None, None, None]
+    rig.run(500)
+    assert rig.session.pts_nanos == 200 * MILLI
 
 
 def test_a_session_that_fails_is_taken_out_and_the_others_go_on() -> None:
