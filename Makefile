@@ -11,7 +11,7 @@ TORCH_INDEX ?=
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format generate bench clean
+.PHONY: help setup demo test lint peers format generate bench clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,13 @@ lint: setup  ## ruff, mypy --strict, import-linter, buf, drift of generated code
 	cd protos && ../$(BIN)/buf lint && ../$(BIN)/buf format --diff --exit-code
 	$(BIN)/python tools/gen_protos.py --check
 	$(BIN)/python tools/gen_ring.py --check
+	$(BIN)/python -m tools.gen_a2f_protos --check
+
+peers: setup  ## programs of others that read our exports in the tests (NVIDIA's client, Khronos' validator)
+	# --no-deps: NVIDIA's packages pin an old gRPC that they do not need.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  nvidia-ace==1.0.0 nvidia-audio2face-3d==1.3.0
+	npm install --silent --no-fund --no-audit --prefix $(VENV)/node gltf-validator@2
 
 format: setup  ## format Python and protos
 	$(BIN)/ruff check --fix .
@@ -52,6 +59,7 @@ format: setup  ## format Python and protos
 generate: setup  ## regenerate the code made from protos/
 	$(BIN)/python tools/gen_protos.py
 	$(BIN)/python tools/gen_ring.py
+	$(BIN)/python -m tools.gen_a2f_protos
 
 bench: setup  ## the figures of the README, measured on this machine
 	$(BIN)/avatar bench render

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from avatar_service import __version__
-from avatar_service.cli import animate, bench, demo, models, serve
+from avatar_service.cli import animate, bench, demo, export_commands, models, serve
 from avatar_service.cli.console import out
 from avatar_service.cli.doctor import doctor
 
@@ -24,6 +24,7 @@ app.command()(serve.serve)
 app.command()(doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(bench.app, name="bench")
+export_commands.register(app, bench.app)
 
 
 def _print_version(wanted: bool) -> None:
