@@ -73,7 +73,7 @@ class ManagedSession:
         self.session = session
         self.session_id = session.session_id
         self.request = request
-        self.publishers = tuple(publishers)
+        self.publishers: tuple[Publisher, ...] = tuple(publishers)
         self.reservation = reservation
         self.num_observers = 0
         self.had_controller = False
@@ -257,6 +257,7 @@ class SessionManager:
                 return
         self.scheduler.remove(managed.session)
         managed.session.close(message, reason)
+        managed.publishers = ()  # a closed ring still holds its mapping
         self.capacity.release(managed.reservation)
         with self._lock:
             self._closed[managed.session_id] = managed

@@ -1,4 +1,8 @@
+import contextlib
+import gc
+import os
 import time
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -457,11 +461,28 @@ def test_frames_in_the_ring_are_announced(stub, avatar_id) -> None:
     frame = stream.until("frame")
     assert frame.location == frame_pb2.FRAME_LOCATION_RING
     assert not frame.data
+    assert _ring_files(session.ring.path)
     inline = event_pb2.OutputSelection(outputs=[endpoint_pb2.OUTPUT_MOTION])
     error = refused(lambda: Stream(stub, session.session_id, OBSERVER, inline_outputs=inline))
     assert reason_of(error) == "TRANSPORT_NOT_SUPPORTED"
     stream.close()
     stub.CloseSession(pb.CloseSessionRequest(session_id=session.session_id))
+    closed = stub.GetSession(pb.GetSessionRequest(session_id=session.session_id)).session
+    assert not closed.HasField("ring")
+    gc.collect()
+    assert not _ring_files(session.ring.path), "neither its name nor its memory is left"
+
+
+def _ring_files(path: str) -> list[str]:
+    """Which of this process's open files is the ring, shown or deleted."""
+    folder = Path("/proc/self/fd")
+    if not folder.is_dir():
+        pytest.skip("open files are listed under Linux only")
+    links = []
+    for entry in folder.iterdir():
+        with contextlib.suppress(OSError):
+            links.append(os.readlink(entry))
+    return [link for link in links if link.startswith(path)]
 
 
 def test_a_session_that_breaks_ends_as_a_bug_and_the_others_go_on(
