@@ -49,7 +49,7 @@ peers: setup  ## programs of others that read our exports in the tests (NVIDIA's
 	# --no-deps: NVIDIA's packages pin an old gRPC that they do not need.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 	  nvidia-ace==1.0.0 nvidia-audio2face-3d==1.3.0
-	npm install --silent --no-fund --no-audit --prefix $(VENV)/node gltf-validator@2
+	npm install --silent --no-fund --no-audit --prefix $(VENV)/node gltf-validator@2.0.0-dev.3.10
 
 format: setup  ## format Python and protos
 	$(BIN)/ruff check --fix .

@@ -29,7 +29,8 @@ def count_channels(path: Path) -> int:
             return 1 if container.streams.audio[0].channels == 1 else 2
     except av.error.FFmpegError as error:
         raise AvatarError(
-            Reason.INVALID_FILE, f"{path.name} is not an audio file that can be read ({error.strerror})"
+            Reason.INVALID_FILE,
+            f"{path.name} is not an audio file that can be read ({error.strerror})",
         ) from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,13 +54,13 @@ def test_backgrounds() -> None:
 
 @given(st.text(max_size=12))
 def test_any_background_is_understood_or_refused_in_one_line(text: str) -> None:
-    try:
-        mode, color = parse_background(text)
-    except AvatarError as error:
-        assert error.reason is Reason.INVALID_FIELD
+    is_color = re.fullmatch("#?[0-9a-fA-F]{6}", text) is not None
+    if is_color or text in ("keep", "transparent"):
+        assert all(0 <= channel <= 255 for channel in parse_background(text)[1])
     else:
-        assert mode in Background
-        assert all(0 <= channel <= 255 for channel in color)
+        with pytest.raises(AvatarError, match="keep, transparent or a colour") as raised:
+            parse_background(text)
+        assert raised.value.reason is Reason.INVALID_FIELD
 
 
 @pytest.mark.parametrize("text", ["gpu", "cuda:x", "", "CPU"])
