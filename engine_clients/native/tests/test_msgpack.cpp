@@ -1,5 +1,6 @@
 #include <doctest.h>
 
+#include <deque>
 #include <string>
 
 #include "msgpack.h"
@@ -8,7 +9,12 @@ using avatar::MsgpackReader;
 
 namespace {
 
-MsgpackReader reader(const std::string& bytes) { return {bytes.data(), bytes.size()}; }
+// The bytes are kept: what a reader hands out points into them.
+MsgpackReader reader(const std::string& bytes) {
+  static std::deque<std::string> kept;
+  kept.push_back(bytes);
+  return {kept.back().data(), kept.back().size()};
+}
 
 int64_t read_int(const std::string& bytes) {
   int64_t value = -12345;
