@@ -6,6 +6,7 @@ import json
 import time
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -93,13 +94,17 @@ def run_demo(
 
     from avatar_service.cli.console import say
     from avatar_service.cli.recorder import record
-    from avatar_service.cli.service_process import ServiceProcess
     from avatar_service.export.pictures import contact_sheet, write_png
     from avatar_service.export.video import VideoWriter
     from avatar_service.motion.track import MotionTrack
+    from avatar_service.session.service_process import ServiceProcess
 
     try:
-        with ServiceProcess(device=device) as service, connect(service.target) as client:
+        with (
+            TemporaryDirectory(prefix="avatar-demo-") as home,
+            ServiceProcess({"device": device, "home": home}) as service,
+            connect(service.address) as client,
+        ):
             avatar = client.create_avatar(photo, consent)
             say(f"streaming {len(samples) / SAMPLE_RATE_HZ:.1f} s of speech in real time ...")
             opened_at = time.monotonic_ns()

@@ -24,7 +24,7 @@ def serve(
     workers: Annotated[int | None, typer.Option(help="Rendering threads; 0: one per core.")] = None,
     max_sessions: Annotated[int | None, typer.Option(help="Most sessions at once.")] = None,
     zmq_endpoint: Annotated[
-        str | None, typer.Option(help="ZeroMQ: ipc://FOLDER, or tcp://HOST for both.")
+        str | None, typer.Option(help="ZeroMQ: ipc://FOLDER, or tcp://HOST (free ports) for both.")
     ] = None,
     shm_group: Annotated[
         str | None, typer.Option(help="Group whose members may read the shared-memory rings.")
