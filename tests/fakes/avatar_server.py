@@ -2,6 +2,7 @@
 its own, but real rings and ZeroMQ sockets."""
 
 import queue
+import threading
 from concurrent import futures
 from fractions import Fraction
 
@@ -43,7 +44,7 @@ class FakeService(avatar_service_pb2_grpc.AvatarServiceServicer):
         self.tokens = set()
         self.uploads = []
         self.num_streams = 0
-        self.outbox = queue.SimpleQueue()
+        self.outbox = queue.SimpleQueue()  # of the newest stream
         self.inbox = queue.SimpleQueue()
         self.transports = None
         self.ring = None
@@ -123,6 +124,7 @@ class FakeService(avatar_service_pb2_grpc.AvatarServiceServicer):
         first = next(request_iterator)
         self._enter(first, context)
         self.num_streams += 1
+        outbox = self.outbox = queue.SimpleQueue()
         self.inbox.put(first)
         opened = event_pb2.StreamOpened(session=self.session, role=first.open.role)
         yield Response(opened=opened)
@@ -132,21 +134,19 @@ class FakeService(avatar_service_pb2_grpc.AvatarServiceServicer):
                 for request in request_iterator:
                     self.inbox.put(request)
                     for response in self._answers(request):
-                        self.outbox.put(response)
-                self.outbox.put(None)  # half-closed
+                        outbox.put(response)
             except grpc.RpcError:
-                pass
+                pass  # the client has gone
+            outbox.put(None)
 
-        listener = futures.ThreadPoolExecutor(1)
-        listener.submit(listen)
-        context.add_callback(lambda: self.outbox.put(None))
-        while (response := self.outbox.get()) is not None:
+        threading.Thread(target=listen, daemon=True).start()
+        context.add_callback(lambda: outbox.put(None))
+        while (response := outbox.get()) is not None:
             if response is HANG_UP:
                 context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
             if isinstance(response, Exception):
                 self._abort(response, context)
             yield response
-        listener.shutdown(wait=False)
 
     def sent(self, timeout_secs=10):
         """Return the next request that arrived in a stream."""
