@@ -13,6 +13,7 @@ from avatar_service.portrait import landmark_nets, matte, topology
 from avatar_service.portrait.head_frame import HeadFrame, fit_head_frame
 from avatar_service.portrait.image_file import LoadedImage
 from avatar_service.portrait.landmark_nets import Detection, Float64Array
+from avatar_service.portrait.lip_opening import snap_to_opening
 from avatar_service.portrait.lip_seam import snap_to_seam
 from avatar_service.portrait.pixels import AREA, resize
 from avatar_service.signals import Float32Array, UInt8Array
@@ -100,7 +101,10 @@ def fit_face(
     _check_turn(head)
     lip_gap = float((head.to_head(landmarks[14]) - head.to_head(landmarks[13]))[1])
     is_mouth_open = lip_gap > OPEN_LIP_GAP
-    if not is_mouth_open:
+    if is_mouth_open:
+        landmarks = snap_to_opening(image2x, landmarks, head)
+        lip_gap = float((head.to_head(landmarks[14]) - head.to_head(landmarks[13]))[1])
+    else:
         landmarks = snap_to_seam(image2x, landmarks, head)
     landmarks = _include_lashes(landmarks)
     if photo.alpha is None:

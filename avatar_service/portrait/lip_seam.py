@@ -42,7 +42,7 @@ def snap_to_seam(image2x: UInt8Array, landmarks: Float64Array, head: HeadFrame) 
     darkness = cv2.remap(grey, samples[..., 0], samples[..., 1], cv2.INTER_LINEAR)
     cost = darkness - darkness.mean(1, keepdims=True) + (offsets / reach) ** 2 * _PRIOR
     step_cost = (np.subtract.outer(offsets, offsets) / reach) ** 2 * _BEND
-    path = _cheapest_path(cost, step_cost)
+    path = cheapest_path(cost, step_cost)
     moved = np.convolve(np.pad(offsets[path], 1, "edge"), [0.25, 0.5, 0.25], "valid")
     seam = middle + moved[:, None] * down
     result = landmarks.copy()
@@ -53,7 +53,13 @@ def snap_to_seam(image2x: UInt8Array, landmarks: Float64Array, head: HeadFrame) 
     return result
 
 
-def _cheapest_path(cost: Float64Array, step_cost: Float64Array) -> list[int]:
+def cheapest_path(cost: Float64Array, step_cost: Float64Array) -> list[int]:
+    """Return the row of each column on the path that costs least (dynamic programming).
+
+    Args:
+        cost: (columns, rows).
+        step_cost: (rows, rows) of a step between neighbouring columns.
+    """
     total = cost[0]
     origins = []
     for column in cost[1:]:

@@ -23,7 +23,7 @@ from avatar_service.portrait import teeth
 from avatar_service.portrait.camera import camera_from_frame
 from avatar_service.portrait.eyes import EyeAssets
 from avatar_service.portrait.face_fit import FaceFit
-from avatar_service.portrait.own_teeth import cut_own_teeth, redness, ring_patch
+from avatar_service.portrait.own_teeth import cut_own_room, cut_own_teeth, redness, ring_patch
 from avatar_service.portrait.patch_tools import (
     FloatArray,
     blur,
@@ -82,6 +82,8 @@ class MouthAssets:
         tongue_half_width: (1,) units.
         own_teeth: (h, w, 4) premultiplied upper teeth of the photo; (1, 1, 4) where there are none.
         own_origin: (2,) first texel of own_teeth, 2x px.
+        own_room: (h, w, 3) the photo's opening, texels as own_teeth's; (1, 1, 3) for closed lips.
+        room_origin: (2,) first texel of own_room, 2x px.
         own_show: (1,) how far own teeth end below the upper lip in the photo, units; 0 = none.
         softness: (1,) sigma of the photo's blur, 2x px.
     """
@@ -103,6 +105,8 @@ class MouthAssets:
     tongue_half_width: FloatArray
     own_teeth: FloatArray
     own_origin: FloatArray
+    own_room: FloatArray
+    room_origin: FloatArray
     own_show: FloatArray
     softness: FloatArray
 
@@ -139,7 +143,10 @@ def _flesh_colours(skin: FloatArray, white: FloatArray) -> tuple[FloatArray, ...
     # Monochrome and muted pictures (paintings, sepia) tint everything alike.
     colourful = float(np.clip(chroma / 0.3, 0, 1))
     light = float(np.clip(0.4 * white.mean() + 0.6 * (0.55 * luma + 95.0), 70, 225))
-    tint = 1 + 0.5 * (white / white.mean() - 1) + 0.1 * (skin / luma - 1)
+    # Whites in deep shade are brown; teeth are not.
+    cast = np.clip(white / white.mean() - 1, -0.14, 0.14)
+    light = max(light, 0.95 * luma)
+    tint = 1 + 0.5 * cast + 0.1 * (skin / luma - 1)
     ideals: tuple[NDArray[Any], ...] = (
         np.array([1.0, 0.955, 0.875]) * tint,
         np.array([0.74, 0.44, 0.42]),
@@ -192,6 +199,7 @@ def build_mouth(
     skin = _skin_tone(image, fit)
     tooth, gum, flesh = _flesh_colours(skin, _white_of_eyes(eyes))
     own, own_origin, own_show, own_colour = cut_own_teeth(image, fit, skin)
+    room, room_origin = cut_own_room(image, fit)
     if own_colour is not None and own_colour.max() - own_colour.min() < 80:
         # Neighbours of the teeth in the photo: their own colour, lifted from the lips' shadow.
         lift = max(1.06, float(tooth.mean() / own_colour.mean()))
@@ -253,6 +261,8 @@ def build_mouth(
         tongue_half_width=np.array([0.20 * scale], np.float32),
         own_teeth=own,
         own_origin=own_origin,
+        own_room=room,
+        room_origin=room_origin,
         own_show=np.array([own_show], np.float32),
         softness=np.array([softness], np.float32),
     )
@@ -283,11 +293,11 @@ def fill_mouth(foreground: FloatArray, fit: FaceFit) -> None:
     rl = float(redness(lip))
     pale = np.clip((0.72 * rl - redness(patch)) / (0.25 * abs(rl) + 0.02), 0, 1)
     dark = smoothstep(-patch.mean(-1), -0.62 * float(lip.mean()), -0.42 * float(lip.mean()))
-    rim = np.maximum(pale, dark) * smoothstep(inside, -0.05 * unit, -0.03 * unit)
+    rim = np.maximum(pale, dark) * smoothstep(inside, -0.020 * unit, -0.008 * unit)
     rim = cv2.dilate(np.asarray(rim, np.float32), np.ones((3, 3), np.uint8))
     cover = np.maximum(smoothstep(inside + 0.010 * unit, -1.0, 1.0), rim)
     cover = blur(np.asarray(cover, np.float32), 1.0)
-    known = (cover < 0.05) & (inside < 0) & (inside > -0.075 * unit)
+    known = (cover < 0.05) & (inside < -0.01 * unit) & (inside > -0.06 * unit)
     filled = push_pull(patch, known)
     # Thin lips would let skin run in: what is filled is lip, in the light of its surroundings.
     level = np.clip(filled.mean(-1, keepdims=True) / lip.mean(), 0.75, 1.15)

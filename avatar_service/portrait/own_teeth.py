@@ -20,7 +20,7 @@ from avatar_service.portrait.topology import LIP_INNER_UPPER, mouth_loop
 
 # The source's own teeth are used where the lips are this far apart and this much of the opening
 # is tooth-coloured.
-_OWN_TEETH_GAP: Final = 0.085
+_OWN_TEETH_GAP: Final = 0.09
 _OWN_TEETH_COVER: Final = 0.30
 _OWN_TEETH_PAD: Final = 0.07
 
@@ -89,10 +89,13 @@ def cut_own_teeth(
     edge = blur(edge[None].astype(np.float32), 0.008 * unit)[0]
     columns = blur(np.asarray(has_tooth)[None].astype(np.float32), 0.02 * unit)
     # Beneath the upper lip the teeth go on: repeat the colours of their visible upper end.
-    known = smoothstep(inside, 1.0, 2.5) * smoothstep(shown, 0.3, 0.6)
+    known = smoothstep(inside, 1.0, 2.5) * np.maximum(smoothstep(shown, 0.3, 0.6), columns < 0.2)
     filled = push_pull(patch, known)
     own = smoothstep(inside, 0.5, 2.0)[..., None]
     alpha = smoothstep(edge[None] - rows, -1.0, 1.2) * smoothstep(columns, 0.25, 0.6)
+    # Beside the last tooth the photo's own dark corner goes on.
+    corner = smoothstep(-columns, -0.6, -0.25) * smoothstep(inside, 0.0, 2.0)
+    alpha = np.maximum(alpha, corner)
     texture = np.concatenate(
         [patch * own + filled * (1 - own), np.full((height, width, 1), 255.0)], -1
     )
@@ -100,6 +103,20 @@ def cut_own_teeth(
     third = slice(width * 2 // 5, width * 3 // 5)
     show = float(np.median((edge - lip_row)[third])) / unit
     return np.asarray(texture, np.float32), np.array(origin, np.float32), max(show, 0.0), colour
+
+
+def cut_own_room(image: FloatArray, fit: FaceFit) -> tuple[FloatArray, FloatArray]:
+    """Cut out all that the photo shows between the lips, continued a little beyond them.
+
+    Returns:
+        (h, w, 3) colours and their origin (2x px); (1, 1, 3) where the mouth is closed.
+    """
+    if not fit.is_mouth_open:
+        return np.zeros((1, 1, 3), np.float32), np.zeros(2, np.float32)
+    patch, inside, origin = ring_patch(image, fit, _OWN_TEETH_PAD)
+    filled = push_pull(patch, smoothstep(inside, 0.0, 1.5))
+    own = smoothstep(inside, -0.5, 1.0)[..., None]
+    return np.asarray(patch * own + filled * (1 - own)), np.array(origin, np.float32)
 
 
 def _row_boundary(luma: FloatArray, inside: FloatArray, unit: float) -> FloatArray:

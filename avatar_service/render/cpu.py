@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from typing import Final
 
@@ -10,8 +11,9 @@ import numpy as np
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.portrait import archive, topology
 from avatar_service.portrait.blendshapes import NUM_SHAPES
+from avatar_service.portrait.landmark_nets import NUM_LANDMARKS
 from avatar_service.portrait.pixels import scale_to
-from avatar_service.portrait.portrait import SIZES_PX, Portrait
+from avatar_service.portrait.portrait import SIZES_PX, Geometry, Portrait
 from avatar_service.portrait.topology import Int32Array
 from avatar_service.render import composite, raster, rig
 from avatar_service.render.expression import resolve_expression, resolve_gaze
@@ -54,14 +56,15 @@ class CpuRenderer:
         self._pose.projection[:] = make_projection(portrait.size_px, geometry.focal_px, size_px)
         self._texture = PersonTexture.of(portrait, size_px)
         self._shading = face_shading_source(geometry)
-        self._lips = margin_pairs(topology.LIP_INNER_UPPER, topology.LIP_INNER_LOWER)
+        self._lips = margin_pairs(geometry, topology.LIP_INNER_UPPER, topology.LIP_INNER_LOWER)
         self._lids = np.concatenate(
             [
-                margin_pairs(mirror(topology.LID_UPPER), mirror(topology.LID_LOWER))
+                margin_pairs(geometry, mirror(topology.LID_UPPER), mirror(topology.LID_LOWER))
                 for mirror in (tuple, topology.mirrored)
             ]
         )
         self._down = np.ascontiguousarray(geometry.rotation[:, 1])
+        self._image_down = np.zeros(3, np.float32)
         self._shapes = np.zeros(NUM_SHAPES, np.float32)
         self._blended = np.zeros((count, 3), np.float32)
         self._camera = np.zeros((count, 3), np.float32)
@@ -206,6 +209,11 @@ class CpuRenderer:
         )
         if not is_good:
             raise AvatarError(Reason.BUG, "The mesh left its bounds; the frame is not drawn.")
+        # Margins that meet may still hide each other by a fraction of a px, which the raster would
+        # draw as a staircase.
+        rig.turn_axis(pose.skull, self._down, self._image_down)
+        rig.part_margins(pose.vertices, self._lips, self._image_down, 0.5)
+        rig.part_margins(pose.vertices, self._lids, self._image_down, 1.0)
 
     def _shade(self) -> None:
         geometry = self._portrait.geometry
@@ -249,9 +257,22 @@ class CpuRenderer:
             composite.unpremultiply(self._person, words)
 
 
-def margin_pairs(upper: tuple[int, ...], lower: tuple[int, ...]) -> Int32Array:
-    """Return (P, 2) pairs of facing points of two margins that share their ends."""
-    return np.array(list(zip(upper[1:-1], lower[1:-1], strict=True)), np.int32)
+def margin_pairs(geometry: Geometry, upper: tuple[int, ...], lower: tuple[int, ...]) -> Int32Array:
+    """Return (P, 2) pairs of facing points of two margins that share their ends.
+
+    The mesh has a vertex in the middle between any two landmarks of a margin: they face each
+    other too.
+    """
+    rest, refined = geometry.rest, geometry.rest[NUM_LANDMARKS : geometry.num_face]
+
+    def with_middles(row: tuple[int, ...]) -> list[int]:
+        found = [row[0]]
+        for a, b in itertools.pairwise(row):
+            away = ((refined - (rest[a] + rest[b]) / 2) ** 2).sum(1)
+            found += [NUM_LANDMARKS + int(away.argmin()), b]
+        return found[1:-1]
+
+    return np.array(list(zip(with_middles(upper), with_middles(lower), strict=True)), np.int32)
 
 
 def _packed_picture(picture: UInt8Array, size_px: int) -> UInt32Array:

@@ -22,24 +22,28 @@ CURVE_STEP: Final = 1.25 / (CURVE_STEPS - 1)
 UPPER, LOWER, OUTER = 0, 1, 2
 """Rows of the lip curves: inner upper, inner lower and outer lower lip."""
 
-NUM_LOCAL: Final = 16
+NUM_LOCAL: Final = 17
 (
     ORIGIN_X, ORIGIN_Y, AXIS_X, AXIS_Y, WIDTH, SIZE, GAP, SHADE,
     ROUND, TIP_P, TIP_Q, TONGUE_UP, TONGUE_OUT, LIFT, SEAM, CLOSED,
+    AS_PHOTO,
 ) = range(NUM_LOCAL)  # fmt: skip
 """Entries of the mouth's local frame: corner, unit axis, distance of the corners (px), output px
 per length unit, widest opening (units), brightness factor, roundness of the lips 0..1, tongue tip
 (px), how far the tongue is raised and stuck out (0..1), lift of the photo's own teeth (px), weight
-of the seam, 1 where lips are shut."""
+of the seam, 1 where lips are shut, 1 where an open mouth is posed as in the photo."""
 
 _FUNNEL = EXPRESSION_INDEX["mouthFunnel"]
 _PUCKER = EXPRESSION_INDEX["mouthPucker"]
+# All coefficients of the mouth stand together.
+_FIRST_MOUTH: Final = min(i for name, i in EXPRESSION_INDEX.items() if name.startswith("mouth"))
+_LAST_MOUTH: Final = max(i for name, i in EXPRESSION_INDEX.items() if name.startswith("mouth"))
 _TONGUE_OUT = EXPRESSION_INDEX["tongueOut"]
 
 # Own teeth may end this far below the upper lip when it is not smiling, units.
 _SPEECH_TOOTH_SHOW: Final = 0.040
 _LIP_COMES_DOWN: Final = 0.35
-_ROUNDING_HIDES: Final = 0.105
+_ROUNDING_HIDES: Final = 0.150
 
 
 @kernel
@@ -144,8 +148,17 @@ def trace_lips(
     shown = _SPEECH_TOOTH_SHOW - _ROUNDING_HIDES * rounding
     excess = own_show - _LIP_COMES_DOWN * max(rest_gap, 0.0) / size - shown
     local[LIFT] = size * max(excess, 0.0) * max(narrower, rounding)
+    ajar = abs(gap * size / max(rest_gap, 1.0) - 1.0)
+    wider = abs(width / rest_width - 1.0)
+    alike = (1.0 - smoothstep(ajar, 0.06, 0.30)) * (1.0 - smoothstep(wider, 0.02, 0.08))
+    local[AS_PHOTO] = alike * (1.0 - rounding) if is_open > 0.5 else 0.0
     local[CLOSED] = 1.0 - smoothstep(gap, 0.004, 0.045)
-    local[SEAM] = local[CLOSED] * (0.78 if is_open > 0.5 else 0.0)
+    # Shut lips of the photo bring their own line, until an expression squeezes it to a staircase.
+    moved = 0.0
+    for k in range(_FIRST_MOUTH, _LAST_MOUTH + 1):
+        moved += coefficients[k]
+    weight = 0.78 if is_open > 0.5 else 0.50 * smoothstep(moved, 0.02, 0.30)
+    local[SEAM] = local[CLOSED] * weight
 
 
 @kernel

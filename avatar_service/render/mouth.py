@@ -41,7 +41,8 @@ class MouthDrawer:
         unit_out = self._unit_px * out_px / frame_px
         for name in ("teeth_upper", "teeth_lower"):
             a[name] = _fit_texture(a[name], round(1.35 * unit_out * 1.3))
-        a["own_teeth"] = prefilter(a["own_teeth"], out_px / frame_px)
+        for name in ("own_teeth", "own_room"):
+            a[name] = prefilter(a[name], out_px / frame_px)
         self._anchor = np.ascontiguousarray(a["lip_rest"].mean((0, 1)))
         self._local = np.zeros(NUM_LOCAL, np.float32)
         self._curves = np.zeros((3, CURVE_STEPS), np.float32)
@@ -74,8 +75,8 @@ class MouthDrawer:
         trace_strip(a["arch_lower"], pose.jaw, pose.projection, local, self._knots, lower)
         draw_inside(
             frame, local, curves, upper, lower, a["teeth_upper"], a["teeth_lower"],
-            a["own_teeth"], a["own_origin"], self._rest_map, a["cavity"], a["tongue"],
-            a["tongue_half_width"][0], self._sample, self._rgb,
+            a["own_teeth"], a["own_origin"], a["own_room"], a["room_origin"], self._rest_map,
+            a["cavity"], a["tongue"], a["tongue_half_width"][0], self._sample, self._rgb,
         )  # fmt: skip
         draw_seam(frame, local, curves, a["seam"])
         draw_tongue(frame, local, curves, a["tongue"], a["tongue_half_width"][0])

@@ -8,6 +8,7 @@ import numpy as np
 
 from avatar_service.render.jit import kernel
 from avatar_service.render.lips import (
+    AS_PHOTO,
     AXIS_X,
     AXIS_Y,
     CURVE_FIRST,
@@ -43,6 +44,8 @@ def draw_inside(
     teeth_lower: Float32Array,
     own_teeth: Float32Array,
     own_origin: Float32Array,
+    own_room: Float32Array,
+    room_origin: Float32Array,
     own_map: Float32Array,
     cavity: Float32Array,
     tongue: Float32Array,
@@ -56,13 +59,17 @@ def draw_inside(
     rounding = local[ROUND]
     has_own = own_teeth.shape[0] > 1
     own_lift = local[LIFT]
+    as_photo = local[AS_PHOTO] if own_room.shape[0] > 1 else 0.0
     soft = max(0.5, 0.0045 * size)
     # Little light enters between lips that are hardly parted, or pushed forward.
     entering = 0.42 + 0.58 * smoothstep(gap, 0.012, 0.085)
     light = entering * (1.0 - 0.30 * rounding) * shade
-    # Teeth stand right behind the lips and catch more of it.
-    tooth_light = (0.58 + 0.42 * entering) / entering
-    tooth_light *= 1.0 - 0.76 * rounding
+    # Teeth stand right behind the lips and catch most of it.
+    tooth_light = (0.70 + 0.30 * entering) * (1.0 - 0.55 * rounding) * shade
+    tooth_shade = 0.30 if has_own else 0.55  # the photo's own shade is in its teeth
+    # Lips that are hardly parted shade no deeper than the gap between them.
+    near_reach = min(0.040, 0.45 * gap + 0.006) * size
+    under_reach = min(0.030, 0.30 * gap + 0.004) * size
     tip_p, tip_q = local[TIP_P], local[TIP_Q]
     raised = local[TONGUE_UP]
     tongue_w = tongue_half_width * size
@@ -118,7 +125,7 @@ def draw_inside(
                 inside = smoothstep(q, edge - 0.020 * size, edge + 0.035 * size)
                 inside *= smoothstep(-abs(xt), -1.08, -0.85)
                 front = smoothstep(q, tongue_top, tip_q + 0.02 * size)
-                lit = 0.36 + (0.34 + 0.15 * raised) * front
+                lit = 0.44 + (0.34 + 0.12 * raised) * front
                 lit *= (0.78 + 0.22 * arch) * (1.0 + 0.2 * raised)
                 lit -= 0.07 * math.exp(-(xt * xt) / 0.012) * front
                 for c in range(3):
@@ -127,11 +134,12 @@ def draw_inside(
             else:
                 inside_raised = 0.0
 
+            tooth = 0.0  # how much of the pixel is tooth
             side = look_up_strip(lower, teeth_lower, t, q, sample)
             if side >= 0.0:
-                dim = 1.0 - 0.75 * smoothstep(side, 0.15, 0.75)
-                dim *= 0.80 * tooth_light
+                dim = 0.80 - 0.56 * smoothstep(side, 0.15, 0.75)
                 k = 1.0 - inside_raised
+                tooth = k * sample[3] * (1 / 255)
                 for c in range(3):
                     rgb[c] += k * (sample[c] * dim - sample[3] * (1 / 255) * rgb[c])
             # Own teeth cover the front ones; those behind them are not in the photo. They bite a
@@ -140,11 +148,12 @@ def draw_inside(
             raise_by = (0.036 * rounding + (0.012 if has_own else 0.0)) * size
             side = look_up_strip(upper, teeth_upper, t, q + raise_by, sample)
             if side >= 0.0:
-                dim = tooth_light * (1.0 - 0.78 * smoothstep(side, 0.14, 0.72))
+                dim = 1.0 - 0.70 * smoothstep(side, 0.16, 0.76)
                 k = 1.0
                 if has_own:
                     k = smoothstep(side, 0.08, 0.22)
-                    dim *= 0.7
+                    dim *= 0.45
+                tooth = max(tooth, k * sample[3] * (1 / 255))
                 for c in range(3):
                     rgb[c] += k * (sample[c] * dim - sample[3] * (1 / 255) * rgb[c])
             if has_own:
@@ -156,26 +165,32 @@ def draw_inside(
                 px, py = px - own_origin[0], py - own_origin[1]
                 if -1.0 < px < own_teeth.shape[1] and -1.0 < py < own_teeth.shape[0]:
                     sample_texture(own_teeth, px, py, sample)
+                    tooth = max(tooth, sample[3] * (1 / 255))
                     for c in range(3):
-                        rgb[c] += sample[c] * tooth_light - sample[3] * (1 / 255) * rgb[c]
+                        rgb[c] += sample[c] - sample[3] * (1 / 255) * rgb[c]
 
             # Shade of the lips: close to them, most under the upper one, and in the corners.
-            near = min(above, below) / (0.040 * size)
+            near = min(above, below) / near_reach
             shade_near = 0.54 + 0.46 * min(max(near, 0.0), 1.0)
-            under = 1.0 - 0.30 * math.exp(-max(above, 0.0) / (0.030 * size))
+            under = 1.0 - 0.30 * math.exp(-max(above, 0.0) / under_reach)
             aside = abs(t - 0.5) * 2.0
             corner = 1.0 - 0.45 * smoothstep(aside, 0.50, 1.05)
             keep = shade_near * under * corner
-            if has_own:  # the photo's own shade is in its teeth
-                keep = 1.0 - (1.0 - keep) * 0.5
-            keep *= light
+            keep_tooth = (1.0 - (1.0 - keep) * tooth_shade) * tooth_light
+            keep = keep * light + tooth * (keep_tooth - keep * light)
             # Light that passes between lips turns red: shade takes more of green and blue.
             keep = max(keep, 0.02)
             keep_red = math.exp(0.84 * math.log(keep))
             keep_green = keep * (1.0 - 0.10 * rounding)
             keep_blue = math.exp(1.06 * math.log(keep)) * (1.0 - 0.18 * rounding)
+            if as_photo > 0.0:
+                px = own_map[0, 0] * x + own_map[0, 1] * y + own_map[0, 2] - room_origin[0]
+                py = own_map[1, 0] * x + own_map[1, 1] * y + own_map[1, 2] - room_origin[1]
+                sample_texture(own_room, px, py, sample)
             for c in range(3):
                 value = rgb[c] * (keep_red if c == 0 else keep_green if c == 1 else keep_blue)
+                if as_photo > 0.0:
+                    value += as_photo * (sample[c] * shade - value)
                 old = float(frame[y, x, c])
                 value = old + cover * (min(value, 255.0) - old)
                 frame[y, x, c] = np.uint8(max(value + 0.5, 0.0))

@@ -78,6 +78,15 @@ def part_margins(
 
 
 @kernel
+def turn_axis(matrix: Float32Array, axis: Float32Array, out: Float32Array) -> None:
+    """Set out (3,) to where a (3, 4) matrix turns an axis, as a unit vector in the image."""
+    x = matrix[0, 0] * axis[0] + matrix[0, 1] * axis[1] + matrix[0, 2] * axis[2]
+    y = matrix[1, 0] * axis[0] + matrix[1, 1] * axis[1] + matrix[1, 2] * axis[2]
+    length = math.sqrt(x * x + y * y) + np.float32(1e-9)
+    out[0], out[1], out[2] = x / length, y / length, np.float32(0)
+
+
+@kernel
 def pose_head(
     rotation: Float32Array,
     pivot: Float32Array,

@@ -156,3 +156,21 @@ def test_drawers_leave_the_assets_alone(fit, arrays):
     before = {name: value.copy() for name, value in arrays.items()}
     MouthDrawer(arrays, fit.size_px, face.SIZE // 2)
     assert all(np.array_equal(before[name], value) for name, value in arrays.items())
+
+
+def test_a_mouth_posed_as_in_the_photo_looks_like_it():
+    fit = face.make_fit(lip_gap=0.13)
+    photo = fit.image[..., :3].astype(float)
+    frame = face.blank_frame()
+    frame[..., :3] = fit.image
+    before = frame[176:196, 104:152, :3].astype(float)
+    render(fit, assets_of(fit), frame=frame)
+    assert np.abs(before - photo[176:196, 104:152]).max() == 0
+    error = np.abs(frame[176:196, 104:152, :3] - photo[176:196, 104:152])
+    assert error.mean() < 3
+
+
+def test_squeezed_lips_get_a_line(fit, arrays):
+    still = column(render(fit, arrays))
+    pressed = column(render(fit, arrays, mouthPressLeft=0.5, mouthPressRight=0.5))
+    assert pressed.min() < 0.8 * still.min()
