@@ -15,7 +15,7 @@ class BackOff:
         factor: each wait is longer by it.
         max_secs: longest wait.
         give_up_secs: after this time without success the fault is final. The service keeps a
-            session for its controller for 30 s by default.
+            session for its controller for 60 s by default.
         jitter: each wait is shortened by up to this share, so that clients do not come in step.
     """
 

@@ -163,6 +163,9 @@ class AnimateStream:
         requests = self._queue.iterate(Request(open=self._open_message))
         try:
             call = self._stub.Animate(requests, metadata=self._metadata)
+        except ValueError:  # gRPC's way to say that the channel was closed under the stream
+            return None
+        try:
             with self._lock:
                 self._call = call
             if self._is_closing.is_set():
