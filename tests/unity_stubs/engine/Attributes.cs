@@ -26,7 +26,7 @@ namespace UnityEngine
         public DefaultExecutionOrder(int order) { this.order = order; }
     }
 
-    [AttributeUsage(AttributeTargets.Class)]
+    [AttributeUsage(AttributeTargets.Class, AllowMultiple = true)]
     public sealed class RequireComponent : Attribute
     {
         public readonly Type type;

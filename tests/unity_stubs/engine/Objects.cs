@@ -40,7 +40,8 @@ namespace UnityEngine
     public class TextAsset : Object
     {
         private readonly byte[] _bytes;
-        public TextAsset(byte[] content) { _bytes = content; }
+        public TextAsset(byte[] content) { _bytes = content; }  // the engine makes these of files
+        public TextAsset(string text) { _bytes = System.Text.Encoding.UTF8.GetBytes(text); }
         public byte[] bytes { get { return _bytes; } }
         public string text { get { return System.Text.Encoding.UTF8.GetString(_bytes); } }
     }
@@ -105,7 +106,18 @@ namespace UnityEngine
         public GameObject(string name)
         {
             this.name = name;
+            activeSelf = true;
             transform = AddComponent<Transform>();
+        }
+
+        public bool activeSelf { get; private set; }
+
+        /// <summary>Scripts of an inactive object do not run.</summary>
+        public void SetActive(bool value)
+        {
+            if (activeSelf == value) return;
+            activeSelf = value;
+            foreach (MonoBehaviour script in All<MonoBehaviour>()) UnityLoop.Enable(script, value);
         }
 
         public T AddComponent<T>() where T : Component, new()

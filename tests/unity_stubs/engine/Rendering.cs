@@ -105,10 +105,12 @@ namespace UnityEngine
         public string GetBlendShapeName(int index) { return _shapes[index].Key; }
         public int GetBlendShapeFrameCount(int index) { return 1; }
         public float GetBlendShapeFrameWeight(int index, int frame) { return _shapes[index].Value; }
-        /// <summary>Stands in for AddBlendShapeFrame: without vertices.</summary>
-        public void AddShape(string shape, float fullWeight)
+        public Vector3[] vertices;
+
+        public void AddBlendShapeFrame(string shape, float weight, Vector3[] moves, Vector3[] normals, Vector3[] tangents)
         {
-            _shapes.Add(new KeyValuePair<string, float>(shape, fullWeight));
+            if (vertices == null || moves.Length != vertices.Length) throw new ArgumentException("moves");
+            _shapes.Add(new KeyValuePair<string, float>(shape, weight));
         }
     }
 

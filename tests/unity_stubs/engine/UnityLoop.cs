@@ -80,9 +80,9 @@ namespace UnityEngine
             Time.frameCount++;
             for (int i = 0; i < Scripts.Count; i++) StartIfNew(Scripts[i]);
             for (int i = 0; i < Scripts.Count; i++)
-                if (Scripts[i].Behaviour.enabled && Scripts[i].Update != null) Scripts[i].Update();
+                if (IsRunning(Scripts[i]) && Scripts[i].Update != null) Scripts[i].Update();
             for (int i = 0; i < Scripts.Count; i++)
-                if (Scripts[i].Behaviour.enabled && Scripts[i].LateUpdate != null) Scripts[i].LateUpdate();
+                if (IsRunning(Scripts[i]) && Scripts[i].LateUpdate != null) Scripts[i].LateUpdate();
         }
 
         /// <summary>Runs at 60 frames a second until the condition holds; false: not in time.</summary>
@@ -152,9 +152,14 @@ namespace UnityEngine
             lock (Scripts) Scripts.Remove(script);
         }
 
+        private static bool IsRunning(Script script)
+        {
+            return script.Behaviour.enabled && script.Behaviour.gameObject.activeSelf;
+        }
+
         private static void StartIfNew(Script script)
         {
-            if (script.IsStarted || !script.Behaviour.enabled) return;
+            if (script.IsStarted || !IsRunning(script)) return;
             script.IsStarted = true;
             if (script.OnEnable != null) script.OnEnable();
             if (script.Start != null && script.Behaviour.enabled) script.Start();

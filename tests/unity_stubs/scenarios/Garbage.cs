@@ -6,6 +6,8 @@ using UnityEngine;
 /// while thousands of game frames go by.</summary>
 internal static class Garbage
 {
+    public static byte[] Last;
+
     public static void Run(string address, string photo)
     {
         Stage stage = new Stage(address, photo);
@@ -22,8 +24,13 @@ internal static class Garbage
             UnityLoop.Step();
             steps++;
         }
-        while (watch.Elapsed.TotalSeconds < 2) UnityLoop.Step();
-        new Json().Add("steps", steps).Add("collections", GC.CollectionCount(0) - collections)
+        for (; watch.Elapsed.TotalSeconds < 2; steps++) UnityLoop.Step();
+        int numCollections = GC.CollectionCount(0) - collections;
+        // Would it have been seen? One small object per step has to be.
+        collections = GC.CollectionCount(0);
+        for (long i = 0; i < steps; i++) Last = new byte[16];
+        new Json().Add("steps", steps).Add("collections", numCollections)
+            .Add("control", GC.CollectionCount(0) - collections)
             .Add("frames", stage.Texture.ShownSeq - firstSeq).Print();
         UnityLoop.StopAudio();
         UnityEngine.Object.Destroy(stage.Speaker.gameObject);

@@ -89,7 +89,9 @@ internal sealed class Stage
     public static Mesh ArkitMesh(float fullWeight)
     {
         Mesh mesh = new Mesh();
-        for (int i = 0; i < 52; i++) mesh.AddShape(NativeLibrary.ChannelNames[i], fullWeight);
+        mesh.vertices = new Vector3[1];
+        for (int i = 0; i < 52; i++)
+            mesh.AddBlendShapeFrame(NativeLibrary.ChannelNames[i], fullWeight, new Vector3[1], null, null);
         return mesh;
     }
 

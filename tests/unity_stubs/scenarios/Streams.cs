@@ -38,10 +38,10 @@ internal static class Streams
     public static void Source(string address, string speech)
     {
         Stage stage = new Stage(address, null);
-        stage.Speaker.speakAudioSource = true;
+        AudioSource source = new GameObject("Synthesiser").AddComponent<AudioSource>();
+        stage.Speaker.voiceSource = source;
         UnityLoop.StartAudio();
         stage.WaitReady();
-        AudioSource source = stage.Speaker.GetComponent<AudioSource>();
         float[] samples = Stage.Samples(speech);
         source.clip = Stage.Clip(samples);
         source.Play();

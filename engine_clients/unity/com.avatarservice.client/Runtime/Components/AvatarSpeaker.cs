@@ -51,7 +51,7 @@ namespace AvatarService.Client
 
         private void OnDisable()
         {
-            StopMicrophone();
+            StopInput();
             DropSpeech();
             _avatarJob = null;
             if (Session != null) Session.Dispose();

@@ -8,14 +8,13 @@ namespace AvatarService.Client
     {
         private const float SilentBelow = 1e-3f;
         private const float SilentForSecs = 0.6f;
-        private const int CaptureSecs = 2;
 
-        private SampleQueue _capture;       // from the audio thread: what the AudioSource plays
-        private float[] _captured;
-        private float _silentSecs;
+        private AvatarVoiceTap _tap;
+        private float _lastHeardTime = float.NegativeInfinity;
+        private bool _isTapSpeaking;
         private MicrophoneInput _microphone;
         private AudioRole _microphoneRole;
-        private float _microphoneGain;
+        private volatile float _gain = 1f;
 
         /// <summary>Sends a microphone: Speak, and the avatar says what the player says (volume is
         /// how loud it is heard); Listen, and it listens. device null: the default one.</summary>
@@ -24,7 +23,7 @@ namespace AvatarService.Client
             StopMicrophone();
             _microphone = new MicrophoneInput(device);
             _microphoneRole = role;
-            _microphoneGain = volume;
+            _gain = role == AudioRole.Speak ? volume : 1f;
         }
 
         /// <summary>Stops sending the microphone.</summary>
@@ -39,71 +38,59 @@ namespace AvatarService.Client
 
         private void StartInput()
         {
-            _silentSecs = SilentForSecs;
-            if (!speakAudioSource) return;
-            int rateHz = AudioSettings.outputSampleRate;
-            _captured = new float[rateHz * CaptureSecs];
-            _capture = new SampleQueue(rateHz * CaptureSecs);
+            _gain = 1f;
+            if (voiceSource == null) return;
+            if (voiceSource == _source)
+            {
+                Fail(new AvatarException(AvatarStatus.InvalidArgument, "",
+                    "the voice source of " + name + " has to be on another object: the speaker's " +
+                    "own AudioSource plays the delayed voice", 0));
+                return;
+            }
+            _tap = voiceSource.gameObject.AddComponent<AvatarVoiceTap>();
+        }
+
+        private void StopInput()
+        {
+            StopMicrophone();
+            if (_tap != null) Destroy(_tap);
+            _tap = null;
+            _isTapSpeaking = false;
         }
 
         private void UpdateInput()
         {
             if (_microphone != null) SendMicrophone();
-            if (_capture == null) return;
-            int count = 0;
-            float sample;
-            float peak = 0;
-            while (count < _captured.Length && _capture.TryTake(out sample))
-            {
-                _captured[count++] = sample;
-                peak = Mathf.Max(peak, Mathf.Abs(sample));
-            }
-            if (count == 0 || (_voice != null && _stream == null)) return;
-            int rateHz = AudioSettings.outputSampleRate;
-            bool wasSilent = _silentSecs >= SilentForSecs;
-            _silentSecs = peak > SilentBelow ? 0 : _silentSecs + (float)count / rateHz;
-            bool isSilent = _silentSecs >= SilentForSecs;
-            if (!isSilent) SpeakSamples(_captured, count, 1, rateHz);
-            else if (!wasSilent) EndSpeech();
+            if (_tap == null || State != AvatarState.Ready) return;
+            int count = _tap.Read();
+            if (_tap.Peak > SilentBelow) _lastHeardTime = Time.unscaledTime;
+            bool isSpeaking = Time.unscaledTime - _lastHeardTime < SilentForSecs;
+            bool isBusy = _voice != null && _stream == null;  // a clip is being said
+            if (isSpeaking && count > 0 && !isBusy)
+                SpeakSamples(_tap.Samples, count, 1, AudioSettings.outputSampleRate);
+            if (_isTapSpeaking && !isSpeaking) EndSpeech();
+            _isTapSpeaking = isSpeaking;
         }
 
         private void SendMicrophone()
         {
             int count;
-            while ((count = _microphone.Read()) > 0) Send(count);
+            while ((count = _microphone.Read()) > 0)
+            {
+                if (State != AvatarState.Ready) continue;
+                if (_microphoneRole == AudioRole.Speak)
+                    SpeakSamples(_microphone.Samples, count, 1, _microphone.RateHz);
+                else
+                    Session.PushAudio(_microphone.Samples, count, 1, _microphone.RateHz,
+                                      AudioRole.Listen);
+            }
         }
 
-        private void Send(int count)
-        {
-            if (State != AvatarState.Ready) return;
-            if (_microphoneRole == AudioRole.Speak)
-                SpeakSamples(_microphone.Samples, count, 1, _microphone.RateHz);
-            else
-                Session.PushAudio(_microphone.Samples, count, 1, _microphone.RateHz,
-                                  AudioRole.Listen);
-        }
-
-        // Audio thread. With speakAudioSource the source's sound comes in here, is taken to be sent,
-        // and what goes out is the delayed sound that the face is ready for.
+        // Audio thread.
         private void OnAudioFilterRead(float[] data, int channels)
         {
-            SampleQueue capture = _capture;
             StreamVoice stream = _stream;
-            if (capture != null)
-            {
-                for (int i = 0; i < data.Length; i += channels)
-                {
-                    float sum = 0;
-                    for (int c = 0; c < channels; c++) sum += data[i + c];
-                    capture.TryAdd(sum / channels);
-                }
-            }
-            bool isMicrophone = _microphone != null && _microphoneRole == AudioRole.Speak;
-            if (stream != null)
-                stream.Fill(data, channels, AudioSettings.dspTime,
-                            isMicrophone ? _microphoneGain : 1f);
-            else if (capture != null)
-                System.Array.Clear(data, 0, data.Length);
+            if (stream != null) stream.Fill(data, channels, AudioSettings.dspTime, _gain);
         }
     }
 }

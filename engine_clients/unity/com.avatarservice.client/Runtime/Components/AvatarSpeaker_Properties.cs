@@ -27,9 +27,9 @@ namespace AvatarService.Client
         public WhenConnectionIsLost whenConnectionIsLost = WhenConnectionIsLost.PauseSpeech;
         [Tooltip("After so many seconds paused speech goes on without a face.")]
         public float resumeWithinSecs = 5f;
-        [Tooltip("Treat what this object's AudioSource plays as speech: it is delayed until the " +
-                 "face is ready for it.")]
-        public bool speakAudioSource;
+        [Tooltip("Another AudioSource whose sound is the speech: silenced there, and played by " +
+                 "this object's own, delayed until the face is ready for it.")]
+        public AudioSource voiceSource;
 
         [Header("Events")]
         public AvatarStateEvent stateChanged = new AvatarStateEvent();

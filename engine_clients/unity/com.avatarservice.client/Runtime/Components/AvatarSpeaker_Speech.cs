@@ -40,7 +40,8 @@ namespace AvatarService.Client
                 StreamVoice stream = new StreamVoice();
                 Begin(stream);
                 _stream = stream;
-                if (!_source.isPlaying) _source.Play();  // runs OnAudioFilterRead
+                _source.clip = null;
+                _source.Play();  // without a clip: runs OnAudioFilterRead
             }
             _stream.Add(State == AvatarState.Ready ? Session : null, samples, numFrames, channels,
                         rateHz);
@@ -75,7 +76,11 @@ namespace AvatarService.Client
         private void DropSpeech()
         {
             _waiting.Clear();
-            if (_voice != null) _voice.Stop();
+            if (_voice != null)
+            {
+                _voice.Stop();
+                _source.Stop();
+            }
             _voice = null;
             _stream = null;
             StopClock();
@@ -141,6 +146,7 @@ namespace AvatarService.Client
             if (!_voice.IsOver) return;
             StopClock();
             _voice.Stop();
+            _source.Stop();
             _voice = null;
             _stream = null;
             speechEnded.Invoke(false);
