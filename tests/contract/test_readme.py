@@ -1,0 +1,37 @@
+"""The README keeps its word: its error table is the code's, its folders and pictures exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from avatar_service.errors import ANSWERS, Reason
+
+pytestmark = pytest.mark.contract
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_error_table_is_the_one_of_the_code() -> None:
+    rows = re.findall(r"^\| ([A-Z_]+) \| ([A-Z_]+) \| (yes)? ?\|", README, re.MULTILINE)
+    told = {reason: (code, bool(retry)) for reason, code, retry in rows}
+    assert told == {
+        reason.value: (ANSWERS[reason].code, ANSWERS[reason].retry_secs is not None)
+        for reason in Reason
+    }
+
+
+def test_what_it_links_to_is_there() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", README)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_every_make_target_it_names_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    targets = set(re.findall(r"\bmake ([a-z]+)", README))
+    assert targets >= {"demo", "test", "lint"}
+    assert [t for t in targets if not re.search(rf"^{t}:", makefile, re.MULTILINE)] == []
