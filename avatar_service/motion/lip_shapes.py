@@ -35,6 +35,8 @@ _JAW_AT_REST: Final = 0.04
 _SEAL_MARGIN: Final = 0.015
 _SEAL_SURPLUS: Final = 1.06
 """Press beyond touching, so that rigs with a little slack seal too."""
+_SEAL_EASE: Final = 1.5
+"""Lips come together fast and are slow in contact, as soft bodies are."""
 _PARTED_JAW: Final = 0.08
 """Jaw from which the teeth show between lips that are neither sealed nor on the teeth: in speech
 the lips touch for the bilabials alone."""
@@ -68,7 +70,8 @@ def lip_shapes(
             f"articulators must have shape (..., {NUM_ARTICULATORS}), not {rows.shape}",
             field="articulators",
         )
-    seal, teeth = rows[..., CLOSURE], rows[..., LABIODENTAL]
+    seal = 1 - (1 - np.clip(rows[..., CLOSURE], 0.0, 1.0)) ** _SEAL_EASE
+    teeth = rows[..., LABIODENTAL]
     rounding, funnel = rows[..., ROUNDING] * lip_gain, rows[..., FUNNEL] * lip_gain
     spread, tongue = rows[..., SPREAD] * lip_gain, rows[..., TONGUE]
     free = 1 - seal

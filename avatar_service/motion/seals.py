@@ -129,6 +129,10 @@ class RestGate:
         return self._awake
 
 
+_LABIODENTAL_LIMITS: Final = SealLimits(begin=0.3, end=0.2, min_steps=3, max_steps=None)
+"""f and v are fainter than p b m and last as long as they sound."""
+
+
 class MouthShaper:
     """Turns raw articulator rows of one stream into the rows that are shown."""
 
@@ -136,7 +140,7 @@ class MouthShaper:
         self, bilabial: SealLimits | None = None, labiodental: SealLimits | None = None
     ) -> None:
         self._bilabial = Seal(bilabial or SealLimits())
-        self._labiodental = Seal(labiodental or SealLimits(min_steps=3, max_steps=None))
+        self._labiodental = Seal(labiodental or _LABIODENTAL_LIMITS)
         self._gate = RestGate()
 
     def reset(self) -> None:
