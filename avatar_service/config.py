@@ -8,6 +8,7 @@ Times are in the unit of the name. A wrong value is INVALID_FIELD with one line.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import tomllib
 import types
@@ -122,6 +123,25 @@ class ZmqConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveConfig:
+    """Live outputs of sessions: Live Link and VMC."""
+
+    allowed_destinations: tuple[str, ...] = ()
+    """Addresses, networks (192.168.7.0/24) and host names that may be sent to besides loopback;
+    in text separated by commas."""
+
+
+@dataclass(frozen=True, slots=True)
+class A2fConfig:
+    """The service for Audio2Face-3D clients beside this one."""
+
+    listen: str = ""
+    """HOST:PORT, usually 127.0.0.1:52000; empty: off."""
+    max_streams: int = 16
+    """Clips at once."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that can be set."""
 
@@ -140,11 +160,17 @@ class Config:
     pacing: PacingConfig = field(default_factory=PacingConfig)
     shm: ShmConfig = field(default_factory=ShmConfig)
     zmq: ZmqConfig = field(default_factory=ZmqConfig)
+    live: LiveConfig = field(default_factory=LiveConfig)
+    a2f: A2fConfig = field(default_factory=A2fConfig)
 
     def __post_init__(self) -> None:
         """Check what the types cannot say."""
         parse_listen(self.listen)
+        if self.a2f.listen:
+            parse_listen(self.a2f.listen, name="a2f.listen")
         parse_fps(self.pacing.fps, name="pacing.fps")
+        for entry in self.live.allowed_destinations:
+            _check_destination(entry)
         if (self.tls.certificate is None) != (self.tls.private_key is None):
             raise _invalid("tls", "certificate and private_key are given together or not at all")
         if self.tls.client_ca is not None and self.tls.certificate is None:
@@ -174,6 +200,7 @@ _RANGES: Final[tuple[tuple[str, float, float], ...]] = (
     ("pacing.input_margin_ms", 0, 1000),
     ("pacing.playout_delay_ms", 1, 10_000),
     ("shm.slots", 3, 64),
+    ("a2f.max_streams", 1, 4096),
 )
 
 
@@ -188,13 +215,26 @@ def parse_fps(text: str, *, name: str = "fps") -> Fraction:
     return rate
 
 
-def parse_listen(text: str) -> tuple[str, int]:
+def parse_listen(text: str, *, name: str = "listen") -> tuple[str, int]:
     """Split "HOST:PORT" ("[::1]:0" for IPv6; port 0 lets the system choose)."""
     host, colon, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not colon or not host or not port.isdecimal() or int(port) > 65535:
-        raise _invalid("listen", f"is {text!r}; HOST:PORT with a port of 0 to 65535")
+        raise _invalid(name, f"is {text!r}; HOST:PORT with a port of 0 to 65535")
     return host, int(port)
+
+
+def _check_destination(entry: str) -> None:
+    """Refuse what looks like an address or network and is none; names are resolved later."""
+    if "/" not in entry and ":" not in entry:
+        return
+    try:
+        ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        raise _invalid(
+            "live.allowed_destinations",
+            f"holds {entry!r}; an address, a network such as 192.168.7.0/24 or a host name",
+        ) from None
 
 
 def load_config(
@@ -286,6 +326,9 @@ def _convert(path: str, hint: object, value: object) -> object:
         if value is None or value == "":
             return None
         hint = next(part for part in typing.get_args(hint) if part is not types.NoneType)
+    if typing.get_origin(hint) is tuple:
+        parts = value if isinstance(value, list | tuple) else str(value).split(",")
+        return tuple(str(part).strip() for part in parts if str(part).strip())
     text = str(value).strip()
     if hint is bool:
         if text.lower() in ("1", "true", "yes", "on"):

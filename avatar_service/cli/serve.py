@@ -29,6 +29,17 @@ def serve(
     shm_group: Annotated[
         str | None, typer.Option(help="Group whose members may read the shared-memory rings.")
     ] = None,
+    live_allowed: Annotated[
+        str | None,
+        typer.Option(
+            help="Hosts and networks, separated by commas, that Live Link and VMC may be sent to "
+            "besides this machine."
+        ),
+    ] = None,
+    a2f_listen: Annotated[
+        str | None,
+        typer.Option(help="HOST:PORT for Audio2Face-3D clients, as 127.0.0.1:52000. [off]"),
+    ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     config: Annotated[
         Path | None, typer.Option(help="TOML file; every setting also has AVATAR_* variables.")
@@ -51,6 +62,8 @@ def serve(
         "limits.max_sessions": max_sessions,
         "zmq.endpoint": zmq_endpoint,
         "shm.group": shm_group,
+        "live.allowed_destinations": live_allowed,
+        "a2f.listen": a2f_listen,
         "log_level": log_level,
     }
     settings = load_config(options, toml_file=config)

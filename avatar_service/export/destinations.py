@@ -20,7 +20,7 @@ class Destination:
 
 
 def resolve_destination(
-    host: str, port: int, *, allowed: Sequence[str] = (), field: str = "outputs"
+    host: str, port: int, *, allowed: Sequence[str] = (), field: str = "live_outputs"
 ) -> Destination:
     """Resolve a host and check it: every datagram goes to this address and no other.
 

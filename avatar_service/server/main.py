@@ -23,6 +23,7 @@ from avatar_service.errors import AvatarError, Reason
 from avatar_service.gen.avatar.v1 import avatar_service_pb2, avatar_service_pb2_grpc
 from avatar_service.portrait.image_file import MAX_PIXELS
 from avatar_service.portrait.portrait import FORMAT_VERSION
+from avatar_service.server.a2f.server import A2fServer, start_a2f_server
 from avatar_service.server.avatar_store import AvatarStore
 from avatar_service.server.fit_worker import FitWorker
 from avatar_service.server.interceptor import ServiceInterceptor
@@ -87,7 +88,11 @@ class Service:
         self.port = 0
         host, _ = parse_listen(config.listen)
         token = read_token(config.token_file)
-        check_exposure(host, has_tls=config.tls.is_enabled, has_token=token is not None)
+        has_tls, has_token = config.tls.is_enabled, token is not None
+        check_exposure(host, has_tls=has_tls, has_token=has_token)
+        if config.a2f.listen:
+            host, _ = parse_listen(config.a2f.listen, name="a2f.listen")
+            check_exposure(host, has_tls=has_tls, has_token=has_token, field="a2f.listen")
         check_device(config.device)
         self._worker = FitWorker()
         self._avatars = AvatarStore(
@@ -128,6 +133,7 @@ class Service:
             idle_timeout_secs=limits.idle_timeout_secs,
             max_observers=limits.max_observers_per_session,
             on_bug=bug_from,
+            live_allowed=config.live.allowed_destinations,
         )
         self._facts = ServiceFacts(
             device="cpu",
@@ -152,6 +158,7 @@ class Service:
         self._server: grpc.aio.Server | None = None
         self._health = health.aio.HealthServicer()
         self._sweeping: asyncio.Task[None] | None = None
+        self._a2f: A2fServer | None = None
 
     async def start(self) -> None:
         """Warm up, listen and say so. Raises INVALID_FIELD where the address is taken."""
@@ -161,7 +168,10 @@ class Service:
         if self._has_real_stages:
             await asyncio.to_thread(self._real_stages.measure_motion)
         self._server = self._make_server()
-        self.port = self._listen(self._server)
+        credentials = self._credentials()
+        self.port = self._listen(self._server, credentials)
+        if self._config.a2f.listen:
+            await self._start_a2f(self._config.a2f.listen, credentials)
         await self._server.start()
         self._manager.scheduler.start()
         self._sweeping = asyncio.create_task(self._sweep())
@@ -176,10 +186,13 @@ class Service:
         log.info("draining")
         self._manager.begin_drain()
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        # Beside the sessions: both get the same time to end.
+        a2f = asyncio.create_task(self._stop_a2f())
         deadline = time.monotonic() + self._config.drain_secs
         # Polled: the sessions end on the scheduler's thread.
         while time.monotonic() < deadline and self._manager.has_work:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
+        await a2f
         if self._sweeping is not None:
             self._sweeping.cancel()
         await asyncio.to_thread(
@@ -212,16 +225,11 @@ class Service:
         reflection.enable_server_reflection(names, server)
         return server
 
-    def _listen(self, server: grpc.aio.Server) -> int:
-        listen, tls = self._config.listen, self._config.tls
+    def _listen(self, server: grpc.aio.Server, credentials: grpc.ServerCredentials | None) -> int:
+        listen = self._config.listen
         try:
-            if tls.certificate is None or tls.private_key is None:
+            if credentials is None:
                 return server.add_insecure_port(listen)
-            credentials = grpc.ssl_server_credentials(
-                [(_read(tls.private_key, "tls.private_key"), _read(tls.certificate, "tls"))],
-                root_certificates=_read(tls.client_ca, "tls.client_ca") if tls.client_ca else None,
-                require_client_auth=tls.client_ca is not None,
-            )
             return server.add_secure_port(listen, credentials)
         except RuntimeError as error:
             raise AvatarError(
@@ -229,6 +237,31 @@ class Service:
                 f"cannot listen on {listen}: the port is taken or the address is another machine's",
                 field="listen",
             ) from error
+
+    def _credentials(self) -> grpc.ServerCredentials | None:
+        tls = self._config.tls
+        if tls.certificate is None or tls.private_key is None:
+            return None
+        return grpc.ssl_server_credentials(
+            [(_read(tls.private_key, "tls.private_key"), _read(tls.certificate, "tls"))],
+            root_certificates=_read(tls.client_ca, "tls.client_ca") if tls.client_ca else None,
+            require_client_auth=tls.client_ca is not None,
+        )
+
+    async def _start_a2f(self, listen: str, credentials: grpc.ServerCredentials | None) -> None:
+        host, port = parse_listen(listen, name="a2f.listen")
+        self._a2f = await start_a2f_server(
+            host,
+            port,
+            credentials=credentials,
+            interceptors=[ServiceInterceptor(self._token)],
+            max_streams=self._config.a2f.max_streams,
+        )
+        log.info("serving Audio2Face-3D clients on %s:%d", host, self._a2f.port)
+
+    async def _stop_a2f(self) -> None:
+        if self._a2f is not None:
+            await self._a2f.stop(self._config.drain_secs)
 
     async def _set_health(self, status: Any) -> None:
         for name in ("", SERVICE_NAME):
@@ -253,7 +286,7 @@ def check_device(device: str) -> None:
         )
 
 
-def check_exposure(host: str, *, has_tls: bool, has_token: bool) -> None:
+def check_exposure(host: str, *, has_tls: bool, has_token: bool, field: str = "listen") -> None:
     """Refuse to be reachable from other machines without TLS and a token. INVALID_FIELD."""
     if is_loopback(host) or (has_tls and has_token):
         return
@@ -261,7 +294,7 @@ def check_exposure(host: str, *, has_tls: bool, has_token: bool) -> None:
         Reason.INVALID_FIELD,
         f"listening on {host} is open to other machines: give tls.certificate, tls.private_key "
         "and token_file, or listen on 127.0.0.1",
-        field="listen",
+        field=field,
     )
 
 

@@ -22,6 +22,7 @@ from avatar_service.motion.phones import TimedPhone
 from avatar_service.provenance.consent import Consent
 from avatar_service.server.avatar_store import StoredAvatar
 from avatar_service.server.controls_message import apply_controls, controls_message
+from avatar_service.server.live_output_message import live_output_messages, live_outputs_of
 from avatar_service.session.events import FrameEncoding
 from avatar_service.session.manager import ManagedSession, SessionState
 from avatar_service.session.phones import KnownPhones, check_phones
@@ -151,17 +152,22 @@ def session_request(
                 f"is {message.playout_delay_millis}; 0 to {MAX_PLAYOUT_MILLIS} is allowed",
             )
         playout = message.playout_delay_millis * 1_000_000
+    pacing = pick(_PACINGS, message.pacing, "pacing")
+    live_outputs = live_outputs_of(message.live_outputs)
+    if live_outputs and pacing is not Pacing.REALTIME:
+        raise invalid("live_outputs", "need PACING_REALTIME")
     return SessionRequest(
         avatar_id=message.avatar_id,
         rate=rate,
         size_px=_frame_size(message, has_avatar),
         outputs=outputs,
         transports=transports or frozenset({TransportKind.GRPC}),
-        pacing=pick(_PACINGS, message.pacing, "pacing"),
+        pacing=pacing,
         encoding=pick(_ENCODINGS, message.frame_encoding, "frame_encoding"),
         playout_delay_nanos=playout,
         controls=controls,
         ring_slots=message.ring_slot_count,
+        live_outputs=live_outputs,
     )
 
 
@@ -257,6 +263,7 @@ def session_message(managed: ManagedSession) -> session_pb2.Session:
         pts_nanos=session.pts_nanos,
         epoch=session.epoch,
         num_observers=managed.num_observers,
+        live_outputs=live_output_messages(request.live_outputs),
     )
     for publisher in managed.publishers:
         if isinstance(publisher, RingWriter):

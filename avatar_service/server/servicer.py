@@ -266,6 +266,7 @@ def offered_capabilities(
         capability_pb2.CAPABILITY_LISTENING,
         capability_pb2.CAPABILITY_BURST,
         capability_pb2.CAPABILITY_KNOWN_PHONES,
+        capability_pb2.CAPABILITY_LIVE_OUTPUTS,
     ]
     if has_shm:
         found.append(capability_pb2.CAPABILITY_TRANSPORT_SHM)

@@ -10,7 +10,7 @@ import logging
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Final, Protocol
 
@@ -20,6 +20,7 @@ from avatar_service.session.clock import Clock
 from avatar_service.session.encoders import make_encoder
 from avatar_service.session.events import ObserversChanged, SessionEnding
 from avatar_service.session.fanout import Fanout
+from avatar_service.session.live_outputs import open_live_outputs
 from avatar_service.session.scheduler import Scheduler, Tickable
 from avatar_service.session.session import Session
 from avatar_service.session.session_request import OutputKind, SessionRequest
@@ -95,6 +96,7 @@ class SessionManager:
     """The sessions of one process.
 
     Args:
+        live_allowed: destinations besides loopback that live outputs may send to.
         on_bug: called with the exception that ended a session; logs it.
     """
 
@@ -109,6 +111,7 @@ class SessionManager:
         idle_timeout_secs: float,
         max_observers: int,
         on_bug: Callable[[Exception], AvatarError],
+        live_allowed: Sequence[str] = (),
     ) -> None:
         self.capacity = capacity
         self.defaults = defaults
@@ -117,6 +120,7 @@ class SessionManager:
         self._idle_nanos = round(idle_timeout_secs * 1e9)
         self._max_observers = max_observers
         self._on_bug = on_bug
+        self._live_allowed = tuple(live_allowed)
         self._lock = threading.Lock()
         self._sessions: dict[str, ManagedSession] = {}
         self._closed: OrderedDict[str, ManagedSession] = OrderedDict()
@@ -162,6 +166,9 @@ class SessionManager:
             renderer = self._stages.make_renderer(request) if has_frames else None
             motion = self._stages.make_motion(request, defaults.lookahead_nanos)
             publishers = self._stages.make_publishers(session_id, request)
+            publishers += open_live_outputs(
+                request.live_outputs, request.rate, allowed=self._live_allowed
+            )
             session = Session(
                 session_id,
                 settings,

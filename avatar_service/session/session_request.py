@@ -7,6 +7,7 @@ from enum import Enum
 from fractions import Fraction
 
 from avatar_service.session.events import FrameEncoding
+from avatar_service.session.live_outputs import LiveOutput
 from avatar_service.session.settings import Pacing
 from avatar_service.signals import Controls
 
@@ -41,3 +42,4 @@ class SessionRequest:
     playout_delay_nanos: int = 150_000_000
     controls: Controls = field(default_factory=Controls)
     ring_slots: int = 8
+    live_outputs: tuple[LiveOutput, ...] = ()

@@ -21,6 +21,7 @@ from avatar_client.errors import (
 )
 from avatar_client.frames import Frame, FrameSource, SourceCounters
 from avatar_client.inbox import Event
+from avatar_client.live_outputs import LiveLinkOutput, VmcOutput
 from avatar_client.motion import Motion, MotionNames
 from avatar_client.ring_reader import BorrowedFrame, RingReader
 from avatar_client.session import Session
@@ -44,6 +45,7 @@ __all__ = [
     "FrameSource",
     "InternalError",
     "InvalidRequestError",
+    "LiveLinkOutput",
     "Motion",
     "MotionNames",
     "NotFoundError",
@@ -57,5 +59,6 @@ __all__ = [
     "Tls",
     "TornFrameError",
     "UnavailableError",
+    "VmcOutput",
     "connect",
 ]

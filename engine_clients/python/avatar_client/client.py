@@ -14,6 +14,7 @@ from avatar_client.backoff import BackOff
 from avatar_client.consent import Consent
 from avatar_client.controls import ControlValues, controls_message
 from avatar_client.errors import (
+    NotSupportedError,
     PreconditionError,
     UnavailableError,
     from_rpc,
@@ -27,6 +28,7 @@ from avatar_client.gen.avatar.v1 import (
     frame_pb2,
     session_pb2,
 )
+from avatar_client.live_outputs import LiveOutput
 from avatar_client.session import Session
 from avatar_client.sources import OUTPUTS, TRANSPORTS, TransportName, host_of, is_local
 from avatar_client.stream import Metadata
@@ -151,6 +153,7 @@ class Client:
         playout_delay_millis: int | None = None,
         controls: ControlValues | None = None,
         ring_slot_count: int = 0,
+        live_outputs: Sequence[LiveOutput] = (),
     ) -> Session:
         """Open a session and join it as its controller.
 
@@ -165,11 +168,17 @@ class Client:
             playout_delay_millis: None: the server's.
             controls: to begin with.
             ring_slot_count: slots of the shared-memory ring; 0: the server's.
+            live_outputs: receivers of other software that the server drives; a server that has
+                none of them refuses (NotSupportedError).
 
         Raises:
             AvatarClientError: of the type that fits.
         """
         rate = Fraction(frame_rate)
+        if live_outputs and capability_pb2.CAPABILITY_LIVE_OUTPUTS not in self.info.capabilities:
+            raise NotSupportedError(
+                "TRANSPORT_NOT_SUPPORTED", "this server has no live outputs (Live Link, VMC)"
+            )
         ways = [transport] if transport else self._ways()
         request = avatar_service_pb2.CreateSessionRequest(
             avatar_id=avatar_id,
@@ -182,6 +191,7 @@ class Client:
             playout_delay_millis=playout_delay_millis,
             controls=controls_message(controls or {}),
             ring_slot_count=ring_slot_count,
+            live_outputs=[output.message() for output in live_outputs],
         )
         info = self._call(self._stub.CreateSession, request).session
         try:

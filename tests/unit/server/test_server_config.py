@@ -58,6 +58,9 @@ def test_defaults_are_safe() -> None:
         ("tls.certificate", "only.pem"),
         ("tls.client_ca", "only.pem"),
         ("zmq.endpoint", "udp://x"),
+        ("a2f.listen", "52000"),
+        ("a2f.max_streams", "0"),
+        ("live.allowed_destinations", "192.168.7.0/99"),
         ("no.such.option", "1"),
     ],
 )
@@ -73,6 +76,16 @@ def test_misspelt_names_are_not_ignored(tmp_path: Path) -> None:
     refused(lambda: load_config(environ={}, toml_file=file))
     refused(lambda: load_config(environ={"AVATAR_LIMITS_MAX_SESSION": "3"}))
     load_config(environ={"AVATAR_CONSENT": "belongs to a command"})
+
+
+def test_lists_are_text_with_commas_or_toml_arrays(tmp_path: Path) -> None:
+    file = tmp_path / "avatar.toml"
+    file.write_text('[live]\nallowed_destinations = ["10.0.0.0/8", "studio.example"]\n')
+    config = load_config(environ={}, toml_file=file)
+    assert config.live.allowed_destinations == ("10.0.0.0/8", "studio.example")
+    config = load_config(environ={"AVATAR_LIVE_ALLOWED_DESTINATIONS": "10.0.0.7, ::1/128,"})
+    assert config.live.allowed_destinations == ("10.0.0.7", "::1/128")
+    assert Config().live.allowed_destinations == ()
 
 
 @pytest.mark.parametrize("content", [b"listen = ", b"\xff\xfe"])

@@ -15,6 +15,7 @@ from avatar_service.gen.avatar.v1 import control_pb2 as _control_pb2
 from avatar_service.gen.avatar.v1 import endpoint_pb2 as _endpoint_pb2
 from avatar_service.gen.avatar.v1 import event_pb2 as _event_pb2
 from avatar_service.gen.avatar.v1 import frame_pb2 as _frame_pb2
+from avatar_service.gen.avatar.v1 import live_output_pb2 as _live_output_pb2
 from avatar_service.gen.avatar.v1 import motion_pb2 as _motion_pb2
 from avatar_service.gen.avatar.v1 import session_pb2 as _session_pb2
 from collections import abc as _abc
@@ -337,6 +338,7 @@ class CreateSessionRequest(_message.Message):
     PLAYOUT_DELAY_MILLIS_FIELD_NUMBER: _builtins.int
     CONTROLS_FIELD_NUMBER: _builtins.int
     RING_SLOT_COUNT_FIELD_NUMBER: _builtins.int
+    LIVE_OUTPUTS_FIELD_NUMBER: _builtins.int
     avatar_id: _builtins.str
     """Avatar to show; empty: latent-only. Unknown: AVATAR_NOT_FOUND."""
     width_px: _builtins.int
@@ -367,6 +369,10 @@ class CreateSessionRequest(_message.Message):
     def controls(self) -> _control_pb2.Controls:
         """Controls to begin with; absent fields: defaults."""
 
+    @_builtins.property
+    def live_outputs(self) -> _containers.RepeatedCompositeFieldContainer[_live_output_pb2.LiveOutput]:
+        """Receivers of other software, at most 8. They hold as long as the session, whoever is connected."""
+
     def __init__(
         self,
         *,
@@ -381,10 +387,11 @@ class CreateSessionRequest(_message.Message):
         playout_delay_millis: _builtins.int | None = ...,
         controls: _control_pb2.Controls | None = ...,
         ring_slot_count: _builtins.int = ...,
+        live_outputs: _abc.Iterable[_live_output_pb2.LiveOutput] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_playout_delay_millis", b"_playout_delay_millis", "controls", b"controls", "frame_rate", b"frame_rate", "playout_delay_millis", b"playout_delay_millis"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_playout_delay_millis", b"_playout_delay_millis", "avatar_id", b"avatar_id", "controls", b"controls", "frame_encoding", b"frame_encoding", "frame_rate", b"frame_rate", "height_px", b"height_px", "outputs", b"outputs", "pacing", b"pacing", "playout_delay_millis", b"playout_delay_millis", "ring_slot_count", b"ring_slot_count", "transports", b"transports", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_playout_delay_millis", b"_playout_delay_millis", "avatar_id", b"avatar_id", "controls", b"controls", "frame_encoding", b"frame_encoding", "frame_rate", b"frame_rate", "height_px", b"height_px", "live_outputs", b"live_outputs", "outputs", b"outputs", "pacing", b"pacing", "playout_delay_millis", b"playout_delay_millis", "ring_slot_count", b"ring_slot_count", "transports", b"transports", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__playout_delay_millis: _TypeAlias = _typing.Literal["playout_delay_millis"]  # noqa: Y015
     _WhichOneofArgType__playout_delay_millis: _TypeAlias = _typing.Literal["_playout_delay_millis", b"_playout_delay_millis"]  # noqa: Y015

@@ -53,6 +53,8 @@ class _CapabilityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Capability
     """Frames bear an invisible watermark."""
     CAPABILITY_GPU_RENDERER: _Capability.ValueType  # 13
     """Frames are rendered on a GPU."""
+    CAPABILITY_LIVE_OUTPUTS: _Capability.ValueType  # 14
+    """CreateSessionRequest.live_outputs: Live Link Face and VMC."""
 
 class Capability(_Capability, metaclass=_CapabilityEnumTypeWrapper):
     """A feature that a server may or may not have. A client ignores numbers that it does not know."""
@@ -85,6 +87,8 @@ CAPABILITY_WATERMARK: Capability.ValueType  # 12
 """Frames bear an invisible watermark."""
 CAPABILITY_GPU_RENDERER: Capability.ValueType  # 13
 """Frames are rendered on a GPU."""
+CAPABILITY_LIVE_OUTPUTS: Capability.ValueType  # 14
+"""CreateSessionRequest.live_outputs: Live Link Face and VMC."""
 Global___Capability: _TypeAlias = Capability  # noqa: Y015
 
 @_typing.final

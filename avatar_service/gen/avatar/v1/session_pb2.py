@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from avatar_service.gen.avatar.v1 import control_pb2 as avatar_dot_v1_dot_control__pb2
 from avatar_service.gen.avatar.v1 import endpoint_pb2 as avatar_dot_v1_dot_endpoint__pb2
 from avatar_service.gen.avatar.v1 import frame_pb2 as avatar_dot_v1_dot_frame__pb2
+from avatar_service.gen.avatar.v1 import live_output_pb2 as avatar_dot_v1_dot_live__output__pb2
 from avatar_service.gen.avatar.v1 import motion_pb2 as avatar_dot_v1_dot_motion__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x61vatar/v1/session.proto\x12\tavatar.v1\x1a\x17\x61vatar/v1/control.proto\x1a\x18\x61vatar/v1/endpoint.proto\x1a\x15\x61vatar/v1/frame.proto\x1a\x16\x61vatar/v1/motion.proto\"%\n\tFrameRate\x12\x0b\n\x03num\x18\x01 \x01(\r\x12\x0b\n\x03\x64\x65n\x18\x02 \x01(\r\"\xd0\x04\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x11\n\tavatar_id\x18\x02 \x01(\t\x12&\n\x05state\x18\x03 \x01(\x0e\x32\x17.avatar.v1.SessionState\x12(\n\nframe_rate\x18\x04 \x01(\x0b\x32\x14.avatar.v1.FrameRate\x12\x10\n\x08width_px\x18\x05 \x01(\r\x12\x11\n\theight_px\x18\x06 \x01(\r\x12\"\n\x07outputs\x18\x07 \x03(\x0e\x32\x11.avatar.v1.Output\x12(\n\ntransports\x18\x08 \x03(\x0e\x32\x14.avatar.v1.Transport\x12!\n\x06pacing\x18\t \x01(\x0e\x32\x11.avatar.v1.Pacing\x12\x30\n\x0e\x66rame_encoding\x18\n \x01(\x0e\x32\x18.avatar.v1.FrameEncoding\x12\x1c\n\x14playout_delay_millis\x18\x0b \x01(\r\x12%\n\x08\x63ontrols\x18\x0c \x01(\x0b\x32\x13.avatar.v1.Controls\x12.\n\rmotion_schema\x18\r \x01(\x0b\x32\x17.avatar.v1.MotionSchema\x12\'\n\x04ring\x18\x0e \x01(\x0b\x32\x19.avatar.v1.RingDescriptor\x12-\n\rzmq_endpoints\x18\x0f \x03(\x0b\x32\x16.avatar.v1.ZmqEndpoint\x12\x11\n\tpts_nanos\x18\x10 \x01(\x03\x12\r\n\x05\x65poch\x18\x11 \x01(\r\x12\x15\n\rnum_observers\x18\x12 \x01(\r*G\n\x06Pacing\x12\x16\n\x12PACING_UNSPECIFIED\x10\x00\x12\x13\n\x0fPACING_REALTIME\x10\x01\x12\x10\n\x0cPACING_BURST\x10\x02*\x95\x01\n\x0cSessionState\x12\x1d\n\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13SESSION_STATE_READY\x10\x01\x12\x18\n\x14SESSION_STATE_ACTIVE\x10\x02\x12\x19\n\x15SESSION_STATE_WAITING\x10\x03\x12\x18\n\x14SESSION_STATE_CLOSED\x10\x04\x42\x13\xaa\x02\x10\x41vatarService.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x61vatar/v1/session.proto\x12\tavatar.v1\x1a\x17\x61vatar/v1/control.proto\x1a\x18\x61vatar/v1/endpoint.proto\x1a\x15\x61vatar/v1/frame.proto\x1a\x1b\x61vatar/v1/live_output.proto\x1a\x16\x61vatar/v1/motion.proto\"%\n\tFrameRate\x12\x0b\n\x03num\x18\x01 \x01(\r\x12\x0b\n\x03\x64\x65n\x18\x02 \x01(\r\"\xfd\x04\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x11\n\tavatar_id\x18\x02 \x01(\t\x12&\n\x05state\x18\x03 \x01(\x0e\x32\x17.avatar.v1.SessionState\x12(\n\nframe_rate\x18\x04 \x01(\x0b\x32\x14.avatar.v1.FrameRate\x12\x10\n\x08width_px\x18\x05 \x01(\r\x12\x11\n\theight_px\x18\x06 \x01(\r\x12\"\n\x07outputs\x18\x07 \x03(\x0e\x32\x11.avatar.v1.Output\x12(\n\ntransports\x18\x08 \x03(\x0e\x32\x14.avatar.v1.Transport\x12!\n\x06pacing\x18\t \x01(\x0e\x32\x11.avatar.v1.Pacing\x12\x30\n\x0e\x66rame_encoding\x18\n \x01(\x0e\x32\x18.avatar.v1.FrameEncoding\x12\x1c\n\x14playout_delay_millis\x18\x0b \x01(\r\x12%\n\x08\x63ontrols\x18\x0c \x01(\x0b\x32\x13.avatar.v1.Controls\x12.\n\rmotion_schema\x18\r \x01(\x0b\x32\x17.avatar.v1.MotionSchema\x12\'\n\x04ring\x18\x0e \x01(\x0b\x32\x19.avatar.v1.RingDescriptor\x12-\n\rzmq_endpoints\x18\x0f \x03(\x0b\x32\x16.avatar.v1.ZmqEndpoint\x12\x11\n\tpts_nanos\x18\x10 \x01(\x03\x12\r\n\x05\x65poch\x18\x11 \x01(\r\x12\x15\n\rnum_observers\x18\x12 \x01(\r\x12+\n\x0clive_outputs\x18\x13 \x03(\x0b\x32\x15.avatar.v1.LiveOutput*G\n\x06Pacing\x12\x16\n\x12PACING_UNSPECIFIED\x10\x00\x12\x13\n\x0fPACING_REALTIME\x10\x01\x12\x10\n\x0cPACING_BURST\x10\x02*\x95\x01\n\x0cSessionState\x12\x1d\n\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13SESSION_STATE_READY\x10\x01\x12\x18\n\x14SESSION_STATE_ACTIVE\x10\x02\x12\x19\n\x15SESSION_STATE_WAITING\x10\x03\x12\x18\n\x14SESSION_STATE_CLOSED\x10\x04\x42\x13\xaa\x02\x10\x41vatarService.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,12 +37,12 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'avatar.v1.session_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\252\002\020AvatarService.V1'
-  _globals['_PACING']._serialized_start=770
-  _globals['_PACING']._serialized_end=841
-  _globals['_SESSIONSTATE']._serialized_start=844
-  _globals['_SESSIONSTATE']._serialized_end=993
-  _globals['_FRAMERATE']._serialized_start=136
-  _globals['_FRAMERATE']._serialized_end=173
-  _globals['_SESSION']._serialized_start=176
-  _globals['_SESSION']._serialized_end=768
+  _globals['_PACING']._serialized_start=844
+  _globals['_PACING']._serialized_end=915
+  _globals['_SESSIONSTATE']._serialized_start=918
+  _globals['_SESSIONSTATE']._serialized_end=1067
+  _globals['_FRAMERATE']._serialized_start=165
+  _globals['_FRAMERATE']._serialized_end=202
+  _globals['_SESSION']._serialized_start=205
+  _globals['_SESSION']._serialized_end=842
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ A running face."""
 from avatar_service.gen.avatar.v1 import control_pb2 as _control_pb2
 from avatar_service.gen.avatar.v1 import endpoint_pb2 as _endpoint_pb2
 from avatar_service.gen.avatar.v1 import frame_pb2 as _frame_pb2
+from avatar_service.gen.avatar.v1 import live_output_pb2 as _live_output_pb2
 from avatar_service.gen.avatar.v1 import motion_pb2 as _motion_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -137,6 +138,7 @@ class Session(_message.Message):
     PTS_NANOS_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     NUM_OBSERVERS_FIELD_NUMBER: _builtins.int
+    LIVE_OUTPUTS_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """Unguessable name."""
     avatar_id: _builtins.str
@@ -187,6 +189,10 @@ class Session(_message.Message):
     def zmq_endpoints(self) -> _containers.RepeatedCompositeFieldContainer[_endpoint_pb2.ZmqEndpoint]:
         """The ZeroMQ sockets; empty without TRANSPORT_ZMQ."""
 
+    @_builtins.property
+    def live_outputs(self) -> _containers.RepeatedCompositeFieldContainer[_live_output_pb2.LiveOutput]:
+        """Receivers of other software, with their effective values."""
+
     def __init__(
         self,
         *,
@@ -208,10 +214,11 @@ class Session(_message.Message):
         pts_nanos: _builtins.int = ...,
         epoch: _builtins.int = ...,
         num_observers: _builtins.int = ...,
+        live_outputs: _abc.Iterable[_live_output_pb2.LiveOutput] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["controls", b"controls", "frame_rate", b"frame_rate", "motion_schema", b"motion_schema", "ring", b"ring"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["avatar_id", b"avatar_id", "controls", b"controls", "epoch", b"epoch", "frame_encoding", b"frame_encoding", "frame_rate", b"frame_rate", "height_px", b"height_px", "motion_schema", b"motion_schema", "num_observers", b"num_observers", "outputs", b"outputs", "pacing", b"pacing", "playout_delay_millis", b"playout_delay_millis", "pts_nanos", b"pts_nanos", "ring", b"ring", "session_id", b"session_id", "state", b"state", "transports", b"transports", "width_px", b"width_px", "zmq_endpoints", b"zmq_endpoints"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["avatar_id", b"avatar_id", "controls", b"controls", "epoch", b"epoch", "frame_encoding", b"frame_encoding", "frame_rate", b"frame_rate", "height_px", b"height_px", "live_outputs", b"live_outputs", "motion_schema", b"motion_schema", "num_observers", b"num_observers", "outputs", b"outputs", "pacing", b"pacing", "playout_delay_millis", b"playout_delay_millis", "pts_nanos", b"pts_nanos", "ring", b"ring", "session_id", b"session_id", "state", b"state", "transports", b"transports", "width_px", b"width_px", "zmq_endpoints", b"zmq_endpoints"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
