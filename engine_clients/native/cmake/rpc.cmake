@@ -51,7 +51,7 @@ target_link_libraries(avatar_protos PUBLIC ${AVATAR_RPC_LIBRARIES})
 
 target_sources(avatar_core PRIVATE
   src/abi_client.cpp src/abi_session.cpp src/convert.cpp src/jpeg.cpp src/rpc_client.cpp
-  src/rpc_status.cpp src/session.cpp src/session_events.cpp src/session_link.cpp
-  src/zmq_source.cpp)
+  src/rpc_status.cpp src/session.cpp src/session_data.cpp src/session_events.cpp
+  src/session_link.cpp src/session_read.cpp src/zmq_source.cpp)
 target_compile_definitions(avatar_core PUBLIC AVATAR_WITH_GRPC)
 target_link_libraries(avatar_core PUBLIC avatar_protos)

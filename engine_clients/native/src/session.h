@@ -47,7 +47,7 @@ class Session : public std::enable_shared_from_this<Session> {
   // Idempotent; from any thread but the session's own.
   void close();
 
-  // What the functions of the C interface do; see avatar_client.h.
+  // What the functions of the C interface do; see avatar_client.h. Reading: session_read.cpp.
   avatar_session_info info();
   Status wait_ready(std::chrono::milliseconds timeout);
   Status last_error();
@@ -83,16 +83,18 @@ class Session : public std::enable_shared_from_this<Session> {
   Status call_service(Call call);
   Status find_or_create(v1::Session* session, bool* is_new);
   v1::CreateSessionRequest create_request(uint64_t capabilities) const;
-  uint32_t choose_transport(const v1::Session& session, std::shared_ptr<RingReader>* ring,
-                            ZmqAddress* zmq) const;
   Status read_stream(const v1::Session& session, uint32_t transport,
                      std::shared_ptr<RingReader> ring, const ZmqAddress& zmq);
+  void lose_connection(const Status& status, bool will_retry);
+  void leave();
+
+  // session_data.cpp: transports and the two threads of a connection.
+  uint32_t choose_transport(const v1::Session& session, std::shared_ptr<RingReader>* ring,
+                            ZmqAddress* zmq) const;
   void send_loop(Stream* stream);
   bool may_send(const v1::AnimateRequest& request) const;
   void ring_loop(std::shared_ptr<RingReader> ring);
   void zmq_loop(const ZmqAddress& address);
-  void lose_connection(const Status& status, bool will_retry);
-  void leave();
 
   // session_events.cpp: what the stream brings.
   void handle(const v1::AnimateResponse& response);
