@@ -25,6 +25,11 @@ _MAX_TONE: Final = 40.0
 _TELEA_RADIUS_PX: Final = 3
 _TRANSITION_PARTS: Final = (128, 32)
 """From 1/128 to 1/32 of the frame's side (4 to 16 px at 512) patches take over from neighbours."""
+_CONTINUED_PARTS: Final = 16
+"""Neighbours alone are continued up to 1/16 of the frame's side (32 px at 512)."""
+_DISAGREEMENT: Final = (20.0, 44.0)
+"""Where patches differ from what borders on them by more than this (grey levels, smoothed), they
+come from somewhere else in the room: neighbours are continued instead."""
 _KNOWN_SHARE: Final = 0.001
 """With less background than this there is nothing to repair from."""
 
@@ -48,13 +53,20 @@ def repair_background(image: UInt8Array, alpha: Float32Array) -> UInt8Array:
     filled += _tone_error(picture - filled, wider & known)
     # A head at rest uncovers a few pixels only: there nothing but their own neighbours will do.
     begin, end = (size / parts for parts in _TRANSITION_PARTS)
-    away = smoothstep(depth, begin, end)[..., None]
     filled = np.where(known[..., None], picture, filled)
-    near = _continue_locally(filled, hidden & (depth <= end))
+    # The band is filled from both its sides, so it is made twice as deep.
+    near = _continue_locally(filled, hidden & (depth <= 2 * size / _CONTINUED_PARTS))
+    compared = hidden & (depth > begin / 2) & (depth < end)
+    wrong = np.abs(gaussian(filled - near, begin)).max(-1, keepdims=True)
+    trust = 1 - smoothstep(gaussian(push_pull(wrong, compared), begin), *_DISAGREEMENT)
+    away = (smoothstep(depth, begin, end) * trust)[..., None]
+    # Continued far, neighbours turn into streaks.
+    blurred = smoothstep(depth, begin, 2 * end)[..., None]
+    grain = _grain_like(image, known)
+    near += blurred * (gaussian(near, begin) + grain - near)
     filled = near * (1 - away) + filled * away
     fade = np.clip((depth / band_px - 0.5) / 0.5, 0, 1)[..., None].astype(np.float32)
     soft = gaussian(push_pull(picture, known), size / 100)
-    grain = _grain_like(image, known)
     fill = filled * (1 - fade) + (soft + grain) * fade
     keep = (gaussian(known.astype(np.float32), 2) * known)[..., None]
     return np.asarray(np.clip(image * keep + fill * (1 - keep) + 0.5, 0, 255), np.uint8)

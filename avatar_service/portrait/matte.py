@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_service.portrait.landmark_nets import Float64Array, segment_person
+from avatar_service.portrait.patch_tools import blur, push_pull, smoothstep
 from avatar_service.portrait.pixels import AREA, LINEAR, grow, resize, shrink
 from avatar_service.signals import Float32Array, UInt8Array
 
@@ -18,6 +19,13 @@ _HEAD_SCALE: Final = 2.0
 """The enlarged view of the head is this many times the face's larger side."""
 _HEAD_RAISE: Final = 0.12
 _FADE: Final = 0.12
+
+_STRAND_PARTS: Final = 34
+"""Forgotten parts are sought within 1/34 of the picture's side beside the person (18 px)."""
+_UNLIKE: Final = (12.0, 30.0)
+_ROUGH: Final = (9.0, 16.0)
+"""Grey levels: difference from the room, beyond twice its variation, that makes a part of the
+person, and the variation of a room that is too busy to tell."""
 
 
 def person_alpha(image: UInt8Array, landmarks: Float64Array) -> Float32Array:
@@ -35,7 +43,36 @@ def person_alpha(image: UInt8Array, landmarks: Float64Array) -> Float32Array:
     solid = coarse > 0.5
     fine[shrink(solid, 25)] = 1
     fine[~grow(solid, 25)] = 0
-    return _only_this_person(fine, landmarks)
+    return _only_this_person(include_strands(image, fine), landmarks)
+
+
+def include_strands(image: UInt8Array, alpha: Float32Array) -> Float32Array:
+    """Add thin parts that the segmentation forgot: collars, strands of hair, rims of hats.
+
+    Before a plain room whatever borders on the person and differs from the room belongs to the
+    person; left in the room it would stay behind when the person moves.
+    """
+    reach = round(max(image.shape[:2]) / _STRAND_PARTS)
+    solid = alpha > 0.5
+    far = ~grow(alpha > 0.02, 2 * reach + 1)
+    if far.mean() < 0.02:
+        return alpha
+    picture = image.astype(np.float32)
+    room = blur(push_pull(picture, far), 2.0)
+    # How much the room varies around here, by colour channel; edges in it count.
+    seen = far.astype(np.float32)[..., None]
+    spread = 1.5 * reach
+    weight = blur(seen, spread)[..., None] + 1e-3
+    mean = blur(picture * seen, spread) / weight
+    variance = blur((picture - mean) ** 2 * seen, spread) / weight
+    rough = np.sqrt(variance.max(-1))
+    unlike = smoothstep(np.abs(blur(picture, 0.7) - room).max(-1) - 2 * rough, *_UNLIKE)
+    unlike *= (1 - smoothstep(rough, *_ROUGH)) * smoothstep(weight[..., 0], 0.02, 0.1)
+    near = grow(solid, 2 * reach + 1)
+    _, parts = cv2.connectedComponents(((unlike > 0.5) & near | solid).astype(np.uint8))
+    joined = np.isin(parts, np.unique(parts[solid])) & (parts > 0)
+    extra = unlike * near * grow(joined, 3)
+    return np.asarray(np.maximum(alpha, extra), np.float32)
 
 
 def _segment(image: UInt8Array, landmarks: Float64Array) -> Float32Array:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_service.portrait.face_fit import FaceFit
+if TYPE_CHECKING:  # the fit itself uses these tools
+    from avatar_service.portrait.face_fit import FaceFit
 
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
@@ -84,7 +87,9 @@ def push_pull(image: NDArray[np.floating], known: NDArray[np.floating | np.bool_
     levels = [(np.asarray(image, np.float32) * weight[..., None], weight)]
     while min(levels[-1][1].shape) > 2:
         colour, weight = levels[-1]
-        levels.append((cv2.pyrDown(colour), cv2.pyrDown(weight)))
+        smaller = cv2.pyrDown(weight)
+        # OpenCV drops a single channel's axis.
+        levels.append((cv2.pyrDown(colour).reshape(*smaller.shape, -1), smaller))
     colour, weight = levels[-1]
     filled = colour / np.maximum(weight, 1e-6)[..., None]
     for colour, weight in levels[-2::-1]:

@@ -59,3 +59,15 @@ def test_fill_reads_known_pixels_only():
     b = fill_by_patches(poisoned, known, wanted)
     assert np.array_equal(a, b)
     assert a.max() < 256
+
+
+def test_what_borders_on_the_person_goes_on_behind():
+    # Grey beside the person, too narrow to copy patches from; red all around it.
+    size, alpha = 256, blob()
+    picture = np.full((size, size, 3), [170, 40, 40], np.uint8)
+    picture[blob(radius=56) > 0] = [120, 120, 120]
+    with_person = picture.copy()
+    with_person[alpha > 0] = [40, 60, 200]
+    repaired = repair_background(with_person, alpha).astype(float)
+    ring = (blob(radius=40) > 0) & (blob(radius=32) == 0)
+    assert np.abs(repaired[ring] - 120).mean() < 25
