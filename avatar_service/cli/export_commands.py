@@ -166,14 +166,43 @@ def stream(
         list[str] | None,
         typer.Option(help="Host or network that may be sent to besides this machine."),
     ] = None,
+    service: Annotated[
+        str | None,
+        typer.Option(help="HOST:PORT of a running service that makes the motion and sends it."),
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option(envvar="AVATAR_TOKEN", help="Bearer token of the service.")
+    ] = None,
+    tls_root: Annotated[
+        Path | None, typer.Option(help="PEM of who signed the service's certificate.")
+    ] = None,
 ) -> None:
-    """Play motion in real time into Unreal (Live Link) or VTuber software (VMC)."""
+    """Play motion in real time into Unreal (Live Link) or VTuber software (VMC).
+
+    With --service the receivers' hosts are as the service sees them, and its own list decides
+    what may be sent to.
+    """
     from avatar_service.cli.console import out
     from avatar_service.cli.live import open_senders, play
     from avatar_service.cli.motion_source import motion_frames
     from avatar_service.config import parse_fps
 
     rate = parse_fps(fps, name="--fps")
+    if service is not None:
+        from avatar_service.cli.live_service import Receivers, stream_through_service
+
+        secs = stream_through_service(
+            source,
+            service,
+            Receivers(live_link, vmc, subject, tuple(names or [NameSet.VRM0])),
+            rate=rate,
+            controls=_controls(emotion, 1, 1, "neutral", seed),
+            has_own_list=bool(allow),
+            token=token,
+            tls_root=tls_root,
+        )
+        out.print(f"{secs:.1f} s of speech sent through {service}", highlight=False)
+        return
     senders = open_senders(
         live_link=live_link,
         vmc=vmc,

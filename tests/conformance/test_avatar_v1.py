@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import random
+import socket
 from collections.abc import Iterator
 
 import grpc
@@ -14,9 +15,11 @@ from grpc_status import rpc_status
 from avatar_service.errors import ANSWERS, DOMAIN, Reason
 from avatar_service.gen.avatar.v1 import (
     audio_pb2,
+    capability_pb2,
     control_pb2,
     endpoint_pb2,
     event_pb2,
+    live_output_pb2,
     session_pb2,
 )
 from avatar_service.gen.avatar.v1 import avatar_service_pb2 as pb
@@ -363,3 +366,49 @@ def _odd(rng: random.Random, session: session_pb2.Session) -> pb.AnimateRequest:
             tone(20, role=99),
         ]
     )
+
+
+@pytest.fixture
+def has_live_outputs(stub, target) -> None:
+    request = pb.GetServerInfoRequest()
+    info = stub.GetServerInfo(request, metadata=target.metadata, timeout=TIMEOUT_SECS)
+    if capability_pb2.CAPABILITY_LIVE_OUTPUTS not in info.capabilities:
+        pytest.skip("the server has no live outputs")
+
+
+@pytest.mark.usefixtures("has_live_outputs")
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({}, Reason.UNSPECIFIED_ENUM),
+        ({"kind": 2, "port": 70_000}, Reason.INVALID_FIELD),
+        ({"kind": 2, "max_rate_hz": 500}, Reason.INVALID_FIELD),
+        ({"kind": 2, "subject_name": "Ada"}, Reason.INVALID_FIELD),
+        ({"kind": 1, "vmc_name_set": 3}, Reason.INVALID_FIELD),
+        ({"kind": 1, "subject_name": "a\nb"}, Reason.INVALID_FIELD),
+        ({"kind": 1, "host": "nobody.invalid"}, Reason.INVALID_FIELD),
+        ({"kind": 1, "host": "192.0.2.1"}, Reason.PERMISSION_DENIED),
+    ],
+)
+def test_wrong_live_outputs_are_refused(stub, target, fields: dict, reason: Reason) -> None:
+    output = live_output_pb2.LiveOutput(**fields)
+    assert refused(lambda: new_session(stub, target, live_outputs=[output])) is reason
+
+
+@pytest.mark.usefixtures("has_live_outputs")
+def test_live_outputs_send_to_the_servers_own_host(stub, target) -> None:
+    if not target.address.startswith(("127.", "localhost")):
+        pytest.skip("the server is on another host")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        receiver.settimeout(TIMEOUT_SECS)
+        output = live_output_pb2.LiveOutput(
+            kind=live_output_pb2.LIVE_OUTPUT_KIND_VMC, port=receiver.getsockname()[1]
+        )
+        session = new_session(stub, target, live_outputs=[output])
+        told = session.live_outputs[0]
+        assert (told.host, told.port) == ("127.0.0.1", output.port)
+        assert told.vmc_name_set == live_output_pb2.VMC_NAME_SET_VRM0
+        assert receiver.recv(65536).startswith(b"#bundle\0")
+        request = pb.CloseSessionRequest(session_id=session.session_id)
+        stub.CloseSession(request, metadata=target.metadata, timeout=TIMEOUT_SECS)

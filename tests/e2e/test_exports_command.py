@@ -17,6 +17,7 @@ import pytest
 
 import avatar_service
 from avatar_service.audio.file import read_audio
+from avatar_service.session.service_process import ServiceProcess
 
 pytestmark = pytest.mark.e2e
 
@@ -173,8 +174,15 @@ def test_a_stream_reaches_live_link_and_vmc(take: Path) -> None:
     assert frames == list(range(frames[0], frames[0] + 20))
 
 
-@pytest.fixture
-def a2f_address() -> Iterator[str]:
+@pytest.fixture(params=["alone", "beside the service"])
+def a2f_address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "beside the service":
+        options = {"home": str(tmp_path), "a2f.listen": "127.0.0.1:0"}
+        with ServiceProcess(options) as service:
+            (line,) = [line for line in service.lines if "Audio2Face-3D clients on" in line]
+            yield line.split()[-1]
+            assert service.stop() == 0
+        return
     server = subprocess.Popen(
         command("a2f", "--port", "0"), env=environment(), stdout=subprocess.PIPE, text=True
     )
