@@ -1,0 +1,88 @@
+# Talks to avatar_bridge.py, which holds the session with the service (Godot 3 has no gRPC):
+# JSON lines over a connection to this host.
+extends Node
+class_name AvatarBridge
+
+signal session_opened(ring_path, session_id)
+signal segment_started(pts_nanos)
+signal segment_ended(was_interrupted)
+signal interrupted()
+signal failed(line)
+
+var _peer = StreamPeerTCP.new()
+var _received = ""
+var _waiting = []
+var _is_connected = false
+
+
+func connect_to_bridge(port: int) -> void:
+	if _peer.connect_to_host("127.0.0.1", port) != OK:
+		emit_signal("failed", "cannot connect to the avatar bridge on port %d" % port)
+
+
+# Says a WAV file; the service tells by segment_started when its first sample is due.
+func speak(wav_path: String) -> void:
+	_send({"speak": wav_path})
+
+
+# Barge-in: drops the speech that is not yet out.
+func interrupt(heard_nanos: int) -> void:
+	_send({"interrupt": heard_nanos})
+
+
+# Tells which sample is being heard now.
+func acknowledge(pts_nanos: int) -> void:
+	_send({"heard": pts_nanos})
+
+
+func _process(_delta: float) -> void:
+	var status = _peer.get_status()
+	if status == StreamPeerTCP.STATUS_CONNECTED:
+		if not _is_connected:
+			_is_connected = true
+			for line in _waiting:
+				_peer.put_data(line)
+			_waiting = []
+		_receive()
+	elif _is_connected:
+		_is_connected = false
+		emit_signal("failed", "the avatar bridge has gone")
+
+
+func _receive() -> void:
+	var available = _peer.get_available_bytes()
+	if available <= 0:
+		return
+	_received += _peer.get_utf8_string(available)
+	while "\n" in _received:
+		var end = _received.find("\n")
+		var parsed = JSON.parse(_received.left(end))
+		_received = _received.substr(end + 1)
+		if parsed.error == OK and parsed.result is Dictionary:
+			_handle(parsed.result)
+
+
+# Times come as text: a JSON number is a double in Godot, and nanoseconds do not fit for long.
+func _handle(message: Dictionary) -> void:
+	match message.get("event", ""):
+		"session":
+			emit_signal("session_opened", message["ring"], message["session_id"])
+		"segment_started":
+			emit_signal("segment_started", int(message["pts_nanos"]))
+		"segment_ended":
+			emit_signal("segment_ended", bool(message["interrupted"]))
+		"interrupted":
+			emit_signal("interrupted")
+		"failed":
+			emit_signal("failed", message["line"])
+
+
+func _send(message: Dictionary) -> void:
+	for key in message:
+		if message[key] is int:
+			message[key] = str(message[key])
+	var line = (JSON.print(message) + "\n").to_utf8()
+	if _is_connected:
+		_peer.put_data(line)
+	else:
+		_waiting.append(line)
