@@ -8,6 +8,11 @@ import json
 import sys
 
 import bpy
+import numpy as np
+
+if "bool" not in np.__dict__:
+    # Debian 12 ships Blender 3.4, whose glTF importer says np.bool, with a NumPy that dropped it.
+    np.bool = bool
 
 model, fps, *times = sys.argv[sys.argv.index("--") + 1 :]
 bpy.ops.wm.read_factory_settings(use_empty=True)
@@ -15,6 +20,9 @@ scene = bpy.context.scene
 scene.render.fps = int(fps)
 if model.endswith(".glb"):
     bpy.ops.import_scene.gltf(filepath=model)
+elif not hasattr(bpy.types, "WM_OT_usd_import"):
+    print("RESULT " + json.dumps({"missing": f"Blender {bpy.app.version_string} without USD"}))
+    sys.exit()
 else:
     bpy.ops.wm.usd_import(filepath=model)
 
