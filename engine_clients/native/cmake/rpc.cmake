@@ -25,10 +25,12 @@ file(GLOB AVATAR_PROTOS CONFIGURE_DEPENDS ${AVATAR_PROTO_DIR}/avatar/v1/*.proto)
 set(AVATAR_GEN_SOURCES)
 foreach(proto IN LISTS AVATAR_PROTOS)
   get_filename_component(name ${proto} NAME_WE)
-  set(generated ${AVATAR_GEN_DIR}/avatar/v1/${name}.pb.cc)
+  # The headers too: else what includes them is rebuilt one build late.
+  set(generated ${AVATAR_GEN_DIR}/avatar/v1/${name}.pb.cc ${AVATAR_GEN_DIR}/avatar/v1/${name}.pb.h)
   set(options --cpp_out=${AVATAR_GEN_DIR})
   if(name STREQUAL "avatar_service")
-    list(APPEND generated ${AVATAR_GEN_DIR}/avatar/v1/${name}.grpc.pb.cc)
+    list(APPEND generated ${AVATAR_GEN_DIR}/avatar/v1/${name}.grpc.pb.cc
+         ${AVATAR_GEN_DIR}/avatar/v1/${name}.grpc.pb.h)
     list(APPEND options --grpc_out=${AVATAR_GEN_DIR}
          --plugin=protoc-gen-grpc=${AVATAR_GRPC_PLUGIN})
   endif()
@@ -38,11 +40,13 @@ foreach(proto IN LISTS AVATAR_PROTOS)
   list(APPEND AVATAR_GEN_SOURCES ${generated})
 endforeach()
 set(details ${CMAKE_CURRENT_SOURCE_DIR}/proto/status_details.proto)
-add_custom_command(OUTPUT ${AVATAR_GEN_DIR}/status_details.pb.cc
+add_custom_command(
+  OUTPUT ${AVATAR_GEN_DIR}/status_details.pb.cc ${AVATAR_GEN_DIR}/status_details.pb.h
   COMMAND ${AVATAR_PROTOC} -I ${CMAKE_CURRENT_SOURCE_DIR}/proto --cpp_out=${AVATAR_GEN_DIR}
           ${details}
   DEPENDS ${details} VERBATIM)
-list(APPEND AVATAR_GEN_SOURCES ${AVATAR_GEN_DIR}/status_details.pb.cc)
+list(APPEND AVATAR_GEN_SOURCES
+  ${AVATAR_GEN_DIR}/status_details.pb.cc ${AVATAR_GEN_DIR}/status_details.pb.h)
 
 # Apart from the core: generated code has warnings of its own.
 add_library(avatar_protos STATIC ${AVATAR_GEN_SOURCES})
