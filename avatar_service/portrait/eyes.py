@@ -9,32 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avatar_service.portrait.camera import camera_from_frame
+from avatar_service.portrait.eye_geometry import LOWER_SHADOW, UPPER_SHADOW, EyeGeometry
+from avatar_service.portrait.eye_geometry import lid_shadow as lid_shadow
+from avatar_service.portrait.eye_lids import LASH_INNER, LASH_OUTER, unfold_lid
 from avatar_service.portrait.face_fit import FaceFit
 from avatar_service.portrait.patch_tools import (
     FloatArray,
     blur,
     patch_bounds,
-    photo_blur,
     push_pull,
     sample,
     signed_distance,
     smoothstep,
-    spline,
 )
-from avatar_service.portrait.topology import (
-    LID_LOWER,
-    LID_LOWER_ROW3,
-    LID_UPPER,
-    LID_UPPER_ROW2,
-    LID_UPPER_ROW3,
-    mirrored,
-)
+from avatar_service.portrait.skin_grain import skin_grain
 
 AnyArray = NDArray[Any]
 Int32Array = NDArray[np.int32]
@@ -103,79 +97,14 @@ class EyeAssets:
         return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
 
-LID_ROWS: Final = 24
-LID_COLUMNS: Final = 48
-LASH_DEPTHS: Final = 16
-LASH_INNER: Final = -0.012
-LASH_OUTER: Final = 0.045
-"""Range of the lash strip above the lid margin, outer-eye distances."""
-
-# Shadow of the lids on the eyeball: strength at the margin and reach in outer-eye distances.
-# The same law is divided out here and multiplied in by render/eyes.py.
-UPPER_SHADOW: Final = (0.36, 0.030)
-LOWER_SHADOW: Final = (0.10, 0.020)
-
-
-def lid_shadow(above: FloatArray, below: FloatArray, unit: float) -> FloatArray:
-    """Return the light that reaches the eyeball at distances from the upper and lower margin."""
-    upper = UPPER_SHADOW[0] * np.exp(-np.maximum(above, 0) / (UPPER_SHADOW[1] * unit))
-    lower = LOWER_SHADOW[0] * np.exp(-np.maximum(below, 0) / (LOWER_SHADOW[1] * unit))
-    return np.asarray(1.0 - upper - lower, np.float32)
-
-
-def _rows(row: tuple[int, ...], eye: int) -> list[int]:
-    """Return a right-eye row for eye 0 or 1, ordered from image left to right."""
-    return list(row) if eye == 0 else list(mirrored(row))[::-1]
-
-
-class _Eye:
-    """Geometry of one eye in 2x px."""
-
-    def __init__(self, fit: FaceFit, eye: int) -> None:
-        points = fit.landmarks[:, :2] * 2 + 0.5
-        self.unit = 2.0 * float(fit.head.unit_px)
-        self.upper_ids = _rows(LID_UPPER, eye)
-        self.lower_ids = _rows(LID_LOWER, eye)
-        self.row2_ids = _rows(LID_UPPER_ROW2, eye)
-        self.row3_ids = _rows(LID_UPPER_ROW3, eye)
-        self.upper = spline(points[self.upper_ids], closed=False)
-        self.lower = spline(points[self.lower_ids], closed=False)
-        self.row2 = points[self.row2_ids]
-        self.row3 = points[self.row3_ids]
-        self.below = points[_rows(LID_LOWER_ROW3, eye)]
-        self.ring = np.concatenate([self.upper, self.lower[-2:0:-1]])
-        self.width = float(np.linalg.norm(self.upper[-1] - self.upper[0]))
-        self.iris_center = np.asarray(fit.iris[eye, 0, :2] * 2 + 0.5, np.float32)
-        rim = fit.iris[eye, 1:, :2] - fit.iris[eye, 0, :2]
-        self.iris_radius = 2.0 * float(np.linalg.norm(rim, axis=1).mean())
-        # The iris ends as softly as the photo is sharp: all of its edge must move with it.
-        spread = photo_blur(fit) / self.iris_radius
-        self.iris_edge = (1.02 + 0.4 * spread, 1.13 + 1.6 * spread)
-
-    def light(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the inside distance to the lid margin and the lids' shadow at 2x points."""
-        flat = points.reshape(-1, 2)
-        above = _distance_to_line(flat, self.upper)
-        below = _distance_to_line(flat, self.lower)
-        inside = np.minimum(above, below)
-        shape = points.shape[:-1]
-        return inside.reshape(shape), lid_shadow(above, below, self.unit).reshape(shape)
-
-
-def _distance_to_line(points: FloatArray, line: FloatArray) -> FloatArray:
-    """Return unsigned distances of (n, 2) points to a dense polyline's vertices."""
-    middle = line.mean(0)
-    points, line = points - middle, line - middle
-    squared = (points**2).sum(1)[:, None] + (line**2).sum(1) - 2 * points @ line.T
-    return np.asarray(np.sqrt(np.maximum(squared.min(1), 0)), np.float32)
-
-
 def _grid(x0: float, y0: float, width: int, height: int) -> FloatArray:
     x, y = np.meshgrid(np.arange(width) + x0, np.arange(height) + y0)
     return np.stack([x, y], -1).astype(np.float32)
 
 
-def _sclera(image: FloatArray, eye: _Eye, origin: FloatArray, shape: tuple[int, int]) -> FloatArray:
+def _sclera(
+    image: FloatArray, eye: EyeGeometry, origin: FloatArray, shape: tuple[int, int]
+) -> FloatArray:
     """Return the white of the eye over a patch, the iris and the lids' shadow removed."""
     grid = _grid(float(origin[0]), float(origin[1]), shape[1], shape[0])
     pixels = sample(image, grid)
@@ -207,7 +136,7 @@ def _sclera(image: FloatArray, eye: _Eye, origin: FloatArray, shape: tuple[int, 
     return np.asarray(base * (1 - own[..., None]) + lit * own[..., None], np.float32)
 
 
-def _iris(image: FloatArray, eye: _Eye, half: int) -> tuple[FloatArray, FloatArray]:
+def _iris(image: FloatArray, eye: EyeGeometry, half: int) -> tuple[FloatArray, FloatArray]:
     """Return the completed iris and the reflection on it, both (2 half + 1)^2."""
     size = 2 * half + 1
     offset = _grid(-half, -half, size, size)
@@ -250,90 +179,6 @@ def _iris(image: FloatArray, eye: _Eye, half: int) -> tuple[FloatArray, FloatArr
     return clean * trust + hidden * (1 - trust), np.asarray(glint * light[..., None], np.float32)
 
 
-def _resample_row(points: NDArray[np.floating], ends: NDArray[np.floating]) -> FloatArray:
-    """Return LID_COLUMNS points along a lid row closed by the eye's corners, even in width."""
-    line = spline(np.concatenate([ends[:1], points, ends[1:]]), closed=False)
-    along = line @ (ends[1] - ends[0])
-    along = np.maximum.accumulate(along - along[0])
-    want = np.linspace(0.0, along[-1], LID_COLUMNS)
-    return np.stack([np.interp(want, along, line[:, k]) for k in (0, 1)], -1).astype(np.float32)
-
-
-def _smooth_columns(values: FloatArray, weight: FloatArray, sigma: float) -> FloatArray:
-    """Smooth (columns, 3) along the columns with per-column weights."""
-    reach = np.subtract.outer(np.arange(LID_COLUMNS), np.arange(LID_COLUMNS))
-    kernel = np.exp(-0.5 * (reach / sigma) ** 2) * (weight[None] + 1e-3)
-    return np.asarray(kernel @ values / kernel.sum(1, keepdims=True), np.float32)
-
-
-def _lid(image: FloatArray, eye: _Eye) -> tuple[FloatArray, FloatArray, FloatArray, float]:
-    """Return the lid's skin, the lash ratio strip, the lash colour and the lash strength."""
-    ends = np.stack([eye.upper[0], eye.upper[-1]])
-    margin = _resample_row(eye.upper[6:-6:6], ends)
-    row2 = _resample_row(eye.row2, ends)
-    row3 = _resample_row(eye.row3, ends)
-    # Skin of the fold above the crease, and of the lid where it shows: bright samples only, as
-    # lashes, creases and brows are darker than skin.
-    spots = [row2 + k * (row3 - row2) for k in np.linspace(0.15, 0.95, 8)]
-    spots += [margin + k * (row2 - margin) for k in (0.55, 0.75)]
-    colours = sample(image, np.stack(spots))
-    luma = colours.mean(-1)
-    middle = np.percentile(luma, 68)
-    weight = smoothstep(luma, 0.78 * middle, 0.92 * middle) * (luma < 1.35 * middle)
-    column = (colours * weight[..., None]).sum(0) / (weight.sum(0)[:, None] + 1e-3)
-    skin = _smooth_columns(column, weight.sum(0), 5.0)
-    # A lid is seldom much darker than the skin below the eye: where it seems so, shadows of brow
-    # and lashes were sampled.
-    below = np.median(sample(blur(image, 1.5), eye.below), 0)
-    lift = 0.76 * float(below.mean()) / np.maximum(skin.mean(-1, keepdims=True), 1)
-    share = 0.8 * smoothstep(lift, 1.0, 1.4)
-    skin = skin * np.clip(lift, 1.0, 1.4) * (1 - share) + 0.8 * below * share
-
-    v = np.linspace(0.0, 1.0, LID_ROWS)
-    t = np.linspace(0.0, 1.0, LID_COLUMNS)
-    # The lid lies on the ball: lightest above its middle, turning away below and to the sides;
-    # the crease is a soft shadow.
-    shade = 1.0 + 0.03 * np.exp(-(((v - 0.42) / 0.25) ** 2)) - 0.09 * v**2
-    shade = shade - 0.05 * np.exp(-(((v - 0.10) / 0.08) ** 2))
-    side = 1.0 - 0.07 * np.abs(2 * t - 1) ** 2.5
-    lid_skin = skin[None] * (shade[:, None] * side[None])[..., None]
-
-    depth = np.linspace(LASH_INNER, LASH_OUTER, LASH_DEPTHS) * eye.unit
-    up = np.array([ends[1, 1] - ends[0, 1], ends[0, 0] - ends[1, 0]])
-    up = up / np.linalg.norm(up)
-    strip = sample(image, margin[None] + depth[:, None, None] * up)
-    ratio = np.clip(strip.mean(-1) / np.maximum(skin.mean(-1), 1.0)[None], 0.08, 1.0)
-    keep = 1 - smoothstep(depth / eye.unit, 0.010, 0.038)
-    ratio = 1 - 0.8 * (1 - ratio) * keep[:, None]
-    ratio = np.asarray(blur(ratio, 0.7), np.float32)
-    edge = np.abs(depth) < 0.014 * eye.unit
-    middle_part = slice(LID_COLUMNS // 6, -LID_COLUMNS // 6)
-    darkest = ratio[edge][:, middle_part].min(0)
-    strength = float(np.clip(0.95 * (1 - np.median(darkest)), 0.15, 0.8))
-    near = strip[edge][:, middle_part].reshape(-1, 3)
-    dark = near[np.argsort(near.mean(-1))[: max(4, len(near) // 5)]].mean(0)
-    return lid_skin.astype(np.float32), ratio, np.asarray(dark * 0.8, np.float32), strength
-
-
-def _grain(image: FloatArray, fit: FaceFit) -> FloatArray:
-    """Return a (32, 64) tile of the skin's fine detail from the smoother cheek."""
-    tiles = []
-    for landmark in (50, 280, 117, 346):  # cheeks
-        x, y = (fit.landmarks[landmark, :2] * 2 + 0.5).astype(int) - (32, 16)
-        tile = image[max(y, 0) : y + 32, max(x, 0) : x + 64].mean(-1)
-        if tile.shape == (32, 64):
-            detail = tile - blur(tile, 2.0)
-            tiles.append((float(detail.std()), detail))
-    if not tiles:
-        return np.zeros((32, 64), np.float32)
-    _, detail = min(tiles, key=lambda item: item[0])
-    window = np.hanning(34)[1:-1, None] * np.hanning(66)[None, 1:-1]
-    # Tiles without a seam: fade into a half-shifted copy of itself.
-    shifted = np.roll(detail, (16, 32), (0, 1))
-    tiled = detail * np.sqrt(window) + shifted * np.sqrt(1 - window)
-    return np.asarray(np.clip(0.75 * tiled, -10, 10), np.float32)
-
-
 def build_eyes(fit: FaceFit, image2x: NDArray[np.floating] | NDArray[np.uint8]) -> EyeAssets:
     """Take both eyes of a portrait apart.
 
@@ -342,7 +187,7 @@ def build_eyes(fit: FaceFit, image2x: NDArray[np.floating] | NDArray[np.uint8]) 
         image2x: (2S, 2S, 3) the photo, spectacles already removed where there were any.
     """
     image = np.asarray(image2x, np.float32)
-    eyes = [_Eye(fit, k) for k in (0, 1)]
+    eyes = [EyeGeometry(fit, k) for k in (0, 1)]
     width = int(np.ceil(1.5 * max(e.width for e in eyes)))
     height = int(np.ceil(1.1 * max(e.width for e in eyes)))
     half = int(np.ceil(max((e.iris_edge[1] + 0.05) * e.iris_radius for e in eyes)))
@@ -355,7 +200,7 @@ def build_eyes(fit: FaceFit, image2x: NDArray[np.floating] | NDArray[np.uint8]) 
         iris, glint = _iris(image, eye, half)
         irises.append(iris)
         glints.append(glint)
-        lids.append(_lid(image, eye))
+        lids.append(unfold_lid(image, eye))
     margins = np.array([[e.upper_ids, e.lower_ids] for e in eyes], np.int32)
     rows = np.array([[e.row2_ids, e.row3_ids] for e in eyes], np.int32)
     rest = camera_from_frame(fit.landmarks, fit.head, fit.size_px).astype(np.float32)
@@ -379,7 +224,7 @@ def build_eyes(fit: FaceFit, image2x: NDArray[np.floating] | NDArray[np.uint8]) 
         lash_ratio=np.stack([lid[1] for lid in lids]),
         lash_color=np.stack([lid[2] for lid in lids]),
         lash_strength=np.array([lid[3] for lid in lids], np.float32),
-        grain=_grain(image, fit),
+        grain=skin_grain(image, fit),
     )
 
 
@@ -391,7 +236,7 @@ def fill_eyes(foreground: FloatArray, fit: FaceFit) -> None:
         fit: the fitted face.
     """
     for index in (0, 1):
-        eye = _Eye(fit, index)
+        eye = EyeGeometry(fit, index)
         x0, y0, x1, y1 = patch_bounds(eye.ring, 0.5 * eye.width, foreground.shape)
         region = foreground[y0:y1, x0:x1]
         inside = signed_distance(eye.ring, region.shape[:2], (x0, y0))

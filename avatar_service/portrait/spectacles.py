@@ -26,6 +26,8 @@ from avatar_service.portrait.patch_tools import (
     signed_distance,
     smoothstep,
 )
+from avatar_service.portrait.pixels import disc
+from avatar_service.portrait.skin_grain import skin_grain, spread_grain
 from avatar_service.portrait.topology import (
     BROW_LOWER,
     BROW_UPPER,
@@ -61,6 +63,13 @@ differs from the skin, for wire and for thick frames; connected differences may 
 the factor (hinges)."""
 _DIFFERENCE: Final = (9.0, 26.0)
 """Grey levels from which and by which a pixel surely is no skin."""
+
+_LINE_REACH: Final = 0.22
+_LINE_THICKNESS: Final = 0.030
+_LINE_LENGTH: Final = 0.06
+_LINE_CONTRAST: Final = 22.0
+"""Lines as thin and as long as this (units) that are joined to the frame belong to it, by their
+contrast in grey levels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +273,25 @@ def _distance_to_paths(
     return np.asarray(cv2.distanceTransform(drawn, cv2.DIST_L2, 5), np.float32)
 
 
+def _lines_joined_to(
+    cover: FloatArray, luma: FloatArray, allowed: FloatArray, unit: float
+) -> FloatArray:
+    """Return the thin bright or dark lines that go on from the cover: rims a path missed."""
+    side = 2 * round(0.5 * _LINE_THICKNESS * unit) + 1
+    smooth = blur(luma, 0.8)
+    bright = cv2.morphologyEx(smooth, cv2.MORPH_TOPHAT, disc(side))
+    dark = cv2.morphologyEx(smooth, cv2.MORPH_BLACKHAT, disc(side))
+    contrast = np.maximum(bright, dark) * allowed
+    candidates = (contrast > _LINE_CONTRAST).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(candidates, connectivity=8)
+    joined = np.unique(labels[(cover > 0.5) & (labels > 0)])
+    extent = np.hypot(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
+    long = np.flatnonzero(extent > _LINE_LENGTH * unit)
+    kept = np.isin(labels, np.intersect1d(joined, long)) & (labels > 0)
+    soft = smoothstep(contrast, 0.5 * _LINE_CONTRAST, _LINE_CONTRAST)
+    return np.asarray(soft * cv2.dilate(kept.astype(np.uint8), np.ones((5, 5), np.uint8)))
+
+
 def take_off_spectacles(fit: FaceFit) -> tuple[FaceFit, SpectaclesAssets]:
     """Find spectacles and take them off.
 
@@ -324,11 +352,19 @@ def take_off_spectacles(fit: FaceFit) -> tuple[FaceFit, SpectaclesAssets]:
     grown = np.isin(labels, np.unique(labels[seeds])) & (labels > 0)
     near = 1 - smoothstep(away, 0.8 * band, 1.2 * band)
     cover = np.maximum(unlike * near, grown * surely)
+    hairless = allowed * (away < _LINE_REACH)
+    for brow in search.brows:  # hairs stand beyond the brow's outline
+        distance = signed_distance(brow, shape, (x0, y0)) / unit
+        hairless = hairless * (1 - smoothstep(distance, -0.030, -0.018))
+    lines = _lines_joined_to(cover, luma, hairless, unit)
+    cover = np.maximum(cover, lines * (1 - smoothstep(eyes, -0.09 * unit, -0.07 * unit)))
     cover = np.asarray(cv2.dilate(np.asarray(cover, np.float32), np.ones((3, 3), np.uint8)))
     cover = blur(cover, 1.0) * allowed
     known = bare & (cv2.dilate(cover, np.ones((5, 5), np.uint8)) < 0.04)
     skin = push_pull(image, known)
     image2x, canvas2x = fit.image2x.copy(), fit.canvas2x.copy()
+    # What is painted anew has pores as well.
+    skin = skin + spread_grain(skin_grain(image2x.astype(np.float32), fit), shape)[..., None]
     bare_face = image * (1 - cover[..., None]) + skin * cover[..., None]
     image2x[y0:y1, x0:x1] = np.clip(np.rint(bare_face), 0, 255).astype(np.uint8)
     margin, side = 2 * fit.margin_px, image2x.shape[0]

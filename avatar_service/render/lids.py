@@ -249,7 +249,7 @@ def draw_lid(
                     ratio = sample_map(lash_ratio, column, depth * (depths - 1))
                 gx = int(t * width * per_texel + 512.0)
                 gy = int(above * per_texel + 512.0)
-                fine = grain[gy % grain_h, gx % grain_w]
+                fine = 1.3 * grain[gy % grain_h, gx % grain_w]
                 factor = ratio * shade
                 red += cover * (colour[0] * factor + fine - red)
                 green += cover * (colour[1] * factor + fine - green)
