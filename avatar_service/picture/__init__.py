@@ -1,0 +1,1 @@
+"""How good the picture is: measured on pixels, judged against photos and real video."""

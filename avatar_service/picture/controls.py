@@ -1,0 +1,136 @@
+"""Controls judged on pixels: render a sweep, track the pictures, compare with what was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from avatar_service.picture.stage import Stage, pose_frame
+from avatar_service.portrait.portrait import Portrait
+from avatar_service.schema import CAMERA_DISTANCE_UNITS, EXPRESSION_INDEX
+from avatar_service.signals import MotionFrame
+from avatar_service.tracking.capture import FaceFitter, PictureFit
+from avatar_service.tracking.face_watch import FaceWatch
+
+_STEPS: Final = 13
+_EYE: Final = 0.001
+"""A gaze of exactly zero would be read from eyeLook*, degrees."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One control.
+
+    Attributes:
+        name: of the metric.
+        low, high: of the sweep.
+        make: value -> latent.
+        read: what the tracker saw -> value, in the same unit.
+    """
+
+    name: str
+    low: float
+    high: float
+    make: Callable[[float], MotionFrame]
+    read: Callable[[PictureFit], float]
+
+
+def _opening(fit: PictureFit) -> float:
+    return float(fit.opening.mean())
+
+
+def _coefficient(name: str) -> Callable[[PictureFit], float]:
+    rows = [EXPRESSION_INDEX[name + side] for side in ("Left", "Right")]
+    return lambda fit: float(fit.expression[rows].mean())
+
+
+CONTROLS: Final = (
+    Control(
+        "yaw_degrees",
+        *(-18, 18),
+        lambda v: pose_frame(turn=(v, 0, 0)),
+        lambda fit: float(np.degrees(fit.rotation[0])),
+    ),
+    Control(
+        "pitch_degrees",
+        *(-14, 14),
+        lambda v: pose_frame(turn=(0, v, 0)),
+        lambda fit: float(np.degrees(fit.rotation[1])),
+    ),
+    Control(
+        "roll_degrees",
+        *(-18, 18),
+        lambda v: pose_frame(turn=(0, 0, v)),
+        lambda fit: float(np.degrees(fit.rotation[2])),
+    ),
+    Control(
+        "distance",
+        *(0.75, 1.2),
+        lambda v: pose_frame(shift=(0, 0, (1 - v) * CAMERA_DISTANCE_UNITS)),
+        lambda fit: float(1 - fit.translation[2] / CAMERA_DISTANCE_UNITS),
+    ),
+    Control(
+        "gaze_yaw_degrees",
+        *(-20, 20),
+        lambda v: pose_frame(gaze=(v, _EYE)),
+        lambda fit: float(np.degrees(np.nanmean(fit.gaze[:, 0]))),
+    ),
+    Control(
+        "gaze_pitch_degrees",
+        *(-12, 12),
+        lambda v: pose_frame(gaze=(_EYE, v)),
+        lambda fit: float(np.degrees(np.nanmean(fit.gaze[:, 1]))),
+    ),
+    # What is asked is the share of the lids' opening that is left.
+    Control("lid_opening", *(0.0, 1.0), lambda v: pose_frame(eyeBlink=1 - v), _opening),
+    Control("blink", *(0.0, 1.0), lambda v: pose_frame(eyeBlink=v), _coefficient("eyeBlink")),
+)
+
+
+def measure_controls(portrait: Portrait) -> dict[str, dict[str, float]]:
+    """Sweep every control and regress what is tracked on what was asked.
+
+    Returns:
+        By control: slope (goal .95 to 1.05), residual (standard deviation about the line, in the
+        control's unit) and offset (tracked at the sweep's middle less asked); for the head's
+        angles also landmarks_slope, what the landmark model alone believes to see.
+    """
+    stage = Stage(portrait)
+    watch = FaceWatch()
+    reference = watch.look(portrait.photo)
+    if reference is None:
+        return {}
+    fitter = FaceFitter(portrait, reference)
+    believer = FaceFitter(portrait, reference, with_skin=False)
+    result = {}
+    for control in CONTROLS:
+        asked, seen, believed = [], [], []
+        for value in np.linspace(control.low, control.high, _STEPS):
+            picture = stage.picture(control.make(float(value)))
+            face = watch.look(picture)
+            if face is None:
+                continue
+            tracked = control.read(fitter.fit(face, picture))
+            if not np.isfinite(tracked):
+                continue
+            asked.append(float(value))
+            seen.append(tracked)
+            believed.append(control.read(believer.fit(face, picture)))
+        if len(asked) < 3:
+            continue
+        slope, residual, offset = _line(asked, seen)
+        result[control.name] = {"slope": slope, "residual": residual, "offset": offset}
+        if control.name in ("yaw_degrees", "pitch_degrees", "roll_degrees", "distance"):
+            result[control.name]["landmarks_slope"] = _line(asked, believed)[0]
+    return result
+
+
+def _line(asked: list[float], seen: list[float]) -> tuple[float, float, float]:
+    x, y = np.array(asked), np.array(seen)
+    slope, start = np.polyfit(x, y, 1)
+    middle = x.mean()
+    offset = slope * middle + start - middle
+    return float(slope), float(np.std(y - slope * x - start)), float(offset)
