@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -52,13 +53,17 @@ _INCLUDES = ("/usr/include", "/usr/local/include")
 @cache
 def _build(preset: str) -> str:
     """Return the output of a build that failed; empty: built."""
-    for command in (
-        ["cmake", "--preset", preset],
-        ["cmake", "--build", "--preset", preset, "-j", str(os.cpu_count() or 1)],
-    ):
-        done = subprocess.run(["nice", *command], cwd=NATIVE, capture_output=True, text=True)
-        if done.returncode != 0:
-            return done.stdout[-4000:] + done.stderr[-4000:]
+    folder = NATIVE / "build"
+    folder.mkdir(exist_ok=True)
+    with (folder / f"{preset}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another run of the tests may build here too
+        for command in (
+            ["cmake", "--preset", preset],
+            ["cmake", "--build", "--preset", preset, "-j", str(os.cpu_count() or 1)],
+        ):
+            done = subprocess.run(["nice", *command], cwd=NATIVE, capture_output=True, text=True)
+            if done.returncode != 0:
+                return done.stdout[-4000:] + done.stderr[-4000:]
     return ""
 
 
