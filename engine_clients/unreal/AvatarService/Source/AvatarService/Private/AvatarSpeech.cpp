@@ -1,0 +1,369 @@
+#include "AvatarSpeech.h"
+
+#include "AvatarComponent.h"
+#include "AvatarServiceModule.h"
+#include "AvatarSession.h"
+#include "AvatarVoice.h"
+#include "Components/AudioComponent.h"
+#include "Engine/World.h"
+#include "GameFramework/Actor.h"
+#include "HAL/PlatformTime.h"
+#include "Sound/SoundWave.h"
+
+namespace
+{
+	/** Decoded and sent ahead of what is heard; the service takes more, but memory need not. */
+	constexpr double AheadSecs = 5.0;
+	constexpr int32 ReadsPerTick = 8;
+	constexpr int32 FramesPerChunk = 4096;
+}
+
+void FAvatarSpeech::Say(USoundWave* Wave)
+{
+	if (IsActive())
+	{
+		Owner.Waiting.Add(Wave);
+	}
+	else
+	{
+		BeginWave(Wave);
+	}
+}
+
+bool FAvatarSpeech::BeginWave(USoundWave* Wave)
+{
+	FString Why;
+	TUniquePtr<FAvatarWaveReader> Opened = FAvatarWaveReader::Open(Wave, Why);
+	if (!Opened.IsValid())
+	{
+		Owner.Refuse(TEXT("INVALID_AUDIO"), Why);
+		return false;
+	}
+	if (!Begin(Opened->GetNumChannels(), Opened->GetRateHz()))
+	{
+		return false;
+	}
+	Reader = MoveTemp(Opened);
+	return true;
+}
+
+void FAvatarSpeech::Stream(const TArray<float>& Samples, int32 RateHz, int32 NumChannels)
+{
+	if (NumChannels < 1 || NumChannels > 2 || RateHz < 8000 || RateHz > 48000 || Samples.Num() % FMath::Max(1, NumChannels) != 0)
+	{
+		Owner.Refuse(TEXT("INVALID_AUDIO"), FString::Printf(TEXT("%d samples, %d channels at %d Hz; whole frames of 1 or 2 at 8000 to 48000"),
+			Samples.Num(), NumChannels, RateHz));
+		return;
+	}
+	if (!IsActive())
+	{
+		if (!Begin(NumChannels, RateHz))
+		{
+			return;
+		}
+		bIsStream = true;
+	}
+	else if (!bIsStream || bIsComplete || Buffer->NumChannels != NumChannels || Buffer->RateHz != RateHz)
+	{
+		Owner.Refuse(TEXT("INVALID_AUDIO"), TEXT("something else is being said: wait for On Speech Ended, or interrupt it"));
+		return;
+	}
+	Buffer->Add(Samples.GetData(), Samples.Num() / NumChannels);
+}
+
+void FAvatarSpeech::EndStream()
+{
+	if (bIsStream && IsActive())
+	{
+		bIsComplete = true;
+		Buffer->Finish();
+	}
+}
+
+bool FAvatarSpeech::Begin(int32 NumChannels, int32 RateHz)
+{
+	if (!Owner.Session.IsValid())
+	{
+		Owner.Refuse(TEXT("SESSION_CLOSED"), TEXT("call Connect before speaking"));
+		return false;
+	}
+	if (Owner.VoiceComponent == nullptr)
+	{
+		Owner.VoiceComponent = NewObject<UAudioComponent>(Owner.GetOwner());
+		Owner.VoiceComponent->bAutoActivate = false;
+		if (USceneComponent* Root = Owner.GetOwner()->GetRootComponent())
+		{
+			Owner.VoiceComponent->SetupAttachment(Root);
+		}
+		Owner.VoiceComponent->RegisterComponent();
+	}
+	if (!SubmixClock.IsValid())
+	{
+		SubmixClock = FAvatarSubmixClock::Register(Owner.GetWorld());
+		if (!SubmixClock.IsValid())
+		{
+			UE_LOG(LogAvatarService, Warning, TEXT("There is no audio device: speech runs silently by the computer's clock"));
+		}
+	}
+	Buffer = MakeShared<FAvatarVoiceBuffer, ESPMode::ThreadSafe>(NumChannels, RateHz);
+	SentTo = 0;
+	SegmentPtsNanos = -1;
+	GapSecs = 0.0;
+	bIsStream = bIsComplete = bIsEndSent = bIsAlone = false;
+	LostAtSecs = bIsConnected ? -1.0 : FPlatformTime::Seconds();
+	return true;
+}
+
+void FAvatarSpeech::Tick()
+{
+	if (!IsActive())
+	{
+		return;
+	}
+	Decode();
+	if (bIsConnected && !bIsAlone)
+	{
+		Send();
+	}
+	else if (!bIsAlone && LostAtSecs >= 0.0 && FPlatformTime::Seconds() - LostAtSecs > Owner.WaitForServiceSecs)
+	{
+		bIsAlone = true;
+		PlayVoice(0.0);
+	}
+	if (bIsPlaying)
+	{
+		Follow();
+	}
+}
+
+void FAvatarSpeech::Decode()
+{
+	for (int32 Read = 0; Reader.IsValid() && Read < ReadsPerTick; ++Read)
+	{
+		const double Ahead = static_cast<double>(Buffer->NumAdded() - Buffer->PositionAt(Buffer->PlayedSecs())) / Buffer->RateHz;
+		if (Ahead > AheadSecs)
+		{
+			return;
+		}
+		const TArrayView<const float> Samples = Reader->Read();
+		Buffer->Add(Samples.GetData(), Samples.Num() / Buffer->NumChannels);
+		if (Reader->IsOver())
+		{
+			Reader.Reset();
+			bIsComplete = true;
+			Buffer->Finish();
+		}
+	}
+}
+
+void FAvatarSpeech::Send()
+{
+	Chunk.SetNumUninitialized(FramesPerChunk * Buffer->NumChannels);
+	while (const int32 NumFrames = Buffer->Peek(SentTo, Chunk.GetData(), FramesPerChunk))
+	{
+		const AvatarAbi::Fault Fault = Owner.Session->PushAudio(Chunk.GetData(), NumFrames, Buffer->NumChannels, Buffer->RateHz);
+		if (Fault.Code == AVATAR_UNAVAILABLE || Fault.Code == AVATAR_RESOURCE_EXHAUSTED)
+		{
+			return; // lost, or far enough ahead: later
+		}
+		if (!Fault.IsOk())
+		{
+			Owner.Refuse(UTF8_TO_TCHAR(Fault.Reason.c_str()), UTF8_TO_TCHAR(Fault.Message.c_str()));
+			Drop(true);
+			return;
+		}
+		SentTo += NumFrames;
+	}
+	if (bIsComplete && !bIsEndSent)
+	{
+		bIsEndSent = Owner.Session->EndSegment().IsOk();
+	}
+}
+
+void FAvatarSpeech::OnSegmentStarted(int64 PtsNanos)
+{
+	// Until the service has answered an interrupt, it tells of what was interrupted.
+	if (!IsActive() || bIsPlaying || bIsAlone || NumInterrupts > 0)
+	{
+		return;
+	}
+	int64 NowNanos = 0;
+	const bool bKnown = Owner.Session->Now(NowNanos);
+	SegmentPtsNanos = PtsNanos;
+	PlayVoice(bKnown ? static_cast<double>(PtsNanos - NowNanos) * 1e-9 : 0.0);
+	Owner.OnSpeechStarted.Broadcast();
+}
+
+void FAvatarSpeech::OnLateAudio(int64 PtsNanos, uint64 GapMillis)
+{
+	if (!IsActive() || GapMillis == 0 || SegmentPtsNanos < 0)
+	{
+		return;
+	}
+	const double Gap = static_cast<double>(GapMillis) * 1e-3;
+	const double At = static_cast<double>(PtsNanos - SegmentPtsNanos) * 1e-9 - Gap - GapSecs;
+	GapSecs += Gap;
+	Buffer->InsertGap(At, Gap);
+}
+
+void FAvatarSpeech::PlayVoice(double SilenceSecs)
+{
+	const double Lead = FMath::Max(0.0, SilenceSecs);
+	Buffer->Start(Buffer->PositionAt(0.0), Lead);
+	Owner.Voice = NewObject<UAvatarVoice>(&Owner);
+	Owner.Voice->SetSource(Buffer.ToSharedRef());
+	if (SubmixClock.IsValid())
+	{
+		SubmixClock->Follow(Buffer, Lead);
+	}
+	BeganAtSecs = FPlatformTime::Seconds() + Lead;
+	Owner.VoiceComponent->SetSound(Owner.Voice);
+	Owner.VoiceComponent->Play();
+	bIsPlaying = true;
+}
+
+double FAvatarSpeech::HeardSecs() const
+{
+	return SubmixClock.IsValid() ? SubmixClock->HeardSecs() : FPlatformTime::Seconds() - BeganAtSecs;
+}
+
+void FAvatarSpeech::Follow()
+{
+	const double Heard = HeardSecs();
+	if (Heard >= 0.0 && !bIsAlone)
+	{
+		if (!bIsClockPlaying)
+		{
+			Owner.Session->PlaybackBegins(SegmentPtsNanos);
+			bIsClockPlaying = true;
+		}
+		Owner.Session->PlaybackIs(Heard);
+	}
+	const double Total = Buffer->TotalSecs();
+	if (Total >= 0.0 && Heard >= Total)
+	{
+		Finish(false);
+	}
+}
+
+void FAvatarSpeech::Finish(bool bInterrupted)
+{
+	StopVoice();
+	Buffer.Reset();
+	Reader.Reset();
+	Owner.OnSpeechEnded.Broadcast(bInterrupted);
+	while (!IsActive() && !Owner.Waiting.IsEmpty())
+	{
+		USoundWave* Wave = Owner.Waiting[0];
+		Owner.Waiting.RemoveAt(0);
+		BeginWave(Wave);
+	}
+}
+
+void FAvatarSpeech::Interrupt()
+{
+	const int64 Heard = bIsClockPlaying ? Owner.Session->DuePtsNanos() : -1;
+	const bool bWasActive = IsActive();
+	Owner.Waiting.Empty();
+	if (Owner.Session.IsValid())
+	{
+		NumInterrupts += bIsConnected && Owner.Session->Interrupt(Heard) ? 1 : 0;
+	}
+	if (bWasActive)
+	{
+		Finish(true);
+	}
+}
+
+void FAvatarSpeech::Drop(bool bTell)
+{
+	Owner.Waiting.Empty();
+	if (!IsActive())
+	{
+		return;
+	}
+	if (bTell)
+	{
+		Finish(true);
+		return;
+	}
+	StopVoice();
+	Buffer.Reset();
+	Reader.Reset();
+}
+
+void FAvatarSpeech::StopVoice()
+{
+	if (bIsPlaying)
+	{
+		Owner.VoiceComponent->Stop();
+	}
+	if (SubmixClock.IsValid())
+	{
+		SubmixClock->Follow(nullptr, 0.0);
+	}
+	bIsPlaying = false;
+	StopClock();
+}
+
+void FAvatarSpeech::StopClock()
+{
+	if (bIsClockPlaying && Owner.Session.IsValid())
+	{
+		Owner.Session->PlaybackEnds();
+	}
+	bIsClockPlaying = false;
+}
+
+void FAvatarSpeech::OnConnected()
+{
+	bIsConnected = true;
+	LostAtSecs = -1.0;
+}
+
+void FAvatarSpeech::OnInterrupted()
+{
+	NumInterrupts = FMath::Max(0, NumInterrupts - 1);
+}
+
+void FAvatarSpeech::OnConnectionLost()
+{
+	NumInterrupts = 0;
+	if (bIsConnected)
+	{
+		LostAtSecs = FPlatformTime::Seconds();
+	}
+	bIsConnected = false;
+	if (!IsActive() || bIsAlone)
+	{
+		return;
+	}
+	if (Owner.WhenConnectionIsLost == EAvatarWhenLost::KeepTalking)
+	{
+		StopClock();
+		bIsAlone = true;
+		if (!bIsPlaying)
+		{
+			PlayVoice(0.0);
+		}
+		return;
+	}
+	// What was not heard is said again, as a segment of its own.
+	const int64 Rest = bIsPlaying ? Buffer->PositionAt(FMath::Max(0.0, HeardSecs())) : 0;
+	StopVoice();
+	Buffer->Start(Rest, 0.0);
+	SentTo = Rest;
+	SegmentPtsNanos = -1;
+	GapSecs = 0.0;
+	bIsEndSent = false;
+}
+
+void FAvatarSpeech::ReleaseAudio()
+{
+	Drop(false);
+	if (SubmixClock.IsValid())
+	{
+		SubmixClock->Unregister(Owner.GetWorld());
+		SubmixClock.Reset();
+	}
+}

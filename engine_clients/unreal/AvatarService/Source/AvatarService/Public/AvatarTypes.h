@@ -1,0 +1,161 @@
+#pragma once
+
+#include "CoreMinimal.h"
+
+#include "AvatarTypes.generated.h"
+
+/** Where the connection stands. */
+UENUM(BlueprintType)
+enum class EAvatarState : uint8
+{
+	/** Connect has not been called, or Disconnect has. */
+	Disconnected,
+	/** Looking for the service, uploading the photo, opening the session. */
+	Connecting,
+	/** Audio is accepted, frames and curves come. */
+	Ready,
+	/** The service has gone: the face eases to rest until it is back. */
+	Reconnecting,
+	/** Will not come back by itself; On Fault says why. */
+	Failed
+};
+
+/** Where the eyes look. */
+UENUM(BlueprintType)
+enum class EAvatarGaze : uint8
+{
+	/** The eyes wander as they do in life. */
+	Free,
+	/** The eyes hold the direction Gaze Yaw, Gaze Pitch. */
+	Direction,
+	/** The eyes hold the point Look At. */
+	Point
+};
+
+/** What stands behind the person in the picture. */
+UENUM(BlueprintType)
+enum class EAvatarBackground : uint8
+{
+	/** The photo's own. */
+	Keep,
+	/** Nothing: the texture's alpha is real (straight, not premultiplied). */
+	Transparent,
+	/** One colour. */
+	Color
+};
+
+/** Whether speech waits for a service that has gone. */
+UENUM(BlueprintType)
+enum class EAvatarWhenLost : uint8
+{
+	/** Pause, and go on with what was not yet heard when the service is back. */
+	PauseSpeech,
+	/** Play on; the face stays at rest. */
+	KeepTalking
+};
+
+/** Everything that can be steered while the avatar lives. */
+USTRUCT(BlueprintType)
+struct AVATARSERVICE_API FAvatarControls
+{
+	GENERATED_BODY()
+
+	/** Where the eyes look. */
+	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar|Gaze")
+	EAvatarGaze Gaze = EAvatarGaze::Free;
+
+	/** Towards the subject's left, degrees. Used when Gaze is Direction. */
+	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar|Gaze", meta = (ClampMin = "-68", ClampMax = "68"))
+	float GazeYawDegrees = 0.0f;
+
+	/** Downwards, degrees. Used when Gaze is Direction. */
+	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar|Gaze", meta = (ClampMin = "-45", ClampMax = "45"))
+	float GazePitchDegrees = 0.0f;
+
+	/** Point to look at, centimetres from between the eyes: X out of the face, Y to the subject's right, Z up. Used when Gaze is Point. */
+	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar|Gaze")
+	FVector LookAtCentimetres = FVector(90.0, 0.0, 0.0);
+
+	/** 1 as photographed, 0.5 half as far from the camera. */
+	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar", meta = (ClampMin = "0.3", ClampMax = "3"))
+	float Distance = 1.0f;
+
+	/** Weights added to the emotion of the voice: neutral, happy, sad, angry, surprised, afraid, disgusted, contemptuous. */
+	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar|Emotion")
+	TMap<FName, float> Emotion;
+
+	/** Strength of head motion. */
+	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar", meta = (ClampMin = "0", ClampMax = "2"))
+	float HeadMotion = 1.0f;
+
+	/** Strength of facial expression. */
+	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar", meta = (ClampMin = "0", ClampMax = "2"))
+	float Expression = 1.0f;
+
+	/** Factor on the natural blink rate. */
+	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar", meta = (ClampMin = "0", ClampMax = "4"))
+	float BlinkRate = 1.0f;
+
+	/** Strength of the life in silence: breathing, sway, glances. */
+	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar", meta = (ClampMin = "0", ClampMax = "2"))
+	float Idle = 1.0f;
+
+	/** One of the service's speaking styles; empty: neutral. */
+	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar")
+	FString SpeakingStyle;
+
+	/** What stands behind the person. */
+	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar|Picture")
+	EAvatarBackground Background = EAvatarBackground::Keep;
+
+	/** Used when Background is Color. */
+	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar|Picture")
+	FColor BackgroundColor = FColor(0, 0, 0, 255);
+
+	/** Of everything drawn at random: same speech, controls and seed give the same motion. */
+	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar", meta = (ClampMin = "0"))
+	int32 Seed = 0;
+};
+
+/** Figures of a running avatar. */
+USTRUCT(BlueprintType)
+struct AVATARSERVICE_API FAvatarStatistics
+{
+	GENERATED_BODY()
+
+	/** Way that the data takes: "shared memory", "ZeroMQ", "gRPC"; empty: none yet. */
+	UPROPERTY(BlueprintReadOnly, Category = "Avatar")
+	FString Transport;
+
+	/** Frames that reached the texture. */
+	UPROPERTY(BlueprintReadOnly, Category = "Avatar")
+	int64 FramesShown = 0;
+
+	/** Frames that were lost on the way. */
+	UPROPERTY(BlueprintReadOnly, Category = "Avatar")
+	int64 FramesSkipped = 0;
+
+	/** Reads for which nothing was due: the service or the network is too slow. */
+	UPROPERTY(BlueprintReadOnly, Category = "Avatar")
+	int64 ReadsStarved = 0;
+
+	/** Times that the connection was opened again. */
+	UPROPERTY(BlueprintReadOnly, Category = "Avatar")
+	int32 NumReconnects = 0;
+
+	/** Delay that the jitter buffer adds at present, milliseconds. */
+	UPROPERTY(BlueprintReadOnly, Category = "Avatar")
+	float DelayMillis = 0.0f;
+
+	/** From session time reaching a frame to its publication in the service, median, milliseconds. */
+	UPROPERTY(BlueprintReadOnly, Category = "Avatar")
+	float ServerLatencyMillis = 0.0f;
+
+	/** Session time against what is being heard, milliseconds. */
+	UPROPERTY(BlueprintReadOnly, Category = "Avatar")
+	float DriftMillis = 0.0f;
+
+	/** Speed of the audio device against the computer's clock, parts per million. */
+	UPROPERTY(BlueprintReadOnly, Category = "Avatar")
+	float AudioRatePpm = 0.0f;
+};
