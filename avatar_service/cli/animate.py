@@ -1,7 +1,8 @@
-"""`avatar animate`: a photo and a sound file into a video, as fast as the machine goes."""
+"""`avatar animate`: a photo and speech or motion into a video, as fast as the machine goes."""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -21,10 +22,19 @@ class Crop(StrEnum):
 
 def animate(
     portrait: Annotated[Path, typer.Argument(help="A photo with one face.", dir_okay=False)],
-    audio: Annotated[Path, typer.Argument(help="Speech, any file that FFmpeg reads.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="Speech (sound or video that FFmpeg reads), or captured motion: Live Link .csv, "
+            ".npz, .glb, .gltf, .vrm."
+        ),
+    ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help=".mp4, .mov or .mkv; with alpha .mov or .webm.")
     ],
+    audio: Annotated[
+        Path | None, typer.Option(help="Sound of captured motion; its start is the motion's.")
+    ] = None,
     save_motion: Annotated[Path | None, typer.Option(help="Write the latents (.npz).")] = None,
     report: Annotated[Path | None, typer.Option(help="Write figures (.json).")] = None,
     fps: Annotated[str, typer.Option(help="Frames per second, as 40 or 30000/1001.")] = "40",
@@ -43,12 +53,12 @@ def animate(
     blink_rate: Annotated[float, typer.Option(help="Factor on the natural rate, 0 to 4.")] = 1.0,
     background: Annotated[str, typer.Option(help="keep, transparent or #RRGGBB.")] = "keep",
     seed: Annotated[int, typer.Option(help="Of everything drawn at random.", min=0)] = 0,
-    start: Annotated[float, typer.Option(help="Begin here in the audio, seconds.")] = 0.0,
+    start: Annotated[float, typer.Option(help="Begin here in audio and motion, seconds.")] = 0.0,
     duration: Annotated[float | None, typer.Option(help="Only so many seconds.")] = None,
     consent: Annotated[str | None, typer.Option(help=CONSENT_HELP)] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
 ) -> None:
-    """Animate a photo with speech."""
+    """Animate a photo with speech or with a captured performance."""
     from avatar_service.cli import options
     from avatar_service.cli.animation import Animation
     from avatar_service.cli.consent import obtain_consent
@@ -72,6 +82,7 @@ def animate(
         seed=seed,
     )
     check_controls(controls)
+    _check_source(source, audio, controls)
     check_device(device)
     check_video_path(output, with_alpha=backdrop is Background.TRANSPARENT)
     for path in (save_motion, report):
@@ -79,8 +90,9 @@ def animate(
             check_writable(path)
     job = Animation(
         photo=portrait,
-        audio=audio,
+        source=source,
         output=output,
+        sound=audio,
         settings=OfflineSettings(
             rate=parse_fps(fps, name="--fps"), size_px=size, controls=controls
         ),
@@ -92,3 +104,34 @@ def animate(
     )
     obtain_consent(consent)
     job.run()
+
+
+def _check_source(source: Path, audio: Path | None, controls: Controls) -> None:
+    """Refuse options that would have no effect on this kind of source. Raises INVALID_FIELD."""
+    from avatar_service.cli.motion_source import is_motion_file
+    from avatar_service.errors import AvatarError, Reason
+
+    if not is_motion_file(source):
+        if audio is not None:
+            raise AvatarError(
+                Reason.INVALID_FIELD,
+                f"--audio: {source.name} is heard itself; --audio goes with captured motion",
+                field="audio",
+            )
+        return
+    untouched = Controls(
+        background=controls.background,
+        background_color=controls.background_color,
+        seed=controls.seed,
+    )
+    changed = [
+        field.name.replace("_", "-").replace("speaking-style", "style")
+        for field in fields(Controls)
+        if getattr(controls, field.name) != getattr(untouched, field.name)
+    ]
+    if changed:
+        raise AvatarError(
+            Reason.INVALID_FIELD,
+            f"--{changed[0]}: shapes motion made from speech; {source.name} is motion already",
+            field=changed[0],
+        )

@@ -1,4 +1,4 @@
-"""One video from a photo and a sound file: frames, sound, latents and figures."""
+"""One video from a photo and speech, or from a photo and captured motion."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from pathlib import Path
 
 from avatar_service.audio.file import stream_audio
 from avatar_service.cli.console import progress, say
+from avatar_service.cli.motion_source import is_motion_file, motion_frames
 from avatar_service.cli.portraits import load_portrait
 from avatar_service.cli.report import percentiles
 from avatar_service.export.sound import SOUND_RATE_HZ, count_channels, stream_sound
 from avatar_service.export.video import VideoWriter
 from avatar_service.motion.track import MotionTrack
 from avatar_service.portrait.crop import CropPolicy
-from avatar_service.session.offline import OfflineSettings, animate
-from avatar_service.signals import Background, Float32Array, MotionFrame
+from avatar_service.portrait.portrait import Portrait
+from avatar_service.session.offline import OfflineSettings, animate, replay
+from avatar_service.signals import Background, Float32Array, MotionFrame, VideoFrame
 
 HEARD_RATE_HZ = 16_000
 
@@ -51,14 +53,19 @@ class Animation:
     """What to make; run() makes it.
 
     Attributes:
+        source: speech, a video (its sound is the speech), or captured motion.
+        output: the video.
+        sound: heard with captured motion, from its time 0 on; None: silence. Speech is heard by
+            itself.
         save_motion: where to write the latents; None: nowhere.
         report: where to write the figures; None: nowhere.
     """
 
     photo: Path
-    audio: Path
+    source: Path
     output: Path
     settings: OfflineSettings
+    sound: Path | None = None
     crop: CropPolicy = "face"
     start_secs: float = 0.0
     duration_secs: float | None = None
@@ -77,7 +84,10 @@ class Animation:
         settings = self.settings
         began = time.monotonic()
         began_cpu = time.process_time()
-        sound = SoundTrack(self.audio, self.start_secs)
+        heard = self.sound if is_motion_file(self.source) else self.source
+        sound = SoundTrack(heard, self.start_secs) if heard is not None else None
+        if is_motion_file(self.source):
+            next(self._captured(), None)  # what cannot be read is told before anything is made
         portrait = load_portrait(self.photo, size_px=settings.size_px, crop=self.crop)
         with (
             VideoWriter(
@@ -85,20 +95,21 @@ class Animation:
                 width_px=settings.size_px,
                 height_px=settings.size_px,
                 frame_rate=settings.rate,
-                sample_rate_hz=SOUND_RATE_HZ,
-                channels=sound.num_channels,
+                sample_rate_hz=SOUND_RATE_HZ if sound is not None else 0,
+                channels=sound.num_channels if sound is not None else 1,
                 with_alpha=settings.controls.background is Background.TRANSPARENT,
             ) as writer,
             progress() as bar,
         ):
             task = bar.add_task(f"animating {self.photo.name}", total=None)
             asked_at = time.monotonic()
-            for frame in animate(portrait, self._heard(), settings):
+            for frame in self._frames(portrait):
                 self._frame_ms.append((time.monotonic() - asked_at) * 1e3)
                 writer.write_frame(frame.pixels)
                 self._motion.append(frame.motion)
-                for block in sound.until(len(self._motion) / settings.rate):
-                    writer.write_audio(block)
+                if sound is not None:
+                    for block in sound.until(len(self._motion) / settings.rate):
+                        writer.write_audio(block)
                 bar.update(task, advance=1)
                 asked_at = time.monotonic()
         if self.save_motion is not None:
@@ -109,9 +120,23 @@ class Animation:
             self.report.write_text(json.dumps(figures, indent=1) + "\n")
         say(f"{self.output}: {len(self._motion)} frames in {wall_secs:.1f} s")
 
+    def _frames(self, portrait: Portrait) -> Iterator[VideoFrame]:
+        if is_motion_file(self.source):
+            return replay(portrait, self._captured(), self.settings)
+        return animate(portrait, self._heard(), self.settings)
+
+    def _captured(self) -> Iterator[MotionFrame]:
+        return motion_frames(
+            self.source,
+            rate=self.settings.rate,
+            controls=self.settings.controls,
+            start_secs=self.start_secs,
+            duration_secs=self.duration_secs,
+        )
+
     def _heard(self) -> Iterator[Float32Array]:
         for samples in stream_audio(
-            self.audio, start_secs=self.start_secs, duration_secs=self.duration_secs
+            self.source, start_secs=self.start_secs, duration_secs=self.duration_secs
         ):
             self._heard_samples += len(samples)
             yield samples

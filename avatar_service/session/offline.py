@@ -11,6 +11,7 @@ import numpy as np
 
 from avatar_service.audio.ingest import SampleFormat
 from avatar_service.errors import AvatarError, Reason
+from avatar_service.export.frames import checked, resampled
 from avatar_service.motion.stage import MotionStage
 from avatar_service.portrait.portrait import Portrait
 from avatar_service.session.clock import MonotonicClock
@@ -139,6 +140,36 @@ def animate_with(
                 yield frame
     finally:
         session.close()
+
+
+def replay(
+    portrait: Portrait, frames: Iterable[MotionFrame], settings: OfflineSettings
+) -> Iterator[VideoFrame]:
+    """Yield the pictures of motion that exists already, at the settings' rate from time 0.
+
+    Args:
+        portrait: the person; what it cannot show is limited, as in a session.
+        frames: motion of any rate in time order; time 0 is the first audio sample.
+        settings: rate, size and background; the other controls do not apply.
+
+    Yields:
+        Frames in order. `pixels` is valid until the next one is asked for: copy to keep it.
+
+    Raises:
+        AvatarError: INVALID_FIELD for motion without frames, or with values that are not finite.
+    """
+    renderer = PortraitRenderer(portrait, settings.size_px)
+    controls = settings.controls
+    renderer.set_background(controls.background, controls.background_color)
+    pixels = np.zeros((settings.size_px, settings.size_px, 4), np.uint8)
+    num_frames = 0
+    for given in resampled(checked(frames), settings.rate):
+        motion = renderer.limit_motion(given)
+        renderer.render(motion, pixels)
+        num_frames += 1
+        yield VideoFrame(pixels, motion)
+    if not num_frames:
+        raise AvatarError(Reason.INVALID_FIELD, "the motion holds no frames", field="motion")
 
 
 def _pieces(audio: Iterable[Float32Array]) -> Iterator[Float32Array]:
