@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +22,30 @@ from numpy.typing import NDArray
 
 from avatar_service.schema import EXPRESSION_NAMES
 from avatar_service.session.service_process import ServiceProcess
+from avatar_service.signals import MotionFrame
+from avatar_service.transports.grpc_messages import ring_descriptor_message
+from avatar_service.transports.ring import RingGeometry, RingWriter
+from avatar_service.transports.ring_layout import HEADER_BYTES, HEADER_DTYPE
 
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).resolve().parents[2]
 GODOT = ROOT / "engine_clients/godot"
-INSTALL = "apt-get install --no-install-recommends xvfb xauth godot3-runner libgl1-mesa-dri"
+INSTALL = (
+    "apt-get install --no-install-recommends xvfb xauth godot3-runner godot3-server libgl1-mesa-dri"
+)
 TIMEOUT_SECS = 120
 EDGE_PX = 512
 SPEECH_SECS = 4.0
 JAW_OPEN = EXPRESSION_NAMES.index("jawOpen")
 
 
-def need_godot() -> str:
-    """Return the engine; skip loudly, or fail in CI, where it is not installed."""
-    engine = shutil.which("godot3-runner") or shutil.which("godot3")
-    if engine and shutil.which("xvfb-run") and shutil.which("xauth"):
-        return engine
-    message = (
-        f"NOT TESTED: the Godot client: Godot 3 or Xvfb is not there; install it by: {INSTALL}"
-    )
+def need(*tools: str) -> None:
+    """Skip loudly, or fail in CI, where a tool is not installed."""
+    missing = [tool for tool in tools if shutil.which(tool) is None]
+    if not missing:
+        return
+    message = f"NOT TESTED: the Godot client: {missing[0]} is not there; install it by: {INSTALL}"
     if os.environ.get(MUST_RUN):
         pytest.fail(message)
     pytest.skip(message)
@@ -48,7 +53,7 @@ def need_godot() -> str:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    need_godot()
+    need("godot3-runner", "xvfb-run", "xauth")
     with ServiceProcess({"home": str(tmp_path_factory.mktemp("home"))}) as running:
         yield running
         assert running.process.poll() is None, " / ".join(running.lines)
@@ -114,7 +119,7 @@ def start_bridge(address: str, *options: str) -> tuple[subprocess.Popen[str], st
 
 
 def start_godot(home: Path, port: str, wav: Path, out: Path) -> subprocess.Popen[str]:
-    command = ["xvfb-run", "-a", "-s", "-screen 0 1280x1024x24", need_godot()]
+    command = ["xvfb-run", "-a", "-s", "-screen 0 1280x1024x24", "godot3-runner"]
     command += ["--path", str(GODOT), "--audio-driver", "Dummy", "--video-driver", "GLES3"]
     command += ["--speak", port, str(wav), str(out)]
     return subprocess.Popen(
@@ -185,3 +190,74 @@ def test_the_layout_is_the_one_of_the_table() -> None:
         text=True,
     )
     assert done.returncode == 0, done.stdout
+
+
+def damaged(ring: bytes, offset: int, value: bytes) -> bytes:
+    return ring[:offset] + value + ring[offset + len(value) :]
+
+
+def test_rings_are_read_and_hostile_ones_refused(tmp_path: Path) -> None:
+    """In the headless engine: what the service wrote is read, damage is told in one line."""
+    need("godot3-server")
+    ring = RingWriter(RingGeometry(16, 16, 3), Fraction(40), folder=tmp_path)
+    for seq in range(1, 6):
+        pixels = ring.acquire()
+        assert pixels is not None
+        pixels[...] = seq
+        expression = np.full(52, seq / 8, np.float32)
+        ring.publish(MotionFrame(seq * 25_000_000, seq, 0, expression), pixels)
+    whole = Path(ring_descriptor_message(ring).path).read_bytes()
+    header = HEADER_DTYPE.fields
+    assert header is not None
+    last_slot = len(whole) - (len(whole) - HEADER_BYTES) // 3 * 2  # picture 5 is in slot 1 of 0..2
+    one = np.uint32(1).tobytes()
+    huge = np.uint32(0xFFFFFFFF).tobytes()
+    files = {
+        "whole": whole,
+        "empty": b"",
+        "short": whole[: HEADER_BYTES - 1],
+        "truncated": whole[: HEADER_BYTES + 100],
+        "magic": damaged(whole, header["magic"][1], b"NOTARING"),
+        "version": damaged(whole, header["version"][1], np.uint32(2).tobytes()),
+        "slots": damaged(whole, header["slot_count"][1], huge),
+        "stride": damaged(whole, header["slot_stride"][1], huge * 2),
+        "wide": damaged(whole, header["width_px"][1], huge),
+        "pixels": damaged(whole, header["pixels_offset"][1], huge),
+        "motion": damaged(whole, header["motion_offset"][1], one),
+        "writing": damaged(whole, last_slot, np.uint64(2 * 8 - 1).tobytes()),
+    }
+    paths = []
+    for name, content in files.items():
+        path = tmp_path / f"{name}.ring"
+        path.write_bytes(content)
+        paths.append(str(path))
+    command = ["godot3-server", "--path", str(GODOT), "-s", "demo/ring_check.gd", "--rings", *paths]
+    done = subprocess.run(
+        command,
+        env={**os.environ, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECS,
+    )
+    lines = [line[5:] for line in done.stdout.splitlines() if line.startswith("RING ")]
+    assert len(lines) == len(files), done.stdout + done.stderr
+    told = dict(zip(files, map(json.loads, lines), strict=True))
+    ring.close()
+
+    assert told["whole"]["open"]
+    assert told["whole"]["new"]
+    assert not told["whole"]["again"], "the same picture is read once"
+    assert told["whole"]["seq"] == 5
+    assert told["whole"]["pts"] == "125000000"
+    assert told["whole"]["live"]
+    assert told["whole"]["pixel_sum"] == 5 * 16 * 16 * 4
+    assert told["whole"]["motion"][:52] == [5 / 8] * 52
+    assert told["writing"]["open"]
+    assert not told["writing"]["new"]
+    assert told["writing"]["torn"] > 0
+    for name in files:
+        if name in ("whole", "writing"):
+            continue
+        assert not told[name]["open"], name
+        assert told[name]["error"], name
+    assert "version 2" in told["version"]["error"]

@@ -118,7 +118,7 @@ def test_a_portrait_speaks_on_a_texture_and_a_rig(
     with connect(service.address) as client:
         process = start(*mono, "scenarios.exe", "talk", service.address, str(speech), str(photo))
         observer = Observer(client, read_line(process)["session"])
-        talked, closed = finish_with(process, "go\n")
+        talked, closed = finish(process)
         observer.stop()
 
     # The texture is, pixel by pixel, the frame that another client saw under that number.
@@ -154,12 +154,6 @@ def test_a_portrait_speaks_on_a_texture_and_a_rig(
     assert talked["peak"] > 0.1
     assert talked["log"] == []
     assert closed["open"] == 0
-
-
-def finish_with(process: subprocess.Popen[str], line: str) -> list[dict[str, Any]]:
-    out, errors = process.communicate(line, timeout=TIMEOUT_SECS)
-    assert process.returncode == 0, errors[-3000:]
-    return [json.loads(text) for text in out.splitlines()]
 
 
 def test_an_interruption_is_silent_at_once_and_new_speech_goes_on(
@@ -257,21 +251,34 @@ def test_a_killed_service_pauses_the_sentence_until_it_is_back(
     assert told["log"] == []
 
 
-def test_a_wrong_token_is_said_in_one_line(
-    mono: tuple[Path, Path], tmp_path: Path
+def test_many_characters_share_one_connection(
+    mono: tuple[Path, Path], service: ServiceProcess, speech: Path
+) -> None:
+    told = run(mono, "crowd", service.address, speech)
+    assert told["done"]
+    assert told["sessions"] == 4
+    assert told["open"] == 1 + 4 * 2, "one client, and a session and a clock for each"
+    assert told["after_leaving"] == told["open"] - 2, "who is far away has no session"
+    assert min(told["jaws"]) > 10.0
+    assert told["left"] < 5.0
+    assert told["log"] == []
+
+
+def test_a_wrong_token_is_said_in_one_line_and_the_voice_goes_on(
+    mono: tuple[Path, Path], speech: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "token").write_text("the right one, which is long enough")
     options = {"home": str(tmp_path), "token_file": str(tmp_path / "token")}
     with ServiceProcess(options) as guarded:
-        told = run(mono, "token", guarded.address)
+        told = run(mono, "token", guarded.address, speech)
     assert told["state"] == "Failed"
     assert told["reason"] == "UNAUTHENTICATED"
     assert len(told["line"].splitlines()) == 1
+    assert told["ended"] == 1
+    assert told["heard"] > 0.1
 
 
-def test_the_packages_own_tests_pass(
-    mono: tuple[Path, Path], service: ServiceProcess
-) -> None:
+def test_the_packages_own_tests_pass(mono: tuple[Path, Path], service: ServiceProcess) -> None:
     process = start(
         *mono,
         "runner.exe",

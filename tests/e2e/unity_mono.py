@@ -13,9 +13,7 @@ from native_build import MUST_RUN
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "engine_clients/unity/com.avatarservice.client"
 STUBS = ROOT / "tests/unity_stubs"
-INSTALL = (
-    "apt-get install --no-install-recommends mono-mcs mono-runtime libmono-system-core4.0-cil"
-)
+INSTALL = "apt-get install --no-install-recommends mono-mcs mono-runtime libmono-system-core4.0-cil"
 # What Unity 2022.3 accepts and mcs knows: C# 7.2. A warning is an error, as in the editor's own CI.
 COMPILER = ("mcs", "-warnaserror", "-unsafe", "-langversion:7.2")
 RUNTIME = "AvatarService.Client"
@@ -39,7 +37,7 @@ def compile_all(out: Path) -> None:
     _compile(out, f"{RUNTIME}.dll", PACKAGE / "Runtime", ASSEMBLIES[:1])
     _compile(out, f"{RUNTIME}.Editor.dll", PACKAGE / "Editor", ASSEMBLIES[:3])
     _compile(out, "Samples.dll", PACKAGE / "Samples~", (*ASSEMBLIES[:1], RUNTIME))
-    _compile(out, "scenarios.exe", STUBS / "scenarios", ASSEMBLIES)
+    _compile(out, "scenarios.exe", STUBS / "scenarios", (*ASSEMBLIES, "Samples.dll"))
     _compile(out, "runner.exe", STUBS / "nunit", ASSEMBLIES[:1])
     for name, folder in (("Tests", "Editor"), ("PlayTests", "Runtime")):
         source = PACKAGE / "Tests" / folder
@@ -51,7 +49,8 @@ def _compile(out: Path, target: str, folder: Path, references: tuple[str, ...]) 
     assert sources, folder
     kind = "exe" if target.endswith(".exe") else "library"
     command = [*COMPILER, f"-target:{kind}", f"-out:{target}"]
-    command += [f"-r:{name if name.endswith('.exe') else name + '.dll'}" for name in references]
+    for name in references:
+        command.append(f"-r:{name}" if name.endswith((".exe", "Samples.dll")) else f"-r:{name}.dll")
     done = subprocess.run(
         ["nice", *command, *sources], cwd=out, capture_output=True, text=True, timeout=120
     )

@@ -6,16 +6,18 @@ internal static class Interrupt
     public static void Run(string address, string speech)
     {
         Stage stage = new Stage(address, null);
+        AudioClip clip = Stage.Clip(Stage.Samples(speech));
+        Npc npc = stage.Speaker.gameObject.AddComponent<Npc>();  // the example of the manual
+        npc.speaker = stage.Speaker;
+        npc.line = clip;
         UnityLoop.StartAudio();
         stage.WaitReady();
         AudioSource source = stage.Speaker.GetComponent<AudioSource>();
-        AudioClip clip = Stage.Clip(Stage.Samples(speech));
-        stage.Speaker.Speak(clip);
         stage.Speaker.Speak(clip);  // waits, and is dropped too
         UnityLoop.Until(delegate { return source.timeSamples > 24000; }, Stage.WaitSecs);
         float before = 0;
         UnityLoop.Until(delegate { before = Mathf.Max(before, stage.Weight("jawOpen")); return before > 10; }, 5);
-        stage.Speaker.Interrupt();
+        npc.CutIn();
         bool isSilent = !source.isPlaying && !stage.Speaker.IsSpeaking;
         UnityLoop.Until(delegate { return stage.NumInterrupted > 0; }, 5);
         double settle = Time.unscaledTime;

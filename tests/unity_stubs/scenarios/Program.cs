@@ -18,7 +18,8 @@ internal static class Program
             case "microphone": Streams.Listening(address, speech); break;
             case "garbage": Garbage.Run(address, photo); break;
             case "reload": Reload.Run(address); break;
-            case "token": Faults.Run(address); break;
+            case "crowd": Crowd.Run(address, speech); break;
+            case "token": Faults.Run(address, speech); break;
             default: throw new ArgumentException(arguments[0]);
         }
         return 0;

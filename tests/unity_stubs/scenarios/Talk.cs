@@ -10,18 +10,18 @@ internal static class Talk
     {
         AudioSettings.RatePpm = 5000;  // a bad device: half a percent too fast
         Stage stage = new Stage(address, photo);
+        Npc npc = stage.Speaker.gameObject.AddComponent<Npc>();  // the example of the manual
+        npc.speaker = stage.Speaker;
+        npc.line = Stage.Clip(Stage.Samples(speech));
         UnityLoop.StartAudio();
         stage.WaitReady();
-        UnityLoop.Until(delegate { return stage.Texture.Texture != null; }, Stage.WaitSecs);
-        new Json().Add("session", stage.Speaker.SessionId).Print();
-        Console.ReadLine();  // the observer has joined
+        new Json().Add("session", stage.Speaker.SessionId).Print();  // the observer joins
 
         AudioSource source = stage.Speaker.GetComponent<AudioSource>();
         List<double> sums = new List<double>(), sequence = new List<double>();
         List<double> offsets = new List<double>(), jaws = new List<double>();
         List<double> behind = new List<double>();
         float headTurn = 0, eyeTurn = 0;
-        stage.Speaker.Speak(Stage.Clip(Stage.Samples(speech)));
         bool isDone = UnityLoop.Until(delegate
         {
             if (stage.Texture.ShownSeq > 0 && (sequence.Count == 0 || sequence[sequence.Count - 1] != stage.Texture.ShownSeq))

@@ -67,15 +67,14 @@ namespace AvatarService.Client
         private void Update()
         {
             if (_avatarJob != null && _avatarJob.IsDone) OpenWithNewAvatar();
-            if (Session == null) return;
-            if (!Session.IsOpen)  // released before a domain reload
+            if (Session != null && !Session.IsOpen) Session = null;  // before a domain reload
+            if (Session == null)
             {
-                Session = null;
+                UpdateSpeech();  // a voice without a face
                 return;
             }
             SessionEvent happened;
-            while (Session != null && Session.TryNextEvent(out happened)) Handle(ref happened);
-            if (Session == null) return;
+            while (Session.TryNextEvent(out happened)) Handle(ref happened);
             UpdateInput();
             UpdateSpeech();
             UpdateClock();
@@ -148,6 +147,7 @@ namespace AvatarService.Client
                     OnNotice(ref happened);
                     break;
                 case SessionEventKind.Interrupted:
+                    if (_numUnanswered > 0) _numUnanswered--;
                     interrupted.Invoke();
                     break;
             }
@@ -157,8 +157,8 @@ namespace AvatarService.Client
         {
             AvatarException error = Session.LastError();
             LastError = error;
-            if (state == AvatarState.Reconnecting) OnConnectionLost();
             if (state == AvatarState.Ready) OnConnected();
+            else OnConnectionLost();
             if (state == AvatarState.Failed && error != null) Fail(error);
             else SetState(state);
         }

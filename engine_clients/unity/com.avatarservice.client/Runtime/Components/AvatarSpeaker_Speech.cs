@@ -17,6 +17,7 @@ namespace AvatarService.Client
         private bool _isClockPlaying;
         private bool _isDetached;     // speech goes on without the service
         private float _lostAt = -1f;
+        private int _numUnanswered;   // interrupts whose answer has not come
 
         /// <summary>Says a clip, after those that wait already. Throws AvatarException where the
         /// clip cannot be read.</summary>
@@ -60,7 +61,7 @@ namespace AvatarService.Client
             long heard = wasAudible ? DuePtsNanos : -1;
             bool wasSpeaking = IsSpeaking;
             DropSpeech();
-            if (Session != null) Session.Interrupt(heard);
+            if (Session != null && Session.Interrupt(heard)) _numUnanswered++;
             if (wasSpeaking) speechEnded.Invoke(true);
         }
 
@@ -94,7 +95,8 @@ namespace AvatarService.Client
 
         private void OnSegmentStarted(long ptsNanos)
         {
-            if (_voice == null || _isDetached || _voice.IsScheduled) return;
+            // Until an interrupt is answered, what starts is still the speech that was dropped.
+            if (_voice == null || _isDetached || _voice.IsScheduled || _numUnanswered > 0) return;
             long now;
             double delay = Session.TryNow(out now) ? (ptsNanos - now) * 1e-9 : 0;
             _segmentPtsNanos = ptsNanos;
@@ -113,7 +115,8 @@ namespace AvatarService.Client
 
         private void OnConnectionLost()
         {
-            _lostAt = Time.unscaledTime;
+            if (_lostAt < 0) _lostAt = Time.unscaledTime;
+            _numUnanswered = 0;
             if (_voice == null || _isDetached) return;
             if (whenConnectionIsLost == WhenConnectionIsLost.PauseSpeech) _voice.Pause();
             else Detach();

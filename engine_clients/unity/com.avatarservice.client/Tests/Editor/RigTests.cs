@@ -1,4 +1,3 @@
-using AvatarService.Client.Editor;
 using AvatarService.Client.Interop;
 using AvatarService.Client.Rig;
 using NUnit.Framework;
@@ -192,21 +191,6 @@ namespace AvatarService.Client.Tests
             Vector3 face = head.rotation * Vector3.forward;
             Assert.AreEqual(-0.5f, face.x, 1e-3f, "sin 30 degrees in all");
             Assert.AreEqual(-0.156f, (neck.rotation * Vector3.forward).x, 2e-3f, "30 % of it");
-        }
-
-        [Test]
-        public void TheSetupCheckNamesWhatIsMissing()
-        {
-            AvatarSpeaker speaker = _root.AddComponent<AvatarSpeaker>();
-            StringAssert.Contains("there is no client", SetupCheck.Problems(speaker)[0]);
-            speaker.client = ScriptableObject.CreateInstance<AvatarClient>();
-            Assert.AreEqual(0, SetupCheck.Problems(speaker).Count);
-            speaker.client.address = "game.example:50551";
-            StringAssert.Contains("TLS", SetupCheck.Problems(speaker)[0]);
-            speaker.client.security = AvatarClient.SecurityMode.Tls;
-            speaker.photo = new TextAsset("photo");
-            StringAssert.Contains("consent", SetupCheck.Problems(speaker)[0]);
-            Assert.AreEqual(0, SetupCheck.InstallationProblems().Count);
         }
     }
 }
