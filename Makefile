@@ -11,7 +11,7 @@ TORCH_INDEX ?=
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint peers format generate bench clean
+.PHONY: help setup demo test lint peers clients format generate bench clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,12 +44,18 @@ lint: setup  ## ruff, mypy --strict, import-linter, buf, drift of generated code
 	$(BIN)/python tools/gen_protos.py --check
 	$(BIN)/python tools/gen_ring.py --check
 	$(BIN)/python -m tools.gen_a2f_protos --check
+	$(BIN)/python engine_clients/native/tools/gen_tables.py --check
 
 peers: setup  ## programs of others that read our exports in the tests (NVIDIA's client, Khronos' validator)
 	# --no-deps: NVIDIA's packages pin an old gRPC that they do not need.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 	  nvidia-ace==1.0.0 nvidia-audio2face-3d==1.3.0
 	npm install --silent --no-fund --no-audit --prefix $(VENV)/node gltf-validator@2.0.0-dev.3.10
+
+NATIVE_PRESETS ?= system asan tsan mingw
+clients:  ## build the native client, with sanitizers and for Windows (engine_clients/native/install_debian.sh all)
+	cd engine_clients/native && for preset in $(NATIVE_PRESETS); do \
+	  cmake --preset $$preset && cmake --build --preset $$preset || exit 1; done
 
 format: setup  ## format Python and protos
 	$(BIN)/ruff check --fix .
@@ -60,6 +66,7 @@ generate: setup  ## regenerate the code made from protos/
 	$(BIN)/python tools/gen_protos.py
 	$(BIN)/python tools/gen_ring.py
 	$(BIN)/python -m tools.gen_a2f_protos
+	$(BIN)/python engine_clients/native/tools/gen_tables.py
 
 bench: setup  ## the figures of the README, measured on this machine
 	$(BIN)/avatar bench render
