@@ -19,6 +19,7 @@ from avatar_service.portrait.blendshapes import Blendshapes, solve_blendshapes
 from avatar_service.portrait.camera import camera_from_frame, focal_px
 from avatar_service.portrait.crop import CropPolicy
 from avatar_service.portrait.depth import add_depth
+from avatar_service.portrait.expression_folds import paint_folds
 from avatar_service.portrait.eyes import EyeAssets, build_eyes
 from avatar_service.portrait.face_fit import FaceFit, fit_face
 from avatar_service.portrait.image_file import load_image, read_photo
@@ -31,7 +32,7 @@ from avatar_service.portrait.texture import build_texture
 from avatar_service.portrait.topology import Int32Array
 from avatar_service.signals import Float32Array, UInt8Array
 
-FORMAT_VERSION: Final = 18
+FORMAT_VERSION: Final = 21
 """Raised whenever a stored portrait of an older version would render differently or not at all."""
 SIZES_PX: Final = (256, 512, 1024)
 
@@ -83,6 +84,7 @@ class Portrait:
         size_px: side of the frame that was fitted.
         margin_px: how far the texture reaches beyond the frame, frame px.
         texture: (2C, 2C, 4) uint8 premultiplied RGBA; see texture.build_texture.
+        folds: (C, C, 2) uint8, folds of the expressions; see expression_folds.paint_folds.
         background: (S, S, 3) uint8, the room without the person.
         photo: (S, S, 3) uint8, the frame as photographed.
         geometry, shapes, eyes, mouth, spectacles: what moves.
@@ -93,6 +95,7 @@ class Portrait:
     size_px: int
     margin_px: int
     texture: UInt8Array
+    folds: UInt8Array
     background: UInt8Array
     photo: UInt8Array
     geometry: Geometry
@@ -195,6 +198,7 @@ def _build(photographed: FaceFit, content_hash: str) -> Portrait:
         size_px=fit.size_px,
         margin_px=fit.margin_px,
         texture=build_texture(fit, background),
+        folds=paint_folds(fit),
         background=background,
         photo=photographed.image,
         geometry=_geometry(fit, fields.mesh, fields.skin_weight),

@@ -11,12 +11,13 @@ import numpy as np
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.portrait import archive, topology
 from avatar_service.portrait.blendshapes import NUM_SHAPES
+from avatar_service.portrait.expression_folds import GROUPS
 from avatar_service.portrait.landmark_nets import NUM_LANDMARKS
 from avatar_service.portrait.pixels import scale_to
 from avatar_service.portrait.portrait import SIZES_PX, Geometry, Portrait
 from avatar_service.portrait.topology import Int32Array
 from avatar_service.render import composite, raster, rig
-from avatar_service.render.expression import resolve_expression, resolve_gaze
+from avatar_service.render.expression import pull_folds, resolve_expression, resolve_gaze
 from avatar_service.render.eyes import EyeDrawer
 from avatar_service.render.frame_pose import FramePose
 from avatar_service.render.mouth import MouthDrawer
@@ -65,6 +66,7 @@ class CpuRenderer:
         )
         self._down = np.ascontiguousarray(geometry.rotation[:, 1])
         self._image_down = np.zeros(3, np.float32)
+        self._pull = np.zeros(1 + len(GROUPS), np.int32)
         self._shapes = np.zeros(NUM_SHAPES, np.float32)
         self._blended = np.zeros((count, 3), np.float32)
         self._camera = np.zeros((count, 3), np.float32)
@@ -170,6 +172,7 @@ class CpuRenderer:
             self._shapes,
         )
         pose.opening[0] = opening
+        pull_folds(pose.coefficients, raster.FOLD_ONE, self._pull)
         np.clip(motion.head_rotation, -1.0, 1.0, out=self._turn)
         np.clip(motion.head_translation, -MAX_SHIFT, MAX_SHIFT, out=self._shift)
         self._shift[2] = min(max(float(motion.head_translation[2]), -MAX_FARTHER), MAX_NEARER)
@@ -245,7 +248,16 @@ class CpuRenderer:
                 self._packed,
                 self._depth,
             )
-        raster.sample(self._packed, self._depth, texture.texels, texture.side_px, self._person)
+        raster.sample(
+            self._packed,
+            self._depth,
+            texture.texels,
+            texture.side_px,
+            texture.folds,
+            texture.folds_px,
+            self._pull,
+            self._person,
+        )
 
     def _compose(self, out: UInt8Array) -> None:
         words = out.reshape(-1).view(np.uint32)

@@ -30,6 +30,11 @@ _SMILE_LEFT, _SMILE_RIGHT = _SMILES
 # eyeLookDown/In/Out/Up stand in this order in both eyes.
 _LOOK: Final = np.array([EXPRESSION_INDEX["eyeLookDownLeft"], EXPRESSION_INDEX["eyeLookDownRight"]])
 assert EXPRESSION_INDEX["eyeLookUpLeft"] == _LOOK[0] + 3
+_SNEER, _CHEEK, _SQUINT, _BROW_OUTER, _BROW_DOWN = (
+    EXPRESSION_INDEX[name + "Left"]
+    for name in ("noseSneer", "cheekSquint", "eyeSquint", "browOuterUp", "browDown")
+)
+_BROW_INNER: Final = EXPRESSION_INDEX["browInnerUp"]
 _CLOSE_ALONE: Final = 0.25
 """mouthClose counters jawOpen; beyond it lips may be pressed together by this much."""
 
@@ -120,3 +125,31 @@ def resolve_expression(
         shapes[_SMILE_LEFT] = shown[_SMILE_LEFT] * keep
         shapes[_SMILE_RIGHT] = shown[_SMILE_RIGHT] * keep
     return float(opening)
+
+
+@kernel
+def pull_folds(shown: Float32Array, full: int, out: np.ndarray) -> None:
+    """Set out (7,) to how far each group of expression_folds.GROUPS pulls, full = fully.
+
+    Args:
+        shown: (52,) of resolve_expression.
+        full: the number that stands for 1.
+        out: int32, [0] is 1 where any group pulls, [1 + k] is group k's.
+    """
+    one = np.float32(1)
+    any_pull = 0
+    for side in range(2):  # left, right: neighbours in the schema
+        smile = shown[_SMILE_LEFT + side] + np.float32(0.5) * shown[_SNEER + side]
+        cheek = (
+            np.float32(0.7) * shown[_CHEEK + side]
+            + np.float32(0.4) * shown[_SQUINT + side]
+            + np.float32(0.35) * shown[_SMILE_LEFT + side]
+        )
+        out[1 + side] = int(min(smile, one) * full)
+        out[3 + side] = int(min(cheek, one) * full)
+    brows = shown[_BROW_INNER] + np.float32(0.2) * (shown[_BROW_OUTER] + shown[_BROW_OUTER + 1])
+    out[5] = int(min(brows, one) * full)
+    out[6] = int(min(np.float32(0.5) * (shown[_BROW_DOWN] + shown[_BROW_DOWN + 1]), one) * full)
+    for k in range(1, 7):
+        any_pull += out[k]
+    out[0] = 1 if any_pull > 0 else 0

@@ -112,7 +112,9 @@ def draw_inside(
             # Cavity: the palate far up is darkest.
             depth = 0.55 + 0.45 * smoothstep(q, curves[UPPER, i], curves[UPPER, i] + 0.16 * size)
             # Beside the lips it is their wet inner side that is seen, not the dark.
+            aside = abs(t - 0.5) * 2.0
             flesh = 0.55 * math.exp(-max(min(above, below), 0.0) / (0.022 * size))
+            flesh = max(flesh, 0.75 * smoothstep(aside, 0.70, 1.0))
             for c in range(3):
                 rgb[c] = cavity[c] * depth
                 rgb[c] += flesh * (0.62 * tongue[c] - rgb[c])
@@ -173,7 +175,6 @@ def draw_inside(
             near = min(above, below) / near_reach
             shade_near = 0.54 + 0.46 * min(max(near, 0.0), 1.0)
             under = 1.0 - 0.30 * math.exp(-max(above, 0.0) / under_reach)
-            aside = abs(t - 0.5) * 2.0
             corner = 1.0 - 0.45 * smoothstep(aside, 0.50, 1.05)
             keep = shade_near * under * corner
             keep_tooth = (1.0 - (1.0 - keep) * tooth_shade) * tooth_light

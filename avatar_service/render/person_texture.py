@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.portrait.pixels import AREA, gaussian, resize
+from avatar_service.portrait.pixels import AREA, LINEAR, gaussian, resize
 from avatar_service.portrait.portrait import Geometry, Portrait
 from avatar_service.portrait.topology import Int32Array
 from avatar_service.render.raster import MAX_TEXTURE_PX
-from avatar_service.signals import Float32Array
+from avatar_service.signals import Float32Array, UInt8Array
 
 _TEXELS_PER_PX: Final = 2.0
 _PREFILTER: Final = 0.45
@@ -30,12 +30,17 @@ class PersonTexture:
     Attributes:
         texels: (side_px ** 2,) uint32 premultiplied RGBA8.
         side_px: of the square texture.
+        folds: (folds_px ** 2,) uint16, a fold's group in the high byte, 128 + shade in the low one;
+            a texel stands for 2 x 2 texels of the texture.
+        folds_px: side of that map.
         uv: (V, 2) float32 texture px.
         opaque: (T, 3) triangles over opaque texels only; mixed: the others that show anything.
     """
 
     texels: NDArray[np.uint32]
     side_px: int
+    folds: NDArray[np.uint16]
+    folds_px: int
     uv: Float32Array
     opaque: Int32Array
     mixed: Int32Array
@@ -61,10 +66,27 @@ class PersonTexture:
         return cls(
             texels=packed,
             side_px=side,
+            folds=_pack_folds(portrait.folds, (side + 1) // 2),
+            folds_px=(side + 1) // 2,
             uv=np.ascontiguousarray(uv, np.float32),
             opaque=np.ascontiguousarray(triangles[low >= _OPAQUE]),
             mixed=np.ascontiguousarray(triangles[(low < _OPAQUE) & (high > 0)]),
         )
+
+
+def _pack_folds(folds: UInt8Array, side_px: int) -> NDArray[np.uint16]:
+    """Scale the map, each group by itself, and pack it."""
+    groups = int(folds[..., 0].max(initial=0))
+    packed = np.full((side_px, side_px), 128, np.uint16)
+    best = np.zeros((side_px, side_px), np.float32)
+    way = AREA if side_px < folds.shape[0] else LINEAR
+    for group in range(1, groups + 1):
+        shade = np.where(folds[..., 0] == group, folds[..., 1].astype(np.float32) - 128, 0)
+        scaled = resize(shade.astype(np.float32), (side_px, side_px), way)
+        chosen = np.abs(scaled) > np.maximum(np.abs(best), 0.5)
+        best[chosen] = scaled[chosen]
+        packed[chosen] = (group << 8) + 128 + np.rint(scaled[chosen]).astype(np.uint16)
+    return packed.reshape(-1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from avatar_service.portrait.topology import Int32Array
 from avatar_service.render.jit import Scalar, kernel
 from avatar_service.signals import Float32Array
 
+UInt16Array = NDArray[np.uint16]
 UInt32Array = NDArray[np.uint32]
 
 EMPTY_DEPTH: Final = np.float32(1e9)
@@ -31,6 +32,8 @@ MAX_TEXTURE_PX: Final = 4096
 SHADE_ONE: Final = 128
 ALPHA_CUT: Final = 6
 """Texels with less alpha do not hide what lies behind them."""
+FOLD_ONE: Final = 258
+"""pull * (value of 127) * 0.5 as a 16-bit fraction: 127 * 258 = 0.5 * 65536."""
 EDGE: Final = np.float32(-2e-3)
 """Pixels this far (barycentric) outside still belong to a triangle: no cracks between them."""
 
@@ -230,11 +233,26 @@ def sample(
     depth: Float32Array,
     texture: UInt32Array,
     texture_px: int,
+    folds: UInt16Array,
+    folds_px: int,
+    pull: Int32Array,
     out: UInt32Array,
 ) -> None:
-    """Read the texture for every pixel; empty pixels become 0."""
+    """Read the texture for every pixel; empty pixels become 0.
+
+    Args:
+        packed: (N, 2) of rasterize.
+        depth: (N,) of rasterize.
+        texture: (texture_px ** 2,).
+        texture_px: side of the texture.
+        folds: (folds_px ** 2,) of PersonTexture.
+        folds_px: side of that map, half the texture's.
+        pull: (1 + groups,) how far each group pulls, FOLD_ONE = fully; [0] is 0 where none does.
+        out: (N,) premultiplied RGBA.
+    """
     low = np.int32((1 << COORDINATE_BITS) - 1)
     byte = np.int32(255)
+    has_folds = pull[0] != 0
     for i in range(depth.shape[0]):
         if depth[i] >= EMPTY_DEPTH:
             out[i] = np.uint32(0)
@@ -242,7 +260,11 @@ def sample(
         iu = packed[i, 0]
         word = packed[i, 1]
         iv = word & low
+        shade = word >> COORDINATE_BITS
+        if has_folds:
+            fold = folds[np.uintp((iv >> 9) * np.int32(folds_px) + (iu >> 9))]
+            if fold >= np.uint16(256):
+                deep = (np.int32(fold & np.uint16(255)) - 128) * pull[fold >> np.uint16(8)]
+                shade += (shade * deep + np.int32(1 << 15)) >> 16
         texel = np.uintp((iv >> 8) * np.int32(texture_px) + (iu >> 8))
-        out[i] = _sample(
-            texture, texel, np.uintp(texture_px), iu & byte, iv & byte, word >> COORDINATE_BITS
-        )
+        out[i] = _sample(texture, texel, np.uintp(texture_px), iu & byte, iv & byte, shade)

@@ -1,5 +1,6 @@
 """What the CPU renderer shows: signs, limits, backgrounds, sizes, robustness."""
 
+import dataclasses
 import tracemalloc
 
 import numpy as np
@@ -333,3 +334,30 @@ def test_head_turn_uncovers_no_hole(renderer):
         for x, y in inner:
             assert out[y - 4 : y + 5, x - 4 : x + 5, 3].min() > 250, (turn, x, y)
     renderer.set_background(Background.KEEP)
+
+
+def test_a_smile_presses_folds_and_rest_none(renderer):
+    portrait = astronaut()
+    smooth = np.zeros_like(portrait.folds)
+    smooth[..., 1] = 128
+    without = CpuRenderer(dataclasses.replace(portrait, folds=smooth))
+    assert np.array_equal(picture(renderer, motion()), picture(without, motion()))
+    smile = motion(mouthSmileLeft=1, cheekSquintLeft=1)
+    folded, plain = picture(renderer, smile), picture(without, smile)
+    change = folded[..., :3].astype(int).sum(-1) - plain[..., :3].astype(int).sum(-1)
+    assert change.min() < -30
+    nose = landmarks(renderer, smile)[NOSE, 0]
+    assert np.nonzero(change)[1].min() > nose  # the subject's left only
+
+
+def test_folds_grow_with_the_pull(renderer):
+    portrait = astronaut()
+    smooth = np.zeros_like(portrait.folds)
+    smooth[..., 1] = 128
+    without = CpuRenderer(dataclasses.replace(portrait, folds=smooth))
+    darker = []
+    for amount in (0.25, 0.5, 1.0):
+        smile = motion(mouthSmileLeft=amount, mouthSmileRight=amount)
+        change = picture(renderer, smile)[..., :3].astype(int) - picture(without, smile)[..., :3]
+        darker.append(-change[change < 0].sum())
+    assert 0 < darker[0] < darker[1] < darker[2]
