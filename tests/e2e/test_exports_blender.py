@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fakes.peers import missing
 
 from avatar_service.export import gltf, usd
 from avatar_service.schema import EXPRESSION_NAMES
@@ -29,7 +30,7 @@ def blender_command() -> list[str]:
         return [python, str(SCRIPT)]
     if blender := shutil.which("blender"):
         return [blender, "-b", "--python-exit-code", "1", "--python", str(SCRIPT)]
-    pytest.skip("Blender is missing: apt-get install blender python3-numpy, or BLENDER_PYTHON=python with bpy")
+    missing("Blender", "apt-get install blender python3-numpy (or BLENDER_PYTHON=python with bpy)")
 
 
 def read_in_blender(model: Path, times: list[float]) -> list[dict[str, Any]]:

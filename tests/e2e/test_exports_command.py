@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes.peers import import_peer, missing
 
 import avatar_service
 from avatar_service.audio.file import read_audio
@@ -146,7 +147,7 @@ def test_a_fault_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
 
 
 def test_a_stream_reaches_live_link_and_vmc(take: Path) -> None:
-    peer = pytest.importorskip("pylivelinkface", reason="pip install PyLiveLinkFace")
+    peer = import_peer("pylivelinkface", "pip install PyLiveLinkFace")
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unreal,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as vtuber,
@@ -198,7 +199,7 @@ def a2f_address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]
 
 def test_nvidias_own_client_streams_a_clip(a2f_address: str) -> None:
     if importlib.util.find_spec("nvidia_audio2face_3d") is None:
-        pytest.skip("pip install --no-deps nvidia-ace nvidia-audio2face-3d")
+        missing("NVIDIA's client", "make peers")
     script = Path(__file__).with_name("a2f_nvidia_client.py")
     done = subprocess.run(
         [sys.executable, str(script), a2f_address, str(SPEECH)],

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from avatar_client import LiveLinkOutput, VmcOutput, connect
+from fakes.peers import import_peer
 
 import avatar_service
 from avatar_service.audio.file import read_audio
@@ -65,7 +66,7 @@ def listening() -> Iterator[tuple[int, Callable[[], list[bytes]]]]:
 
 def unreal_frames(datagrams: list[bytes]) -> dict[int, Any]:
     """Decode Live Link with PyLiveLinkFace; faces by frame number."""
-    peer = pytest.importorskip("pylivelinkface", reason="pip install PyLiveLinkFace")
+    peer = import_peer("pylivelinkface", "pip install PyLiveLinkFace")
     faces = {}
     for data in datagrams:
         found, face = peer.PyLiveLinkFace.decode(data)
@@ -76,7 +77,7 @@ def unreal_frames(datagrams: list[bytes]) -> dict[int, Any]:
 
 def vmc_frames(datagrams: list[bytes]) -> list[dict[str, float]]:
     """Decode VMC with python-osc; expression weights by frame."""
-    osc_bundle = pytest.importorskip("pythonosc.osc_bundle", reason="pip install python-osc")
+    osc_bundle = import_peer("pythonosc.osc_bundle", "pip install python-osc")
     frames: list[dict[str, float]] = []
     weights: dict[str, float] = {}
     for data in datagrams:
@@ -90,7 +91,7 @@ def vmc_frames(datagrams: list[bytes]) -> list[dict[str, float]]:
 
 
 def test_a_sessions_motion_reaches_unreal_and_vtubers(service: ServiceProcess) -> None:
-    peer = pytest.importorskip("pylivelinkface", reason="pip install PyLiveLinkFace")
+    peer = import_peer("pylivelinkface", "pip install PyLiveLinkFace")
     shape = peer.FaceBlendShape
     speech = read_audio(SPEECH, duration_secs=2.0).samples
     with listening() as (unreal, stop_unreal), listening() as (vtuber, stop_vtuber):
@@ -147,7 +148,7 @@ def test_the_command_streams_a_file_through_the_service(
         faces = unreal_frames(stop_unreal())
     assert done.returncode == 0, done.stderr
     assert "1.5 s of speech" in done.stdout
-    peer = pytest.importorskip("pylivelinkface", reason="pip install PyLiveLinkFace")
+    peer = import_peer("pylivelinkface", "pip install PyLiveLinkFace")
     assert len(faces) >= 1.5 * 29.97 * 0.8
     assert {face.name for face in faces.values()} == {"Eva"}
     assert max(face.get_blendshape(peer.FaceBlendShape.JawOpen) for face in faces.values()) > 0.1

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
+from fakes.peers import missing
 
 ROOT = Path(__file__).resolve().parents[3]
 _VALIDATE = """
@@ -26,10 +26,7 @@ def khronos_report(path: Path) -> dict[str, Any]:
     modules = Path(os.environ.get("GLTF_VALIDATOR_MODULES", ROOT / ".venv/node/node_modules"))
     node = shutil.which("node")
     if node is None or not (modules / "gltf-validator").is_dir():
-        pytest.skip(
-            "the Khronos validator is missing: npm install --prefix .venv/node "
-            "gltf-validator (with Node.js)"
-        )
+        missing("the Khronos glTF validator (with Node.js)", "make peers")
     done = subprocess.run(
         [node, "-e", _VALIDATE, str(modules), str(path)],
         capture_output=True,

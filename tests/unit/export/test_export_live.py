@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from export_facts import distinct_pose, live_link_signed
+from fakes.peers import import_peer
 
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.export.conventions import NameSet, pascal_case
@@ -31,7 +32,7 @@ def receiver() -> Iterator[socket.socket]:
 
 
 def test_pylivelinkface_reads_every_channel(receiver: socket.socket, pose: MotionFrame) -> None:
-    peer = pytest.importorskip("pylivelinkface", reason="pip install PyLiveLinkFace")
+    peer = import_peer("pylivelinkface", "pip install PyLiveLinkFace")
     sender = LiveLinkSender(port=receiver.getsockname()[1], subject="Änne", fps=60)
     sender.publish(pose)
     data = receiver.recv(2048)
@@ -70,7 +71,7 @@ def test_frames_at_the_senders_rate_count_by_one() -> None:
 
 def received_osc(sock: socket.socket) -> list[tuple[str, list[object]]]:
     """Read bundles with python-osc until Apply."""
-    osc_bundle = pytest.importorskip("pythonosc.osc_bundle", reason="pip install python-osc")
+    osc_bundle = import_peer("pythonosc.osc_bundle", "pip install python-osc")
     messages: list[tuple[str, list[object]]] = []
     while not messages or messages[-1][0] != "/VMC/Ext/Blend/Apply":
         data = sock.recv(65536)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from export_facts import distinct_pose, live_link_signed
+from fakes.peers import import_peer
 
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.export import curves, npz, unity_anim, usd, visemes
@@ -31,7 +32,7 @@ Track = Callable[..., Iterator[MotionFrame]]
 
 def unity_clip(path: Path) -> dict[str, Any]:
     """Load with unityparser, a YAML reader made for Unity's files."""
-    peer = pytest.importorskip("unityparser", reason="pip install unityparser")
+    peer = import_peer("unityparser", "pip install unityparser")
     document = peer.UnityDocument.load_yaml(str(path))
     clip = document.entry
     assert type(clip).__name__ == "AnimationClip"
@@ -237,7 +238,7 @@ def test_rubbish_npz_gets_one_line(tmp_path: Path, data: bytes) -> None:
 
 @pytest.mark.parametrize("suffix", [".usda", ".usdc"])
 def test_usd_core_reads_every_channel(tmp_path: Path, suffix: str) -> None:
-    Usd = pytest.importorskip("pxr.Usd", reason="pip install usd-core")
+    Usd = import_peer("pxr.Usd", "pip install usd-core")
     from pxr import UsdSkel, UsdValidation
 
     path = tmp_path / f"head{suffix}"
