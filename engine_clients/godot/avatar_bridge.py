@@ -33,16 +33,26 @@ def say(session: Session, wav_path: str) -> None:
     Raises:
         ValueError: another kind of file.
     """
-    with wave.open(wav_path, "rb") as wav:
-        if wav.getsampwidth() != 2:
-            raise ValueError(f"{wav_path} does not have 16 bits per sample")
-        samples = wav.readframes(wav.getnframes())
-        session.push_audio(samples, sample_rate_hz=wav.getframerate(), channels=wav.getnchannels())
+    try:
+        with wave.open(wav_path, "rb") as wav:
+            channels, sample_bytes, rate_hz = wav.getparams()[:3]
+            samples = wav.readframes(wav.getnframes())
+    except (wave.Error, EOFError) as error:
+        raise ValueError(f"{wav_path} is not a PCM WAV file") from error
+    if sample_bytes != 2:
+        raise ValueError(f"{wav_path} has {8 * sample_bytes} bits per sample, 16 are read")
+    session.push_audio(samples, sample_rate_hz=rate_hz, channels=channels)
     session.end_segment()
 
 
-def handle(session: Session, message: dict[str, Any]) -> None:
-    """Do what one line asks for."""
+def handle(session: Session, message: object) -> None:
+    """Do what one line asks for.
+
+    Raises:
+        ValueError: it is not an object, or a time is not a number.
+    """
+    if not isinstance(message, dict):
+        raise ValueError("a line has to be a JSON object")
     if "speak" in message:
         say(session, str(message["speak"]))
     if "interrupt" in message:
@@ -105,7 +115,7 @@ def serve(client: Client, game: Game, avatar_id: str, size_px: int) -> None:
             for line in game.lines:
                 try:
                     handle(session, json.loads(line))
-                except (ValueError, OSError, EOFError, wave.Error) as error:
+                except (ValueError, TypeError, OSError) as error:
                     game.tell({"event": "failed", "line": str(error)})
         finally:
             is_over.set()

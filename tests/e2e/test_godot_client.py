@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -53,7 +54,6 @@ def need(*tools: str) -> None:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    need("godot3-runner", "xvfb-run", "xauth")
     with ServiceProcess({"home": str(tmp_path_factory.mktemp("home"))}) as running:
         yield running
         assert running.process.poll() is None, " / ".join(running.lines)
@@ -140,6 +140,7 @@ def green_rows(picture: NDArray[np.uint8]) -> int:
 def test_the_engine_shows_what_was_sent_and_moves_a_mesh(
     service: ServiceProcess, photo: Path, wav: Path, tmp_path: Path
 ) -> None:
+    need("godot3-runner", "xvfb-run", "xauth")
     options = ("--photo", str(photo), "--subject", "Eileen Collins", "--basis", "public domain")
     bridge, port = start_bridge(service.address, *options)
     out = tmp_path / "out"
@@ -261,3 +262,62 @@ def test_rings_are_read_and_hostile_ones_refused(tmp_path: Path) -> None:
         assert not told[name]["open"], name
         assert told[name]["error"], name
     assert "version 2" in told["version"]["error"]
+
+
+class FakeGame:
+    """Talks to the bridge as avatar_bridge.gd does."""
+
+    def __init__(self, port: str) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", int(port)), timeout=TIMEOUT_SECS)
+        self._lines = self._socket.makefile("r", encoding="utf-8")
+
+    def tell(self, text: str) -> None:
+        self._socket.sendall((text + "\n").encode())
+
+    def wait_for(self, event: str) -> dict[str, Any]:
+        for line in self._lines:
+            told: dict[str, Any] = json.loads(line)
+            if told["event"] == event:
+                return told
+        raise AssertionError(f"the bridge closed before {event}")
+
+    def close(self) -> None:
+        self._lines.close()
+        self._socket.close()
+
+
+def test_the_bridge_speaks_interrupts_and_ends_with_the_game(
+    service: ServiceProcess, wav: Path, tmp_path: Path
+) -> None:
+    bridge, port = start_bridge(service.address)
+    game = FakeGame(port)
+    ring = Path(game.wait_for("session")["ring"])
+    assert ring.exists()
+    for nonsense in ("not JSON", '["speak"]', '{"interrupt": "soon"}', '{"speak": "/no/such.wav"}'):
+        game.tell(nonsense)
+        assert game.wait_for("failed")["line"]
+    (tmp_path / "text.wav").write_text("hello")
+    game.tell(json.dumps({"speak": str(tmp_path / "text.wav")}))
+    assert game.wait_for("failed")["line"]
+    game.tell(json.dumps({"speak": str(wav)}))
+    begin = int(game.wait_for("segment_started")["pts_nanos"])
+    assert begin > 0
+    game.tell(json.dumps({"heard": str(begin)}))
+    game.tell(json.dumps({"interrupt": str(begin + 10**9)}))
+    assert game.wait_for("interrupted")["epoch"] == 1
+    game.close()
+    assert bridge.wait(20) == 0
+    assert bridge.stderr is not None
+    assert bridge.stderr.read() == ""
+    assert not ring.exists(), "the session has ended with the game"
+
+
+def test_the_bridge_says_in_one_line_why_it_cannot_start(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(GODOT / "avatar_bridge.py"), "127.0.0.1:1"],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECS,
+    )
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1

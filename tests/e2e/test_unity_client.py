@@ -260,7 +260,7 @@ def test_many_characters_share_one_connection(
     assert told["open"] == 1 + 4 * 2, "one client, and a session and a clock for each"
     assert told["after_leaving"] == told["open"] - 2, "who is far away has no session"
     assert min(told["jaws"]) > 10.0
-    assert told["left"] < 5.0
+    assert told["left"] == 0.0, "and its face has come to rest"
     assert told["log"] == []
 
 

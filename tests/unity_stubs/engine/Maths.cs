@@ -10,6 +10,7 @@ namespace UnityEngine
         public static int Clamp(int value, int min, int max) { return Math.Min(max, Math.Max(min, value)); }
         public static float Abs(float value) { return Math.Abs(value); }
         public static float Max(float a, float b) { return Math.Max(a, b); }
+        public static float Exp(float power) { return (float)Math.Exp(power); }
         public static float Sqrt(float value) { return (float)Math.Sqrt(value); }
     }
 

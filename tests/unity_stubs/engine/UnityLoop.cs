@@ -9,6 +9,7 @@ namespace UnityEngine
     public static class Time
     {
         public static float unscaledTime { get; internal set; }
+        public static float unscaledDeltaTime { get; internal set; }
         public static int frameCount { get; internal set; }
     }
 
@@ -76,7 +77,9 @@ namespace UnityEngine
         /// <summary>One frame of the game.</summary>
         public static void Step()
         {
-            Time.unscaledTime = (float)Watch.Elapsed.TotalSeconds;
+            float now = (float)Watch.Elapsed.TotalSeconds;
+            Time.unscaledDeltaTime = now - Time.unscaledTime;
+            Time.unscaledTime = now;
             Time.frameCount++;
             for (int i = 0; i < Scripts.Count; i++) StartIfNew(Scripts[i]);
             for (int i = 0; i < Scripts.Count; i++)

@@ -47,6 +47,8 @@ internal static class Crowd
         stages[0].Speaker.transform.position = new Vector3(100, 0, 0);
         UnityLoop.Until(delegate { return stages[0].Speaker.State == AvatarState.Closed; }, 5);
         int afterLeaving = LiveObjects.Count;
+        float since = Time.unscaledTime;
+        UnityLoop.Until(delegate { return Time.unscaledTime > since + 1; }, 5);
         float left = stages[0].Weight("jawOpen");
         stages[0].Speaker.transform.position = Vector3.zero;
         stages[0].WaitReady();

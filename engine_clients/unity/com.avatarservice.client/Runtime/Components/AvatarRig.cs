@@ -10,11 +10,13 @@ namespace AvatarService.Client
     public sealed partial class AvatarRig : MonoBehaviour
     {
         private const float MetersPerUnit = 0.09f;  // outer eye corners, avatar.motion.v1
+        private const float RestSecs = 0.1f;        // time constant of easing to rest
         private const int HeadRotation = 52, HeadTranslation = 55, Gaze = 58, Speech = 70;
 
         private readonly float[] _channels = new float[RingLayout.MotionFloats];
         private readonly float[] _visemes = new float[15];
         private NativeMotion _motion = NativeMotion.Create();
+        private bool _isAtRest = true;
         private RigMap _map;
         private BonePose _head, _neck, _leftEye, _rightEye;
 
@@ -72,10 +74,34 @@ namespace AvatarService.Client
 
         private void LateUpdate()
         {
-            if (speaker == null || speaker.Session == null || !speaker.HasTime) return;
-            if (!speaker.Session.TryReadMotion(speaker.DuePtsNanos, ref _motion)) return;
-            Presence = _motion.Presence;
-            CopyChannels();
+            bool hasMotion = speaker != null && speaker.Session != null && speaker.HasTime &&
+                             speaker.Session.TryReadMotion(speaker.DuePtsNanos, ref _motion);
+            if (hasMotion)
+            {
+                Presence = _motion.Presence;
+                CopyChannels();
+                _isAtRest = false;
+                Apply();
+            }
+            else if (!_isAtRest)
+            {
+                EaseToRest();
+            }
+        }
+
+        // The session has gone (closed, failed): nobody keeps a mouth open that says nothing.
+        private void EaseToRest()
+        {
+            float keep = Mathf.Exp(-Time.unscaledDeltaTime / RestSecs);
+            float largest = 0f;
+            for (int i = 0; i < _channels.Length; i++)
+            {
+                _channels[i] *= keep;
+                largest = Mathf.Max(largest, Mathf.Abs(_channels[i]));
+            }
+            _isAtRest = largest < 0.002f;
+            if (_isAtRest) System.Array.Clear(_channels, 0, _channels.Length);
+            Presence = 0f;
             Apply();
         }
 
