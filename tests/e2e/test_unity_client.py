@@ -25,7 +25,7 @@ from avatar_service.session.service_process import ServiceProcess
 
 pytestmark = pytest.mark.e2e
 
-SPEECH_SECS = 4.0
+SPEECH_SECS = 3.0
 TIMEOUT_SECS = 120
 BLOCK_MILLIS = 1024 / 48.0
 """The stand-in's audio device tells its position once per block."""
@@ -261,6 +261,19 @@ def test_many_characters_share_one_connection(
     assert told["after_leaving"] == told["open"] - 2, "who is far away has no session"
     assert min(told["jaws"]) > 10.0
     assert told["left"] == 0.0, "and its face has come to rest"
+    assert told["log"] == []
+
+
+def test_speech_goes_on_from_where_it_was_on_another_audio_device(
+    mono: tuple[Path, Path], service: ServiceProcess, speech: Path
+) -> None:
+    told = run(mono, "device", service.address, speech)
+    assert told["done"]
+    assert not told["cut"]
+    assert abs(told["resumed_at"] - told["changed_at"]) < 16_000 * 0.2
+    assert told["jaw"] > 10.0
+    offsets = np.array(told["offsets_ms"][5:])
+    assert np.percentile(offsets, 98) - np.percentile(offsets, 2) < 2 * BLOCK_MILLIS
     assert told["log"] == []
 
 

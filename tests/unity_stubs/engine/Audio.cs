@@ -13,6 +13,20 @@ namespace UnityEngine
         private static readonly Stopwatch Watch = Stopwatch.StartNew();
         private static long _blocks;
 
+        public delegate void AudioConfigurationChangeHandler(bool deviceWasChanged);
+        public static event AudioConfigurationChangeHandler OnAudioConfigurationChanged;
+
+        /// <summary>Another device: all sources stop, and dspTime begins anew.</summary>
+        public static void ChangeDevice()
+        {
+            UnityLoop.StopAudio();
+            UnityLoop.StopSources();
+            System.Threading.Interlocked.Exchange(ref _blocks, 0);
+            Watch.Restart();
+            UnityLoop.StartAudio();
+            if (OnAudioConfigurationChanged != null) OnAudioConfigurationChanged(true);
+        }
+
         /// <summary>How much faster than real time the device runs.</summary>
         public static double RatePpm;
 

@@ -122,6 +122,15 @@ namespace UnityEngine
             if (_audio != null) _audio.Join();
         }
 
+        internal static void StopSources()
+        {
+            foreach (Script script in Scripts)
+            {
+                AudioSource source = script.Behaviour.GetComponent<AudioSource>();
+                if (source != null) source.Stop();
+            }
+        }
+
         internal static void MixBlock(double dspTime)
         {
             lock (Scripts)

@@ -19,6 +19,7 @@ internal static class Program
             case "garbage": Garbage.Run(address, photo); break;
             case "reload": Reload.Run(address); break;
             case "crowd": Crowd.Run(address, speech); break;
+            case "device": Device.Run(address, speech); break;
             case "token": Faults.Run(address, speech); break;
             default: throw new ArgumentException(arguments[0]);
         }

@@ -32,10 +32,8 @@ namespace AvatarService.Client
             try
             {
                 _service = client.Acquire();
-                int bufferLength, numBuffers;
-                AudioSettings.GetDSPBufferSize(out bufferLength, out numBuffers);
-                int rateHz = AudioSettings.outputSampleRate;
-                _clock = new AudioClock(rateHz, (double)bufferLength * numBuffers / rateHz);
+                MakeClock();
+                AudioSettings.OnAudioConfigurationChanged += OnDeviceChanged;
                 SetState(AvatarState.Connecting);
                 if (avatarId.Length == 0 && photo != null)
                     _avatarJob = client.CreateAvatar(photo.bytes, consent);
@@ -51,6 +49,7 @@ namespace AvatarService.Client
 
         private void OnDisable()
         {
+            AudioSettings.OnAudioConfigurationChanged -= OnDeviceChanged;
             StopInput();
             DropSpeech();
             _avatarJob = null;
@@ -120,6 +119,15 @@ namespace AvatarService.Client
             settings.Outputs = motionOnly || avatarId.Length == 0 ? 2 : 3;
             settings.Transports = (int)transport;
             Session = new FaceSession(_service, settings);
+        }
+
+        private void MakeClock()
+        {
+            int bufferLength, numBuffers;
+            AudioSettings.GetDSPBufferSize(out bufferLength, out numBuffers);
+            int rateHz = AudioSettings.outputSampleRate;
+            if (_clock != null) _clock.Dispose();
+            _clock = new AudioClock(rateHz, (double)bufferLength * numBuffers / rateHz);
         }
 
         private void UpdateClock()

@@ -123,6 +123,26 @@ namespace AvatarService.Client
             StopClock();
         }
 
+        // Headphones were plugged in: Unity has stopped every source and counts dspTime anew. A clip
+        // goes on from where it was; of samples that came piece by piece the rest is dropped.
+        private void OnDeviceChanged(bool wasDeviceChanged)
+        {
+            MakeClock();
+            _isClockPlaying = false;
+            if (_voice == null) return;
+            bool isConnected = Session != null && _lostAt < 0;
+            if (isConnected && Session.Interrupt(-1)) _numUnanswered++;
+            if (_stream != null)
+            {
+                DropSpeech();
+                speechEnded.Invoke(true);
+                return;
+            }
+            _voice.Pause();
+            if (_isDetached) _voice.GoOnAlone();
+            else if (isConnected) _voice.SendAgain();
+        }
+
         private void OnConnected()
         {
             bool wasLost = _lostAt >= 0;

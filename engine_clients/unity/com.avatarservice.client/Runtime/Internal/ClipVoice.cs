@@ -13,6 +13,7 @@ namespace AvatarService.Client.Internal
         private readonly float[] _mono;
         private int _segmentBegin;  // sample of the clip at which the current segment begins
         private int _pushed;
+        private int _heard;         // sample that was being heard at the last Pump
         private bool _isEnded;
         private bool _isAlone;
 
@@ -45,8 +46,8 @@ namespace AvatarService.Client.Internal
         public override void Pump(FaceSession session)
         {
             if (_isAlone) return;
-            int heard = _segmentBegin + (IsAudible ? (int)(PlayedSecs * _clip.frequency) : 0);
-            int limit = Math.Min(_clip.samples, heard + (int)(AheadSecs * _clip.frequency));
+            _heard = _segmentBegin + (IsAudible ? (int)(PlayedSecs * _clip.frequency) : 0);
+            int limit = Math.Min(_clip.samples, _heard + (int)(AheadSecs * _clip.frequency));
             while (_pushed < limit)
             {
                 int frames = Math.Min(_chunk.Length / _clip.channels, limit - _pushed);
@@ -63,11 +64,8 @@ namespace AvatarService.Client.Internal
 
         public override void Pause()
         {
-            if (IsAudible)
-            {
-                int heard = _segmentBegin + (int)(PlayedSecs * _clip.frequency);
-                _segmentBegin = Math.Min(heard, _clip.samples);
-            }
+            // Not by dspTime: a device that was changed has begun to count anew.
+            _segmentBegin = Math.Min(Math.Max(_heard, _segmentBegin), _clip.samples);
             _source.Stop();
             StartDspTime = double.PositiveInfinity;
             _pushed = _clip.samples;  // nothing is sent until SendAgain
