@@ -44,10 +44,11 @@ def resolve_destination(
             Reason.INVALID_FIELD, f"host {host!r} is not known", field=field
         ) from None
     networks = [_network(entry) for entry in allowed]
+    is_named = host.lower() in (entry.lower() for entry in allowed)
     for family, _, _, _, address in found:
         text = str(address[0])
         ip = ipaddress.ip_address(text.partition("%")[0])
-        if ip.is_loopback or host in allowed or any(n is not None and ip in n for n in networks):
+        if ip.is_loopback or is_named or any(n is not None and ip in n for n in networks):
             return Destination(text, port, socket.AddressFamily(family))
     raise AvatarError(
         Reason.PERMISSION_DENIED,

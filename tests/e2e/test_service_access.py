@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
+import grpc
 import numpy as np
 import pytest
 from avatar_client import AccessError, Client, Consent, InvalidRequestError, Tls, connect
@@ -49,6 +50,7 @@ def test_beyond_loopback_tls_and_a_token_are_enough_and_needed(
         "token_file": str(tmp_path / "token"),
         "tls.certificate": str(pem),
         "tls.private_key": str(key),
+        "a2f.listen": "0.0.0.0:0",
     }
     with ServiceProcess(options) as service:
         port = service.address.rpartition(":")[2]
@@ -63,6 +65,21 @@ def test_beyond_loopback_tls_and_a_token_are_enough_and_needed(
             connect(f"localhost:{port}", tls=tls, token="wrong" * 8) as client,
         ):
             client.server_info()
+        (line,) = [line for line in service.lines if "Audio2Face-3D clients on" in line]
+        address = f"localhost:{line.rpartition(':')[2]}"
+        with grpc.secure_channel(
+            address, grpc.ssl_channel_credentials(pem.read_bytes())
+        ) as channel:
+            call = channel.stream_stream(
+                "/nvidia_ace.services.a2f_controller.v1.A2FControllerService/ProcessAudioStream"
+            )
+            for bearer, code in (
+                ("wrong" * 8, grpc.StatusCode.UNAUTHENTICATED),
+                (token, grpc.StatusCode.INVALID_ARGUMENT),  # let in, and told what is missing
+            ):
+                with pytest.raises(grpc.RpcError) as fault:
+                    list(call(iter([b""]), metadata=[("authorization", f"Bearer {bearer}")]))
+                assert fault.value.code() is code
 
 
 needs_models = pytest.mark.skipif(
