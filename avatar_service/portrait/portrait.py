@@ -22,6 +22,7 @@ from avatar_service.portrait.depth import add_depth
 from avatar_service.portrait.expression_folds import paint_folds
 from avatar_service.portrait.eyes import EyeAssets, build_eyes
 from avatar_service.portrait.face_fit import FaceFit, fit_face
+from avatar_service.portrait.hair import sway_weights
 from avatar_service.portrait.image_file import load_image, read_photo
 from avatar_service.portrait.landmark_nets import Float64Array
 from avatar_service.portrait.light import MIN_LIGHT, fit_light, vertex_normals
@@ -32,7 +33,7 @@ from avatar_service.portrait.texture import build_texture
 from avatar_service.portrait.topology import Int32Array
 from avatar_service.signals import Float32Array, UInt8Array
 
-FORMAT_VERSION: Final = 21
+FORMAT_VERSION: Final = 24
 """Raised whenever a stored portrait of an older version would render differently or not at all."""
 SIZES_PX: Final = (256, 512, 1024)
 
@@ -47,6 +48,7 @@ class Geometry:
         triangles: (T, 3) int32 to draw; solid_triangles (U, 3) those without eye and mouth holes.
         oval: (R,) int32 vertices of the face's outline.
         skin_weight: (V,) float32, 1 follows the head, 0 the torso.
+        sway: (V,) float32, how loosely it hangs on the head; see hair.sway_weights.
         rotation: (3, 3) float32, columns are the head's axes (x, y down, z away) at rest.
         center, pivot, hinge: (3,) float32 camera space: between the outer eye corners, the neck's
             turning point, the jaw's.
@@ -63,6 +65,7 @@ class Geometry:
     solid_triangles: Int32Array
     oval: Int32Array
     skin_weight: Float32Array
+    sway: Float32Array
     rotation: Float32Array
     center: Float32Array
     pivot: Float32Array
@@ -175,6 +178,7 @@ def _geometry(fit: FaceFit, mesh: FaceMesh, skin_weight: Float64Array) -> Geomet
         solid_triangles=mesh.solid_triangles,
         oval=mesh.oval,
         skin_weight=skin_weight.astype(np.float32),
+        sway=sway_weights(mesh, fit, skin_weight).astype(np.float32),
         rotation=head.rotation.astype(np.float32),
         center=center,
         pivot=pivot,

@@ -26,6 +26,7 @@ from avatar_service.render.projection import make_projection
 from avatar_service.render.raster import UInt32Array
 from avatar_service.render.renderer import MAX_FARTHER, MAX_NEARER, MAX_SHIFT, check_motion
 from avatar_service.render.spectacles import SpectaclesDrawer
+from avatar_service.render.sway import Sway
 from avatar_service.schema import EXPRESSION_INDEX
 from avatar_service.signals import Background, MotionFrame, UInt8Array
 
@@ -73,6 +74,9 @@ class CpuRenderer:
         self._normals = np.zeros((count, 3), np.float32)
         self._turn = np.zeros(3, np.float32)
         self._shift = np.zeros(3, np.float32)
+        self._sway = Sway()
+        self._lagging = np.zeros((3, 4), np.float32)
+        self._lagging_jaw = np.zeros((3, 4), np.float32)
         self._torso_shift = np.zeros(3, np.float32)
         self._packed = np.zeros((size_px * size_px, 2), np.int32)
         self._depth = np.zeros(size_px * size_px, np.float32)
@@ -190,6 +194,20 @@ class CpuRenderer:
             pose.skull,
             pose.jaw,
         )
+        self._sway.follow(motion.pts_nanos, self._turn, self._shift)
+        rig.pose_head(
+            geometry.rotation,
+            geometry.pivot,
+            geometry.hinge,
+            geometry.unit_px,
+            self._sway.turn,
+            self._sway.shift,
+            0.0,
+            0.0,
+            0.0,
+            self._lagging,
+            self._lagging_jaw,
+        )
         unit = geometry.unit_px
         self._torso_shift[0] = rig.TORSO_SHIFT * unit * self._shift[0]
         self._torso_shift[1] = -rig.TORSO_SHIFT * unit * self._shift[1]
@@ -203,7 +221,9 @@ class CpuRenderer:
         is_good = rig.pose_mesh(
             self._blended,
             geometry.skin_weight,
+            geometry.sway,
             pose.skull,
+            self._lagging,
             self._torso_shift,
             pose.projection,
             _BOUND_FRAMES * self._size_px,

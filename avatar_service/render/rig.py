@@ -171,7 +171,9 @@ def pose_head(
 def pose_mesh(
     vertices: Float32Array,
     skin_weight: Float32Array,
+    sway: Float32Array,
     skull: Float32Array,
+    lagging: Float32Array,
     shift_px: Float32Array,
     projection: Float32Array,
     bound: float,
@@ -183,7 +185,9 @@ def pose_mesh(
     Args:
         vertices: (V, 3) camera space, expression applied.
         skin_weight: (V,) 1 follows the head, 0 the torso.
+        sway: (V,) share of the lagging head in the head's motion.
         skull: (3, 4) of pose_head.
+        lagging: (3, 4) the same of a head that lags behind.
         shift_px: (3,) camera-space px, of the torso.
         projection: (4,) see projection.py.
         bound: largest output coordinate that the raster takes.
@@ -203,6 +207,12 @@ def pose_mesh(
         px = skull[0, 0] * x + skull[0, 1] * y + skull[0, 2] * z + skull[0, 3]
         py = skull[1, 0] * x + skull[1, 1] * y + skull[1, 2] * z + skull[1, 3]
         pz = skull[2, 0] * x + skull[2, 1] * y + skull[2, 2] * z + skull[2, 3]
+        s = sway[i]
+        if s > 0:
+            lx = lagging[0, 0] * x + lagging[0, 1] * y + lagging[0, 2] * z + lagging[0, 3]
+            ly = lagging[1, 0] * x + lagging[1, 1] * y + lagging[1, 2] * z + lagging[1, 3]
+            lz = lagging[2, 0] * x + lagging[2, 1] * y + lagging[2, 2] * z + lagging[2, 3]
+            px, py, pz = px + s * (lx - px), py + s * (ly - py), pz + s * (lz - pz)
         px = w * px + v * (x + shift_px[0])
         py = w * py + v * (y + shift_px[1])
         pz = w * pz + v * (z + shift_px[2])

@@ -1,0 +1,22 @@
+import numpy as np
+import pytest
+from fakes.portraits import astronaut
+
+from avatar_service.portrait import topology
+
+pytestmark = pytest.mark.unit
+
+
+def test_hair_hangs_loosely_and_the_face_and_torso_not():
+    geometry = astronaut().geometry
+    sway = geometry.sway
+    assert not sway[: geometry.num_face].any()
+    assert not sway[geometry.skin_weight == 0].any()
+    assert 0.05 < sway.max() <= 0.7
+    places = (geometry.uv - 0.5) / 2
+    oval = places[list(topology.FACE_OVAL)]
+    above = (places[:, 1] < oval[:, 1].min() - 10) & (np.abs(places[:, 0] - oval[0, 0]) < 60)
+    chin = oval[:, 1].max()
+    throat = (places[:, 1] > chin + 8) & (np.abs(places[:, 0] - oval[0, 0]) < 30)
+    assert sway[above].max() > 0.05
+    assert sway[throat].max() < 0.05
