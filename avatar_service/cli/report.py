@@ -69,17 +69,21 @@ def print_figures(title: str, figures: Metrics, caption: str = "") -> None:
     out.print(table)
 
 
-def publish(title: str, metrics: Metrics, json_path: Path | None) -> None:
+def publish(
+    title: str, metrics: Metrics, json_path: Path | None, *, details: Metrics | None = None
+) -> None:
     """Print the table of a benchmark and write it as JSON where asked.
 
     The file holds {"machine", "date", "commit", "metrics"}; nested metrics keep their nesting.
+    Details are written beside the metrics, but not printed.
     """
     date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
     where = {"machine": machine(), "date": date, "commit": commit()}
     print_figures(title, metrics, f"{where['machine']}; {date}; {where['commit']}")
     if json_path is not None:
         check_writable(json_path)
-        json_path.write_text(json.dumps({**where, "metrics": dict(metrics)}, indent=1) + "\n")
+        written = {**where, "metrics": {**metrics, **(details or {})}}
+        json_path.write_text(json.dumps(written, indent=1) + "\n")
 
 
 def flatten(metrics: Metrics, prefix: str = "") -> dict[str, object]:

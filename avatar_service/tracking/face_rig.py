@@ -14,15 +14,26 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from avatar_service.portrait import topology
 from avatar_service.portrait.blendshapes import NUM_SHAPES
 from avatar_service.portrait.landmark_nets import NUM_LANDMARKS, Float64Array
 from avatar_service.portrait.portrait import Portrait
 from avatar_service.render.expression import resolve_expression
 from avatar_service.schema import NUM_EXPRESSIONS
+from avatar_service.signals import MotionFrame
 from avatar_service.tracking.face_watch import FaceSeen
 
 _STEP: Final = 1e-3
 """Step of the numeric derivative of shapes by coefficients."""
+LIPS: Final = np.array(
+    sorted(
+        {
+            *(*topology.LIP_OUTER_UPPER, *topology.LIP_OUTER_LOWER),
+            *(*topology.LIP_INNER_UPPER, *topology.LIP_INNER_LOWER),
+        }
+    ),
+    np.intp,
+)
 _SIGNS: Final = np.array([1.0, -1.0, -1.0])
 """Schema axes (x left, y up, z out) to camera axes (x right in the picture, y down, z away)."""
 
@@ -52,7 +63,7 @@ class FaceRig:
     Attributes:
         portrait: whose they are.
         landmarks: (468, 3) camera space at rest, placed where the tracker sees them in the
-            reference picture, so that its constant errors cancel.
+            reference picture, so that its constant errors cancel; the lips keep their own shape.
         deltas: (468, 3, NUM_SHAPES) camera-space px at coefficient 1.
         reference: what was seen in the reference picture, frame px.
     """
@@ -77,9 +88,14 @@ class FaceRig:
             vertex = shapes.vertex[rows]
             inside = vertex < NUM_LANDMARKS
             deltas[vertex[inside], :, k] = shapes.delta[rows][inside]
-        depth = portrait.geometry.rest[:NUM_LANDMARKS, 2].astype(np.float64)
+        rest = portrait.geometry.rest[:NUM_LANDMARKS].astype(np.float64)
         rig = cls(portrait, np.zeros((NUM_LANDMARKS, 3)), deltas, reference)
-        return replace(rig, landmarks=rig.unproject(reference.landmarks[:, :2], depth))
+        points = reference.landmarks[:, :2].copy()
+        # Lips touch or they do not: their shape is the portrait's, which was found in the photo
+        # with care, or a closed mouth would be drawn open by the tracker's error on an open one.
+        lips = rig.project(rest)[LIPS]
+        points[LIPS] = lips + (points[LIPS] - lips).mean(0)
+        return replace(rig, landmarks=rig.unproject(points, rest[:, 2]))
 
     @property
     def unit_px(self) -> float:
@@ -141,6 +157,26 @@ class FaceRig:
             moved[k] += _STEP
             slopes[:, column] = (self.shapes_of(moved, gaze)[0] - start) / _STEP
         return slopes
+
+    def landmarks_of(self, motion: MotionFrame) -> Float64Array:
+        """Return where a latent puts the landmarks, (468, 2) frame px: head_rotation's inverse."""
+        yaw, pitch, roll = (float(v) for v in motion.head_rotation)
+        cy, sy, cp, sp = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch)
+        cr, sr = np.cos(roll), np.sin(roll)
+        turn = (
+            np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+            @ np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
+            @ np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
+        )
+        axes = self.portrait.geometry.rotation.astype(np.float64)
+        in_camera = axes @ (_SIGNS[:, None] * turn * _SIGNS) @ axes.T
+        shift = _SIGNS * motion.head_translation.astype(np.float64) * self.unit_px
+        shapes, _ = self.shapes_of(
+            motion.expression.astype(np.float64), motion.gaze.astype(np.float64)
+        )
+        return self.project(
+            self.pose(self.landmarks + self.deltas @ shapes, HeadPose(in_camera, shift))
+        )
 
     def head_rotation(self, pose: HeadPose) -> Float64Array:
         """Return (yaw, pitch, roll) of a pose, radians, schema's signs."""

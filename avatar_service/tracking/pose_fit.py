@@ -25,6 +25,8 @@ about this much, and they are not independent of their neighbours."""
 _CORRELATED: Final = 3.0
 """Neighbouring landmarks err together: the data count as if there were 1/9 as many."""
 _HUBER: Final = 2.0
+CLOSED_LIP_GAP: Final = 0.012
+"""Opening of the inner lips that the landmark model sees on touching lips, units."""
 _ITERATIONS: Final = 4
 
 # What landmarks cannot see, or what eyes_fit.py measures better.
@@ -41,7 +43,8 @@ _USUAL: Final = {
     "mouthSmile": 0.5,
     "mouthPucker": 0.5,
     "mouthFunnel": 0.4,
-    "brow": 0.5,
+    "brow": 0.35,
+    "noseSneer": 0.2,
     "mouthShrug": 0.15,
     "mouthClose": 0.15,
     "mouthPress": 0.2,
@@ -73,6 +76,8 @@ def _weights() -> Float64Array:
             *(*topology.LIP_OUTER_UPPER, *topology.LIP_OUTER_LOWER),
         ]
     ] = 1.5
+    # Whether lips touch is what a viewer sees first.
+    weights[[*topology.LIP_INNER_UPPER, *topology.LIP_INNER_LOWER]] = 4.0
     # The outline slides over the skin as the head turns.
     weights[list(topology.FACE_OVAL)] = 0.25
     # Lids are fitted by eyes_fit.py.
@@ -130,7 +135,21 @@ class Points:
 
 def landmark_points(rig: FaceRig, landmarks: Float64Array) -> Points:
     """Return the landmarks (468, 2), frame px, as points to fit."""
-    return Points(rig.landmarks, rig.deltas, landmarks, _WEIGHT)
+    return Points(rig.landmarks, rig.deltas, _with_closed_lips(landmarks, rig.unit_px), _WEIGHT)
+
+
+def _with_closed_lips(landmarks: Float64Array, unit_px: float) -> Float64Array:
+    """Take off the gap that the landmark model sees between lips that touch."""
+    upper, lower = (
+        np.array(row[1:-1]) for row in (topology.LIP_INNER_UPPER, topology.LIP_INNER_LOWER)
+    )
+    gap = landmarks[lower] - landmarks[upper]
+    size = np.maximum(np.hypot(*gap.T), 1e-9)[:, None]
+    taken = gap / size * np.minimum(size, CLOSED_LIP_GAP * unit_px) / 2
+    moved = landmarks.copy()
+    moved[upper] += taken
+    moved[lower] -= taken
+    return moved
 
 
 def fit_pose(

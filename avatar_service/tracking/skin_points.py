@@ -24,6 +24,9 @@ from avatar_service.tracking.face_rig import FaceRig
 _MAX_SPOTS: Final = 120
 _MIN_APART: Final = 0.05
 """Units between spots."""
+_MAX_LIVELINESS: Final = 0.04
+"""A spot that some shape moves further is left out, units at coefficient 1."""
+_MIN_SPOTS: Final = 24
 _QUALITY: Final = 0.004
 _WINDOW: Final = 0.12
 """Side of the window that is compared, units."""
@@ -52,11 +55,17 @@ class SkinPoints:
         spots = _find(self._picture, points, rig.unit_px)
         corners, shares = _on_triangles(spots, points)
         keep = corners[:, 0] >= 0
+        spots, corners, shares = spots[keep], corners[keep], shares[keep]
+        deltas = (rig.deltas[corners] * shares[..., None, None]).sum(1)
+        # Calm skin tells the head's pose; brows and lips are the landmarks' business.
+        liveliness = np.linalg.norm(deltas, axis=1).max(1) / rig.unit_px
+        calmest = np.sort(liveliness)[: _MIN_SPOTS + 1][-1:]
+        keep = liveliness <= np.maximum(_MAX_LIVELINESS, calmest)
         corners, shares = corners[keep], shares[keep]
         self._spots: Float64Array = spots[keep]
         depth = _mean_depth(self._spots, points, rig.landmarks[:, 2], _WINDOW * rig.unit_px)
         self.rest: Float64Array = rig.unproject(self._spots, depth)
-        self.deltas: Float64Array = (rig.deltas[corners] * shares[..., None, None]).sum(1)
+        self.deltas: Float64Array = deltas[keep]
 
     def __len__(self) -> int:
         return len(self._spots)
@@ -115,7 +124,7 @@ def _affine(before: Float64Array, after: Float64Array) -> Float64Array:
     if len(before) < 3:
         return np.hstack([np.eye(2), (after - before).mean(0)[:, None]])
     columns = np.hstack([before, np.ones((len(before), 1))])
-    solved: Float64Array = np.linalg.lstsq(columns, after, rcond=None)[0].T
+    solved: Float64Array = np.asarray(np.linalg.lstsq(columns, after, rcond=None)[0].T, np.float64)
     return solved
 
 
