@@ -44,12 +44,11 @@ def sway_weights(mesh: FaceMesh, fit: FaceFit, skin_weight: Float64Array) -> Flo
     oval = mesh.vertices[mesh.oval, :2]
     away = np.sqrt(((mesh.vertices[:, None, :2] - oval) ** 2).sum(-1).min(1)) / unit
     ears = float(position[list(topology.EAR_POINTS), 1].mean())
-    on_top = _ON_TOP * smoothstep(away, 0.05, 0.45)
-    hanging = (
-        _HANGING
-        * smoothstep(away, 0.04, 0.40)
-        * smoothstep(position[:, 1], ears - 0.25, ears + 0.75)
-    )
+    on_top = _ON_TOP * smoothstep(away, 0.05, 0.45) * smoothstep(-position[:, 1], -ears, 0.3 - ears)
+    # In front of the neck there are collars and beards; they stay where they are.
+    beside = smoothstep(np.abs(position[:, 0]), 0.45, 0.75)
+    below = smoothstep(position[:, 1], ears - 0.25, ears + 0.75)
+    hanging = _HANGING * smoothstep(away, 0.04, 0.40) * below * beside
     weight = is_hair * (on_top + hanging) * smoothstep(skin_weight, 0.05, 0.5)
     weight[: mesh.num_face] = 0
     weight = _smooth(mesh, np.asarray(weight, np.float64))[mesh.anchor]
