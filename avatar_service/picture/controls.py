@@ -15,7 +15,7 @@ from avatar_service.signals import MotionFrame
 from avatar_service.tracking.capture import FaceFitter, PictureFit
 from avatar_service.tracking.face_watch import FaceWatch
 
-_STEPS: Final = 13
+STEPS: Final = 13
 _EYE: Final = 0.001
 """A gaze of exactly zero would be read from eyeLook*, degrees."""
 
@@ -90,8 +90,8 @@ CONTROLS: Final = (
 )
 
 
-def measure_controls(portrait: Portrait) -> dict[str, dict[str, float]]:
-    """Sweep every control and regress what is tracked on what was asked.
+def measure_controls(portrait: Portrait, steps: int = STEPS) -> dict[str, dict[str, float]]:
+    """Sweep every control in steps and regress what is tracked on what was asked.
 
     Returns:
         By control: slope (goal .95 to 1.05), residual (standard deviation about the line, in the
@@ -108,7 +108,7 @@ def measure_controls(portrait: Portrait) -> dict[str, dict[str, float]]:
     result = {}
     for control in CONTROLS:
         asked, seen, believed = [], [], []
-        for value in np.linspace(control.low, control.high, _STEPS):
+        for value in np.linspace(control.low, control.high, steps):
             picture = stage.picture(control.make(float(value)))
             face = watch.look(picture)
             if face is None:
