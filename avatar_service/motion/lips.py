@@ -55,6 +55,10 @@ class LipTrack:
         """Time of the newest step; the track is known up to here."""
         return self._first_pts + (self._num_dropped + len(self._steps) - 1) * STEP_NANOS
 
+    def step_from(self, pts_nanos: int) -> int:
+        """Return the time of the first step, told or to come, that is not before a time."""
+        return self._first_pts - (self._first_pts - pts_nanos) // STEP_NANOS * STEP_NANOS
+
     def at(self, pts_nanos: int) -> FloatArray:
         """(52,) coefficients at a time not beyond end_pts_nanos."""
         value = self._read(pts_nanos)[0]

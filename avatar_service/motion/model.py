@@ -17,6 +17,11 @@ class MotionModel(Protocol):
     applied controls and seed give equal frames, whatever the chunks were.
     """
 
+    @property
+    def needed_until_nanos(self) -> int:
+        """End of the line from which `pull` yields the next frame; before it, asking is idle."""
+        ...
+
     def push(self, chunk: AudioChunk) -> None:
         """Take the next stretch of the line (SPEAK, no gaps) or of what is heard (LISTEN).
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from avatar_service.audio.prosody import HOP_SAMPLES, Prosody, ProsodyHop
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.motion.articulation import ArticulationStage
+from avatar_service.motion.articulation import ArticulationStage, run_batched
 from avatar_service.motion.articulation_net import ArticulationNet, load_weights
 from avatar_service.motion.controls import check_controls
 from avatar_service.motion.life import Life
@@ -77,8 +77,19 @@ class MotionStage(MotionModel):
         self._line_end = 0
         self._ticks_end = 0
         self._next_frame = 0
+        self._lookahead_nanos = lookahead_nanos
         self._epoch = 0
         self._is_closed = False
+
+    @property
+    def needed_until_nanos(self) -> int:
+        """End of the line from which `pull` yields the next frame; see MotionModel."""
+        pts = self._pts_of(self._next_frame)
+        step = self._track.step_from(pts)
+        needed = _tick_end(pts)
+        if step > self._track.end_pts_nanos:
+            needed = max(needed, step + self._lookahead_nanos)
+        return needed
 
     def push(self, chunk: AudioChunk) -> None:
         """Take the next stretch of the line, or of the partner's voice; see MotionModel.push."""
@@ -165,6 +176,14 @@ class MotionStage(MotionModel):
 
     def _pts_of(self, index: int) -> int:
         return index * 1_000_000_000 * self.frame_rate.denominator // self.frame_rate.numerator
+
+
+def compute_together(stages: Sequence[MotionStage]) -> None:
+    """Run the articulation network of many stages as one batch.
+
+    What each stage's `pull` then yields is what it yields alone, within rounding.
+    """
+    run_batched([one.lips for one in stages if isinstance(one.lips, ArticulationStage)])
 
 
 def _tick_end(pts_nanos: int) -> int:

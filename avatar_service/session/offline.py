@@ -180,6 +180,7 @@ def _pieces(audio: Iterable[Float32Array]) -> Iterator[Float32Array]:
 
 def _frames_until_idle(session: Session, collector: _Collector) -> Iterator[VideoFrame]:
     while session.due_at() is not None:
+        session.take_in()
         session.produce_motion()
         session.deliver()
         yield from collector.take()

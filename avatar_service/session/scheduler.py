@@ -1,15 +1,17 @@
-"""The tick: at each moment all sessions that are due run as one batch on a small pool.
+"""The tick: at each moment all sessions that are due run together.
 
-Motion of all due sessions first, then rendering and publishing of all of them: the order in which
-a batched renderer can take them together. Kernels run without the GIL, so a pool of threads as
-wide as the machine is enough. A session that fails is taken out; the others go on.
+Motion first, for all of them as one batch on the scheduler's own thread; then every session's
+rendering and publishing goes to a pool as wide as the machine (kernels run without the GIL), the
+earliest due first. The scheduler does not wait for the pool: a session that takes long holds one
+worker and misses its own next tick, nobody else's. A session that fails is taken out; the others
+go on.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol
 
@@ -18,30 +20,41 @@ from avatar_service.session.clock import Clock
 log = logging.getLogger(__name__)
 
 LONGEST_SLEEP_SECS: Final = 1.0
+WHENEVER_NANOS: Final = 0
+"""Due time of work without a deadline: done as soon as there is room, behind what has one."""
 
 
 class Tickable(Protocol):
-    """What the scheduler drives (a Session)."""
+    """What the scheduler drives (a Session). One phase at a time runs for one of them."""
 
     def due_at(self) -> int | None:
         """Return the monotonic time of the next work, None if there is none."""
         ...
 
-    def produce_motion(self) -> None:
-        """Run the first phase."""
+    def take_in(self) -> None:
+        """Run the first phase: what has arrived goes to the motion stage."""
         ...
 
-    def deliver(self) -> None:
+    def produce_motion(self) -> None:
         """Run the second phase."""
         ...
 
+    def deliver(self) -> None:
+        """Run the third phase, on any thread of the pool."""
+        ...
+
+
+Compute = Callable[[Sequence[Tickable]], None]
+"""Does the motion work of several sessions as one batch, between the first two phases."""
+
 
 class Scheduler:
-    """Drives all sessions of a process from one thread.
+    """Drives all sessions of a process.
 
     Args:
-        num_workers: width of the pool; a batch of one runs on the scheduler's own thread.
+        num_workers: width of the pool; a lone session runs on the scheduler's own thread.
         on_fault: called with a session that raised, after it was taken out.
+        compute: what sessions can do faster together; each does by itself what it leaves.
     """
 
     def __init__(
@@ -50,14 +63,15 @@ class Scheduler:
         *,
         num_workers: int,
         on_fault: Callable[[Tickable, Exception], None],
+        compute: Compute | None = None,
     ) -> None:
         self._clock = clock
         self._on_fault = on_fault
+        self._compute = compute
         self._pool = ThreadPoolExecutor(num_workers, thread_name_prefix="render")
         self._changed = threading.Condition()
         self._sessions: tuple[Tickable, ...] = ()
-        self._num_ticks = 0
-        self._is_ticking = False
+        self._busy: set[Tickable] = set()
         self._was_woken = False
         self._is_stopping = False
         self._thread: threading.Thread | None = None
@@ -84,11 +98,10 @@ class Scheduler:
         self.wake()
 
     def remove(self, session: Tickable) -> None:
-        """Let go of a session; when this returns no tick touches it any more."""
+        """Let go of a session; when this returns nothing touches it any more."""
         with self._changed:
             self._sessions = tuple(one for one in self._sessions if one is not session)
-            now = self._num_ticks
-            self._changed.wait_for(lambda: not self._is_ticking or self._num_ticks != now)
+            self._changed.wait_for(lambda: session not in self._busy)
 
     def wake(self) -> None:
         """Look again for due sessions: something was pushed or read."""
@@ -97,21 +110,62 @@ class Scheduler:
             self._changed.notify_all()
 
     def tick(self) -> int | None:
-        """Run everything that is due now; return when the next session is due."""
+        """Run all that is due now to its end; return when the next session is due."""
+        self._begin_due()
         with self._changed:
-            self._is_ticking = True
-        try:
-            now = self._clock.now_nanos()
-            due = [session for session, at in self._due_times() if at <= now]
-            if due:
-                due = self._run_phase(due, lambda session: session.produce_motion())
-                self._run_phase(due, lambda session: session.deliver())
-        finally:
-            with self._changed:
-                self._is_ticking = False
-                self._num_ticks += 1
-                self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._busy)
         return min((at for _, at in self._due_times()), default=None)
+
+    def _begin_due(self) -> None:
+        """Compute the motion of all that is due and hand the rest to the pool."""
+        now = self._clock.now_nanos()
+        times = [(session, at) for session, at in self._due_times() if at <= now]
+        if not times:
+            return
+        times.sort(key=lambda pair: (pair[1] == WHENEVER_NANOS, pair[1]))
+        with self._changed:
+            running = set(self._sessions) - self._busy
+            due = [session for session, _ in times if session in running]
+            self._busy.update(due)
+            is_alone = len(self._sessions) == 1
+        due = [one for one in due if self._guarded(one, one.take_in)]
+        if len(due) > 1 and self._compute is not None:
+            try:
+                self._compute(due)
+            except Exception:
+                # Each computes alone what is left, and whoever raises again is taken out.
+                log.exception("the motion of %d sessions failed as a batch", len(due))
+        due = [one for one in due if self._guarded(one, one.produce_motion)]
+        for session in due:
+            if is_alone:
+                self._deliver(session)
+            else:
+                self._pool.submit(self._deliver, session)
+
+    def _deliver(self, session: Tickable) -> None:
+        if self._guarded(session, session.deliver):
+            self._set_free(session)
+
+    def _set_free(self, session: Tickable) -> None:
+        """Let the session's next tick come; wake the scheduler if it slept over it."""
+        try:
+            at = session.due_at()
+        except Exception:
+            at = WHENEVER_NANOS  # the next look meets the fault again, and takes it out
+        with self._changed:
+            self._busy.discard(session)
+            if at is not None and at <= self._clock.now_nanos():
+                self._was_woken = True
+            self._changed.notify_all()
+
+    def _guarded(self, session: Tickable, phase: Callable[[], None]) -> bool:
+        """Run a phase; a session that raises is taken out and told of."""
+        try:
+            phase()
+        except Exception as fault:
+            self._take_out(session, fault)
+            return False
+        return True
 
     def _due_times(self) -> list[tuple[Tickable, int]]:
         times = []
@@ -128,36 +182,21 @@ class Scheduler:
     def _take_out(self, session: Tickable, fault: Exception) -> None:
         with self._changed:
             self._sessions = tuple(one for one in self._sessions if one is not session)
+            self._busy.discard(session)
+            self._changed.notify_all()
         self._on_fault(session, fault)
-
-    def _run_phase(
-        self, sessions: list[Tickable], phase: Callable[[Tickable], None]
-    ) -> list[Tickable]:
-        def guarded(session: Tickable) -> Tickable | None:
-            try:
-                phase(session)
-            except Exception as fault:
-                self._take_out(session, fault)
-                return None
-            return session
-
-        results: Iterable[Tickable | None]
-        if len(sessions) == 1:
-            results = [guarded(sessions[0])]
-        else:
-            results = self._pool.map(guarded, sessions)
-        return [session for session in results if session is not None]
 
     def _run(self) -> None:
         while True:
-            next_due = self.tick()
+            self._begin_due()
+            times = self._due_times()
             with self._changed:
                 if self._is_stopping:
                     return
-                if not self._was_woken:
-                    wait = LONGEST_SLEEP_SECS
-                    if next_due is not None:
-                        wait = min(wait, (next_due - self._clock.now_nanos()) / 1e9)
-                    if wait > 0:
-                        self._changed.wait(wait)
+                # Who is busy and overdue wakes us when it is free again.
+                now = self._clock.now_nanos()
+                due = [at for one, at in times if at > now or one not in self._busy]
+                wait = min([LONGEST_SLEEP_SECS, *((at - now) / 1e9 for at in due)])
+                if wait > 0 and not self._was_woken:
+                    self._changed.wait_for(lambda: self._was_woken or self._is_stopping, wait)
                 self._was_woken = False

@@ -1,11 +1,12 @@
 """One session: the only place that knows the order audio -> motion -> render -> transports.
 
 Two threads meet here. The server's pushes audio, controls and interrupts (short, under the lock).
-The scheduler's calls `produce_motion` and then `deliver`, never both at once for one session.
+The scheduler's call `take_in`, `produce_motion` and `deliver`, one after the other.
 
-REALTIME: the frame with pts p is made when session time reaches p + look-ahead + input margin,
-with whatever audio has arrived by then; silence stands in for what is missing, and late audio
-continues behind the gap. BURST: time is the samples consumed; no reader is outrun.
+REALTIME: a frame is made when session time reaches the end of the audio that the motion stage
+needs for it, plus the input margin, with whatever audio has arrived by then; silence stands in for
+what is missing, and late audio continues behind the gap. BURST: time is the samples consumed; no
+reader is outrun.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ from avatar_service.signals import (
 from avatar_service.transports.publisher import Publisher
 
 POLL_SAMPLES: Final = 80
-"""A frame that the motion stage does not give out yet is asked for again with every 5 ms of audio
-from session start: stages work in steps that are multiples of it."""
+"""A frame that the motion stage holds back although it has what it said to need is asked for
+again with every 5 ms of audio."""
 MAX_STEP_FRAMES: Final = 4
 """Frames of one session in one tick, so that a session that lags does not starve the others."""
 
@@ -95,6 +96,8 @@ class Session:
         self._last_pts = -1
         self._end_pts = 0
         self._retry_at = 0
+        self._needed_until = motion.needed_until_nanos
+        self._motion_secs = 0.0
         if renderer is not None:
             renderer.set_background(controls.background, controls.background_color)
 
@@ -215,12 +218,20 @@ class Session:
                     self._has_speech or self._controls.has_waiting
                 )
                 return None if waits else 0
-            pts = self._grid.pts_of(self._num_made)
-            hold = self.settings.lookahead_nanos + self.settings.input_margin_nanos
-            return max(self._playback.mono_at(pts + hold), self._retry_at)
+            needed = self._needed_until + self.settings.input_margin_nanos
+            return max(self._playback.mono_at(needed), self._retry_at)
 
-    def produce_motion(self) -> None:
-        """Feed the motion stage up to now and collect the latents that come out."""
+    @property
+    def motion(self) -> MotionSource | None:
+        """The motion stage, for work that several sessions do together; None once closed."""
+        return self._motion
+
+    def add_motion_secs(self, cpu_secs: float) -> None:
+        """Count a share of work done for several sessions together as this one's."""
+        self._motion_secs += cpu_secs
+
+    def take_in(self) -> None:
+        """Feed the motion stage up to now."""
         started = time.thread_time()
         with self._lock:
             stage = self._motion
@@ -231,19 +242,29 @@ class Session:
             chunks = self._read_line()
         for chunk in chunks:
             stage.push(chunk)
+        self._motion_secs += time.thread_time() - started
+
+    def produce_motion(self) -> None:
+        """Collect the latents that come out of what was taken in."""
+        started = time.thread_time()
+        stage = self._motion
+        if stage is None:
+            return
         num_before = self._num_made
         for motion in stage.pull():
             self._collect(motion)
         with self._lock:
             self._release_ends()
+            self._needed_until = stage.needed_until_nanos
+        self._motion_secs += time.thread_time() - started
         if self._num_made == num_before:
             with self._lock:
                 step = self._speech.speak.front // POLL_SAMPLES + 1
                 at = step * POLL_SAMPLES * SAMPLE_NANOS + self.settings.input_margin_nanos
                 self._retry_at = self._playback.mono_at(at)
         else:
-            spent = (time.thread_time() - started) / (self._num_made - num_before)
-            self.stats.motion_ms.add(spent * 1e3)
+            spent, self._motion_secs = self._motion_secs, 0.0
+            self.stats.motion_ms.add(spent * 1e3 / (self._num_made - num_before))
 
     def deliver(self) -> None:
         """Render and publish what `produce_motion` has collected, in order."""

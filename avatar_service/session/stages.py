@@ -15,6 +15,11 @@ from avatar_service.signals import AudioChunk, Background, Controls, MotionFrame
 class MotionSource(Protocol):
     """Audio and controls in, one latent per frame out (avatar_service.motion.stage)."""
 
+    @property
+    def needed_until_nanos(self) -> int:
+        """End of the own line from which `pull` yields the next latent."""
+        ...
+
     def push(self, chunk: AudioChunk) -> None:
         """Take in the next stretch of the own line, or a stretch of the partner's voice."""
         ...

@@ -41,6 +41,10 @@ class FakeMotionStage:
     def num_samples(self) -> int:
         return len(self._levels)
 
+    @property
+    def needed_until_nanos(self) -> int:
+        return self.grid.pts_of(self._next) + self._lookahead
+
     def push(self, chunk: AudioChunk) -> None:
         if chunk.role is AudioRole.LISTEN:
             self.heard.append(chunk)

@@ -10,7 +10,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.motion.stage import SAMPLE_NANOS, MotionStage
+from avatar_service.motion.stage import SAMPLE_NANOS, MotionStage, compute_together
 from avatar_service.schema import (
     EMOTION_NAMES,
     EXPRESSION_INDEX,
@@ -416,3 +416,49 @@ def test_a_closed_stage_takes_no_audio() -> None:
     with pytest.raises(AvatarError) as caught:
         stage.push(AudioChunk(VOICE[:320], 0))
     assert caught.value.reason is Reason.SESSION_CLOSED
+
+
+@pytest.mark.parametrize("rate", [Fraction(40), Fraction(30000, 1001), Fraction(7), Fraction(120)])
+@pytest.mark.parametrize("interrupted_at", [0, 333])
+def test_a_frame_comes_with_exactly_the_audio_that_the_stage_says_it_needs(
+    rate: Fraction, interrupted_at: int
+) -> None:
+    stage = MotionStage(rate)
+    line = 0
+
+    def push(samples: int) -> None:
+        nonlocal line
+        stage.push(AudioChunk(VOICE[line : line + samples], line * SAMPLE_NANOS))
+        line += samples
+
+    if interrupted_at:
+        push(16 * interrupted_at)
+        list(stage.pull())
+        push(16 * 10)
+        stage.reset(1)
+    for _ in range(25):
+        missing = -(-(stage.needed_until_nanos - line * SAMPLE_NANOS) // SAMPLE_NANOS)
+        if missing > 0:
+            push(missing - 1)
+            assert not list(stage.pull())
+            push(1)
+        assert list(stage.pull())
+
+
+def test_stages_that_compute_together_move_as_each_alone() -> None:
+    voices = [fake_voice(1.5, seed=seed) for seed in range(3)]
+    alone = [feed(MotionStage(FPS), voice) for voice in voices]
+    stages = [MotionStage(FPS) for _ in voices]
+    together: list[list[MotionFrame]] = [[] for _ in voices]
+    for start in range(0, len(voices[0]), 480):
+        for stage, voice in zip(stages, voices, strict=True):
+            stage.push(AudioChunk(voice[start : start + 480], start * SAMPLE_NANOS))
+        compute_together([*stages, new_stage()])
+        for frames, stage in zip(together, stages, strict=True):
+            frames += stage.pull()
+    for one, other in zip(alone, together, strict=True):
+        assert [frame.pts_nanos for frame in one] == [frame.pts_nanos for frame in other]
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_allclose(a.expression, b.expression, atol=1e-4)
+            np.testing.assert_array_equal(a.head_rotation, b.head_rotation)
+            np.testing.assert_array_equal(a.gaze, b.gaze)

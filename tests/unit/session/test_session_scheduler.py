@@ -23,6 +23,9 @@ class Work:
     def due_at(self) -> int | None:
         return self.due
 
+    def take_in(self) -> None:
+        self.phases.append("take in")
+
     def produce_motion(self) -> None:
         self.phases.append("motion")
 
@@ -40,7 +43,7 @@ def test_only_what_is_due_runs_and_the_next_time_is_told() -> None:
     for work in (now, later, never):
         scheduler.add(work)
     assert scheduler.tick() == 150
-    assert (now.phases, later.phases, never.phases) == (["motion", "deliver"], [], [])
+    assert (now.phases, later.phases, never.phases) == (["take in", "motion", "deliver"], [], [])
     scheduler.stop()
 
 
@@ -105,5 +108,68 @@ def test_whatever_fails_is_taken_out_and_told() -> None:
     scheduler.tick()
     scheduler.tick()
     assert [(work, type(fault)) for work, fault in faults] == [(broken, ArithmeticError)]
-    assert sound.phases == ["motion", "deliver"]
+    assert sound.phases == ["take in", "motion", "deliver"]
+    scheduler.stop()
+
+
+def test_a_slow_session_does_not_delay_the_others() -> None:
+    scheduler = Scheduler(MonotonicClock(), num_workers=2, on_fault=lambda *_: None)
+    slow, quick = Work(), Work(None)
+    slow.gate.clear()
+    scheduler.add(quick)
+    scheduler.add(slow)
+    scheduler.start()
+    assert slow.is_delivering.wait(WAIT_SECS)
+    quick.due = 0
+    scheduler.wake()
+    assert quick.is_delivering.wait(WAIT_SECS)
+    assert slow.phases == ["take in", "motion", "deliver"]
+    slow.gate.set()
+    scheduler.stop()
+
+
+def test_the_earliest_due_goes_first_and_work_without_a_deadline_last() -> None:
+    order: list[int | None] = []
+
+    class Noted(Work):
+        def deliver(self) -> None:
+            order.append(self.due)
+            self.due = None
+
+    scheduler = Scheduler(ManualClock(start_nanos=100), num_workers=1, on_fault=lambda *_: None)
+    for due in (0, 90, 30, 60):
+        scheduler.add(Noted(due))
+    scheduler.tick()
+    assert order == [30, 60, 90, 0]
+    scheduler.stop()
+
+
+def test_what_is_due_together_computes_together_and_one_alone_does_not() -> None:
+    batches: list[list[object]] = []
+    scheduler = Scheduler(
+        ManualClock(),
+        num_workers=1,
+        on_fault=lambda *_: None,
+        compute=lambda due: batches.append(list(due)),
+    )
+    works = [Work(), Work()]
+    for work in works:
+        scheduler.add(work)
+    scheduler.tick()
+    works[0].due = 0
+    scheduler.tick()
+    assert batches == [works]
+    scheduler.stop()
+
+
+def test_a_batch_that_fails_is_computed_one_by_one() -> None:
+    def fail(_: object) -> None:
+        raise ArithmeticError
+
+    scheduler = Scheduler(ManualClock(), num_workers=1, on_fault=lambda *_: None, compute=fail)
+    works = [Work(), Work()]
+    for work in works:
+        scheduler.add(work)
+    scheduler.tick()
+    assert [work.phases for work in works] == [["take in", "motion", "deliver"]] * 2
     scheduler.stop()
