@@ -46,11 +46,17 @@ lint: setup  ## ruff, mypy --strict, import-linter, buf, drift of generated code
 	$(BIN)/python -m tools.gen_a2f_protos --check
 	$(BIN)/python engine_clients/native/tools/gen_tables.py --check
 
-peers: setup  ## programs of others that read our exports in the tests (NVIDIA's client, Khronos' validator)
+peers: setup  ## programs of others that read our exports in the tests (NVIDIA, Khronos, Blender)
 	# --no-deps: NVIDIA's packages pin an old gRPC that they do not need.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 	  nvidia-ace==1.0.0 nvidia-audio2face-3d==1.3.0
 	npm install --silent --no-fund --no-audit --prefix $(VENV)/node gltf-validator@2.0.0-dev.3.10
+	# Blender as a wheel, in a place of its own (it pins its own NumPy); 360 MB, for Python 3.11 only.
+	# It wants libgl1 libsm6 libxi6 libxkbcommon0 libxfixes3 libxrender1 of the system.
+	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then \
+	  test -x $(VENV)/blender/bin/python || $(BIN)/python -m venv $(VENV)/blender; \
+	  $(VENV)/blender/bin/python -m pip install --quiet --disable-pip-version-check bpy==5.0.1; \
+	else echo "Blender's wheel is made for Python 3.11; elsewhere: apt-get install blender python3-numpy"; fi
 
 NATIVE_PRESETS ?= system asan tsan mingw
 clients:  ## build the native client, with sanitizers and for Windows (engine_clients/native/install_debian.sh all)

@@ -20,7 +20,7 @@ scene = bpy.context.scene
 scene.render.fps = int(fps)
 if model.endswith(".glb"):
     bpy.ops.import_scene.gltf(filepath=model)
-elif not hasattr(bpy.types, "WM_OT_usd_import"):
+elif "usd_import" not in dir(bpy.ops.wm):
     print("RESULT " + json.dumps({"missing": f"Blender {bpy.app.version_string} without USD"}))
     sys.exit()
 else:

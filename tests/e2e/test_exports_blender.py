@@ -21,16 +21,19 @@ from avatar_service.signals import MotionFrame
 pytestmark = pytest.mark.e2e
 
 FPS = Fraction(30)
+WHEEL = Path(__file__).resolve().parents[2] / ".venv/blender/bin/python"
 SCRIPT = Path(__file__).with_name("blender_read.py")
 
 
 def blender_command() -> list[str]:
-    """Blender on the path, or a Python that has bpy, named by BLENDER_PYTHON."""
+    """A Python with bpy (BLENDER_PYTHON, else what `make peers` made), or Blender on the path."""
     if python := os.environ.get("BLENDER_PYTHON"):
         return [python, str(SCRIPT)]
+    if WHEEL.exists():
+        return [str(WHEEL), str(SCRIPT)]
     if blender := shutil.which("blender"):
         return [blender, "-b", "--python-exit-code", "1", "--python", str(SCRIPT)]
-    missing("Blender", "apt-get install blender python3-numpy (or BLENDER_PYTHON=python with bpy)")
+    missing("Blender", "make peers (Python 3.11), or apt-get install blender python3-numpy")
 
 
 def read_in_blender(model: Path, times: list[float]) -> list[dict[str, Any]]:
