@@ -27,8 +27,9 @@ pytestmark = pytest.mark.e2e
 
 SPEECH_SECS = 3.0
 TIMEOUT_SECS = 120
-BLOCK_MILLIS = 1024 / 48.0
-"""The stand-in's audio device tells its position once per block."""
+SYNC_SPREAD_MILLIS = 60.0
+"""Picture against sound, of which 21 ms are the steps in which the stand-in's device tells its
+position; EBU R37 tolerates 100 ms from sound early to sound late."""
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +145,7 @@ def test_a_portrait_speaks_on_a_texture_and_a_rig(
     # The picture follows the sound, though the device runs half a percent fast: the distance
     # between both stays the same but for the steps in which the device tells its position.
     offsets = np.array(talked["offsets_ms"][10:])
-    assert np.percentile(offsets, 98) - np.percentile(offsets, 2) < 2 * BLOCK_MILLIS
+    assert np.percentile(offsets, 98) - np.percentile(offsets, 2) < SYNC_SPREAD_MILLIS
     half = len(offsets) // 2
     assert abs(np.median(offsets[:half]) - np.median(offsets[half:])) < 5.0
     assert 3_000 < talked["rate_ppm"] < 7_000
@@ -246,7 +247,7 @@ def test_a_killed_service_pauses_the_sentence_until_it_is_back(
     assert 32_000 <= told["resumed_at"] < 48_000, "from where it was paused"
     assert max(told["jaw"]) > 10.0
     offsets = np.array(told["offsets_ms"][5:])
-    assert np.percentile(offsets, 98) - np.percentile(offsets, 2) < 2 * BLOCK_MILLIS
+    assert np.percentile(offsets, 98) - np.percentile(offsets, 2) < SYNC_SPREAD_MILLIS
     assert told["states"][:4] == ["Connecting", "Ready", "Reconnecting", "Ready"]
     assert told["log"] == []
 
@@ -273,7 +274,7 @@ def test_speech_goes_on_from_where_it_was_on_another_audio_device(
     assert abs(told["resumed_at"] - told["changed_at"]) < 16_000 * 0.2
     assert told["jaw"] > 10.0
     offsets = np.array(told["offsets_ms"][5:])
-    assert np.percentile(offsets, 98) - np.percentile(offsets, 2) < 2 * BLOCK_MILLIS
+    assert np.percentile(offsets, 98) - np.percentile(offsets, 2) < SYNC_SPREAD_MILLIS
     assert told["log"] == []
 
 
