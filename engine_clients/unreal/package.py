@@ -45,7 +45,8 @@ def package(out: Path, libraries: dict[Path, Path]) -> Path:
 
 def main() -> None:
     """Parse the command line and package."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    raw = argparse.RawTextHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("out", type=Path)
     parser.add_argument("--linux", type=Path, metavar="SO")
     parser.add_argument("--mac", type=Path, metavar="DYLIB")

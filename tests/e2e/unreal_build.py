@@ -62,9 +62,13 @@ class Compiler:
         sources = [*module, *generated.glob("*.gen.cpp"), *STUBS.glob("*.cpp")]
         sources.append(UNREAL / "Example" / "TalkingActor.cpp")
         includes = [
-            plugin / MODULE / "Public", plugin / MODULE / "Private", generated,
-            STUBS / "include", UNREAL / "Example", plugin / "Source/ThirdParty/AvatarClient/include",
-        ]  # fmt: skip
+            plugin / MODULE / "Public",
+            plugin / MODULE / "Private",
+            plugin / "Source/ThirdParty/AvatarClient/include",
+            generated,
+            STUBS / "include",
+            UNREAL / "Example",
+        ]
         flags = [*WARNINGS, *(f"-I{path}" for path in includes)]
 
         def compile_one(source: Path) -> Path:

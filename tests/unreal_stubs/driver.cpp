@@ -110,6 +110,13 @@ class Game {
                        std::to_string(figures.AudioRatePpm) + ", \"reconnects\": " +
                        std::to_string(figures.NumReconnects));
     avatar->EndPlay(EEndPlayReason::Quit);
+    // The session ends by itself, behind the game's back.
+    const double end = now() + 10.0;
+    const auto is_listed = [&] {
+      const stub::LiveLinkSubject subject_now = stub::live_link_subject(subject);
+      return !subject_now.names.empty() && subject_now.removed == 0;
+    };
+    while (is_listed() && now() < end) stub::tick(actor);
     stub::unload_modules_keep_objects();
     const stub::LiveLinkSubject seen = stub::live_link_subject(subject);
     std::string names, jaws;

@@ -41,10 +41,12 @@ ENGINE_HEADERS: Final = {
 """Where the API reference says that each header lies, and the stand-in behind it."""
 
 MACRO: Final = re.compile(r"^\t*(UCLASS|USTRUCT|UENUM|UPROPERTY|UFUNCTION)\((.*)\)\s*$")
-TYPE: Final = re.compile(r"^(class|struct|enum class) (?:\w+_API )?(\w+)(?: final)?(?: : (?:public )?(\w+))?")
+TYPE: Final = re.compile(
+    r"^(class|struct|enum class) (?:\w+_API )?(\w+)(?: final)?(?: : (?:public )?(\w+))?"
+)
 REFLECTED: Final = re.compile(
-    r"^(?:const )?(?:bool|uint8|int32|int64|float|double|FString|FName|FText|FVector|FRotator|FColor"
-    r"|(?:TObjectPtr|TArray|TSubclassOf)<.+>|TMap<.+, .+>|[EF]Avatar\w+|U\w+\*|EEndPlayReason::Type|void)&?$"
+    r"^(?:const )?(?:bool|uint8|int32|int64|float|double|FString|FName|FText|FVector|FRotator"
+    r"|FColor|(?:TObjectPtr|TArray|TSubclassOf)<.+>|TMap<.+, .+>|[EF]Avatar\w+|U\w+\*|void)&?$"
 )
 
 
@@ -85,7 +87,8 @@ def check_property(path: Path, lines: list[str], at: int, specifiers: str) -> No
 
 def check_function(path: Path, lines: list[str], at: int, specifiers: str) -> None:
     check_comment(path, lines, at, "the function")
-    declaration = re.match(r"\t+(?:virtual )?(\S+) \w+\((.*)\)(?: const)?(?:;| \{.*\})$", lines[at + 1])
+    form = r"\t+(?:virtual )?(\S+) \w+\((.*)\)(?: const)?(?:;| \{.*\})$"
+    declaration = re.match(form, lines[at + 1])
     if declaration is None:
         fail(path, at + 1, "not a function")
         return
@@ -104,7 +107,8 @@ def generate(path: Path) -> str:
     if includes[-1] != f'#include "{path.stem}.generated.h"':
         fail(path, 0, "the generated header is not the last include")
     identity = path.stem
-    out = ["#pragma once", '#include "stub_object.h"', "#undef STUB_FILE_ID", f"#define STUB_FILE_ID {identity}"]
+    out = ["#pragma once", '#include "stub_object.h"', "#undef STUB_FILE_ID"]
+    out.append(f"#define STUB_FILE_ID {identity}")
     current: tuple[str, str, str | None] | None = None
     for at, line in enumerate(lines):
         if macro := MACRO.match(line):
@@ -136,11 +140,12 @@ def generate(path: Path) -> str:
 
 def body(kind: str, name: str, base: str | None) -> str:
     """What GENERATED_BODY stands for; the access that follows it is private in classes."""
+    once = f'static {{0}} it{{{{"{name[1:]}"}}}}; return &it;'
     if kind == "USTRUCT":
-        return f'static UScriptStruct* StaticStruct() {{ static UScriptStruct it{{"{name[1:]}"}}; return &it; }}'
+        return f"static UScriptStruct* StaticStruct() {{ {once.format('UScriptStruct')} }}"
     return (
         f"public: using Super = {base}; using ThisClass = {name}; "
-        f'static UClass* StaticClass() {{ static UClass it{{"{name[1:]}"}}; return &it; }} private:'
+        f"static UClass* StaticClass() {{ {once.format('UClass')} }} private:"
     )
 
 

@@ -155,7 +155,7 @@ void UAvatarComponent::Handle(const FAvatarSessionEvent& Event)
 		break;
 	case EKind::Fault: Refuse(Event.Reason, Event.Text); break;
 	case EKind::SegmentStarted: Speech->OnSegmentStarted(Event.PtsNanos); break;
-	case EKind::LateAudio: Speech->OnLateAudio(Event.PtsNanos, Event.Count); break;
+	case EKind::LateAudio: Speech->OnLateAudio(Event.PtsNanos, Event.Count > 0); break;
 	case EKind::ControlApplied: OnControlsApplied.Broadcast(static_cast<int64>(Event.Value)); break;
 	case EKind::Interrupted:
 		Speech->OnInterrupted();

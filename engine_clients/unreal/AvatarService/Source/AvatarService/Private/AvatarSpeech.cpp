@@ -109,6 +109,7 @@ bool FAvatarSpeech::Begin(int32 NumChannels, int32 RateHz)
 	SentTo = 0;
 	SegmentPtsNanos = -1;
 	GapSecs = 0.0;
+	GapBeginNanos = -1;
 	bIsStream = bIsComplete = bIsEndSent = bIsAlone = false;
 	LostAtSecs = bIsConnected ? -1.0 : FPlatformTime::Seconds();
 	return true;
@@ -194,14 +195,25 @@ void FAvatarSpeech::OnSegmentStarted(int64 PtsNanos)
 	Owner.OnSpeechStarted.Broadcast();
 }
 
-void FAvatarSpeech::OnLateAudio(int64 PtsNanos, uint64 GapMillis)
+void FAvatarSpeech::OnLateAudio(int64 PtsNanos, bool bContinues)
 {
-	if (!IsActive() || GapMillis == 0 || SegmentPtsNanos < 0)
+	if (!IsActive() || SegmentPtsNanos < 0)
 	{
 		return;
 	}
-	const double Gap = static_cast<double>(GapMillis) * 1e-3;
-	const double At = static_cast<double>(PtsNanos - SegmentPtsNanos) * 1e-9 - Gap - GapSecs;
+	if (!bContinues)
+	{
+		GapBeginNanos = PtsNanos;
+		return;
+	}
+	if (GapBeginNanos < 0)
+	{
+		return;
+	}
+	// The two times tell the gap to the sample; At counts samples only, as if there were no gaps.
+	const double Gap = static_cast<double>(PtsNanos - GapBeginNanos) * 1e-9;
+	const double At = static_cast<double>(GapBeginNanos - SegmentPtsNanos) * 1e-9 - GapSecs;
+	GapBeginNanos = -1;
 	GapSecs += Gap;
 	Buffer->InsertGap(At, Gap);
 }
@@ -355,6 +367,7 @@ void FAvatarSpeech::OnConnectionLost()
 	SentTo = Rest;
 	SegmentPtsNanos = -1;
 	GapSecs = 0.0;
+	GapBeginNanos = -1;
 	bIsEndSent = false;
 }
 

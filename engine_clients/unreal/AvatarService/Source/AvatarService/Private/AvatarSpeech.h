@@ -35,7 +35,7 @@ public:
 	void OnConnectionLost();
 	void OnSegmentStarted(int64 PtsNanos);
 	void OnInterrupted();
-	void OnLateAudio(int64 PtsNanos, uint64 GapMillis);
+	void OnLateAudio(int64 PtsNanos, bool bContinues);
 
 private:
 	bool Begin(int32 NumChannels, int32 RateHz);
@@ -58,6 +58,7 @@ private:
 	int64 SentTo = 0;            // position up to which the service has the samples
 	int64 SegmentPtsNanos = -1;  // of the segment being said; -1: not started
 	double GapSecs = 0.0;        // silence that the service put into it
+	int64 GapBeginNanos = -1;    // of the silence that the service shows; -1: none
 	double BeganAtSecs = 0.0;    // by the platform's clock, where there is no audio device
 	double LostAtSecs = -1.0;
 	int32 NumInterrupts = 0;     // not yet answered

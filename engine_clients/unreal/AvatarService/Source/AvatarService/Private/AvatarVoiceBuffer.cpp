@@ -51,6 +51,7 @@ void FAvatarVoiceBuffer::InsertGap(double AtSecs, double GapSecs)
 	const int64 Num = FMath::RoundToInt64(GapSecs * RateHz);
 	const int64 Paid = FMath::Min(Owed, Num);
 	Owed -= Paid;
+	Forgive();
 	Gaps.Add({Begin + FMath::RoundToInt64(AtSecs * RateHz), Num - Paid});
 }
 
@@ -97,13 +98,7 @@ void FAvatarVoiceBuffer::Play(int16* OutSamples, int32 NumFrames)
 		}
 		else
 		{
-			if (Owed > 0)
-			{
-				// The service had samples enough: this silence is our own delay.
-				NumSilent -= Owed;
-				NumLate += Owed;
-				Owed = 0;
-			}
+			Forgive();
 			const float* In = Samples.GetData() + (Next - Base) * NumChannels;
 			for (int32 Channel = 0; Channel < NumChannels; ++Channel)
 			{
@@ -143,6 +138,13 @@ int64 FAvatarVoiceBuffer::PositionAt(double Secs) const
 	FScopeLock Lock(&Gate);
 	const int64 Frames = static_cast<int64>(FMath::Max(0.0, Secs) * RateHz) - NumSilent;
 	return FMath::Clamp(Begin + Frames, Begin, Next);
+}
+
+void FAvatarVoiceBuffer::Forgive()
+{
+	NumSilent -= Owed;
+	NumLate += Owed;
+	Owed = 0;
 }
 
 void FAvatarVoiceBuffer::DropPlayed()

@@ -59,6 +59,8 @@ private:
 
 	int64 NumFramesHeld() const { return Samples.Num() / NumChannels; }
 	void DropPlayed();
+	/** Silence that the service does not have is our own delay. */
+	void Forgive();
 
 	mutable FCriticalSection Gate;
 	TArray<float> Samples;

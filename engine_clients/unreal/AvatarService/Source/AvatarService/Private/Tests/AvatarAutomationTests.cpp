@@ -159,6 +159,15 @@ bool FAvatarStarvedTest::RunTest(const FString&)
 	TestEqual(TEXT("in time with the service"), Told.PlayedSecs(), 1500.0 / RateHz, 1e-9);
 	TestEqual(TEXT("not late"), Told.LateSecs(), 0.0, 1e-9);
 
+	FAvatarVoiceBuffer Longer(1, RateHz);
+	Longer.Start(0, 0.0);
+	AddOnes(Longer, 100);
+	Play(Longer, 600);
+	AddOnes(Longer, 4000);
+	Longer.InsertGap(100.0 / RateHz, 400.0 / RateHz);
+	TestEqual(TEXT("a shorter gap ends the wait"), CountSilence(Play(Longer, 1000)), 0);
+	TestEqual(TEXT("the rest is delay"), Longer.LateSecs(), 100.0 / RateHz, 1e-9);
+
 	FAvatarVoiceBuffer Alone(1, RateHz);
 	Alone.Start(0, 0.0);
 	AddOnes(Alone, 100);
