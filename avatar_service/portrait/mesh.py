@@ -17,7 +17,7 @@ from avatar_service.portrait import topology
 from avatar_service.portrait.face_fit import FaceFit
 from avatar_service.portrait.landmark_nets import NUM_LANDMARKS, Float64Array
 from avatar_service.portrait.topology import Int32Array
-from avatar_service.portrait.unfold import unfold
+from avatar_service.portrait.unfold import flatten_far_side, unfold
 from avatar_service.signals import Float32Array
 
 _GRID_PARTS: Final = 28.4
@@ -61,7 +61,8 @@ class FaceMesh:
 
 def build_mesh(fit: FaceFit) -> FaceMesh:
     """Refine the face and lay the grid around it; outer depths are zero."""
-    refined = _Refinement(unfold(fit.landmarks, fit.head.unit_px))
+    landmarks = flatten_far_side(unfold(fit.landmarks, fit.head.unit_px), fit.head)
+    refined = _Refinement(landmarks)
     face = refined.refine(topology.TRIANGLES)
     holes = refined.fill_holes(_hole_triangles())
     oval = refined.loop(topology.FACE_OVAL)

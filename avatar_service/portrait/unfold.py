@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_service.portrait import topology
+from avatar_service.portrait.head_frame import HeadFrame
 from avatar_service.portrait.landmark_nets import NUM_LANDMARKS, Float64Array
 
 BoolArray = NDArray[np.bool_]
@@ -20,6 +21,12 @@ _PASSES: Final = 40
 _SECTOR_RADIANS: Final = np.radians(7)
 _CLEARANCE: Final = 0.012
 """The outline is pushed this far (units) beyond what lies in its sector."""
+
+_FLATTEN: Final = 0.42
+_TURNED: Final = (7.0, 18.0)
+"""Share of the far cheek's depth that is taken away, growing over this turn, degrees."""
+_FROM, _TO = 0.38, 0.75
+"""Where the far cheek begins and where it is flattened fully, units from the middle."""
 
 
 def unfold(landmarks: Float64Array, unit_px: float) -> Float64Array:
@@ -55,6 +62,31 @@ def unfold(landmarks: Float64Array, unit_px: float) -> Float64Array:
         for i in loose:
             result[i, :2] = 0.3 * result[i, :2] + 0.7 * result[neighbours[i], :2].mean(0)
     return result
+
+
+def flatten_far_side(landmarks: Float64Array, head: HeadFrame) -> Float64Array:
+    """Return landmarks whose far cheek lies less deep on a turned face.
+
+    A strip of a few pixels stands there for a whole cheek. With its full depth it would swell when
+    the head turns back; the flatter it is, the less of it comes into view.
+
+    Args:
+        landmarks: (468, 3) frame px.
+        head: its axes and turn.
+    """
+    turned = abs(float(np.degrees(head.yaw)))
+    share = _FLATTEN * float(np.clip((turned - _TURNED[0]) / (_TURNED[1] - _TURNED[0]), 0, 1))
+    if share == 0:
+        return landmarks
+    points = head.to_head(landmarks)
+    # The far side is that of the nose: a head turned to image left hides its image-left cheek.
+    toward = np.sign(head.rotation[0, 2]) * -1.0
+    far = np.clip((toward * points[:, 0] - _FROM) / (_TO - _FROM), 0, 1)
+    far = far * far * (3 - 2 * far)
+    flattened = landmarks.copy()
+    middle = float(landmarks[topology.NOSE_TIP, 2])
+    flattened[:, 2] -= share * far * np.maximum(landmarks[:, 2] - middle, 0)
+    return flattened
 
 
 def _folded(landmarks: Float64Array) -> BoolArray:
