@@ -45,6 +45,8 @@ lint: setup  ## ruff, mypy --strict, import-linter, buf, drift of generated code
 	$(BIN)/python tools/gen_ring.py --check
 	$(BIN)/python -m tools.gen_a2f_protos --check
 	$(BIN)/python engine_clients/native/tools/gen_tables.py --check
+	$(BIN)/python engine_clients/unity/gen_meta.py --check
+	$(BIN)/python engine_clients/godot/gen_ring_layout.py --check
 
 peers: setup  ## programs of others that read our exports in the tests (NVIDIA, Khronos, Blender)
 	# --no-deps: NVIDIA's packages pin an old gRPC that they do not need.
@@ -73,6 +75,8 @@ generate: setup  ## regenerate the code made from protos/
 	$(BIN)/python tools/gen_ring.py
 	$(BIN)/python -m tools.gen_a2f_protos
 	$(BIN)/python engine_clients/native/tools/gen_tables.py
+	$(BIN)/python engine_clients/unity/gen_meta.py
+	$(BIN)/python engine_clients/godot/gen_ring_layout.py
 
 bench: setup  ## the figures of the README, measured on this machine
 	$(BIN)/avatar bench render

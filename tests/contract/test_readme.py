@@ -35,3 +35,20 @@ def test_every_make_target_it_names_exists() -> None:
     targets = set(re.findall(r"\bmake ([a-z]+)", README))
     assert targets >= {"demo", "test", "lint"}
     assert [t for t in targets if not re.search(rf"^{t}:", makefile, re.MULTILINE)] == []
+
+
+EXAMPLES = {
+    "csharp": "engine_clients/unity/com.avatarservice.client/Samples~/TenLines/Npc.cs",
+    "cpp": "engine_clients/unreal/Example/TalkingActor.cpp",
+    "gdscript": "engine_clients/godot/demo/npc.gd",
+    "c": "engine_clients/native/examples/speak.c",
+}
+
+
+@pytest.mark.parametrize("language", EXAMPLES)
+def test_its_engine_examples_are_the_code_that_the_tests_run(language: str) -> None:
+    blocks = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    assert len(blocks) == 1
+    code = (ROOT / EXAMPLES[language]).read_text("utf-8")
+    without_indent = re.sub(r"^ {2}", "", code, flags=re.MULTILINE)
+    assert blocks[0].strip() in (code if language != "c" else without_indent)
