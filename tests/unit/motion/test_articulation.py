@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.articulation import ArticulationStage, ArticulationStep, run_batched
+from avatar_service.motion.articulation_kernels import pack, project
 from avatar_service.motion.articulation_net import (
     STEP_NANOS,
     ArticulationNet,
@@ -79,8 +80,11 @@ def test_chunks_of_any_size_move_the_mouth_the_same(
 
 
 @torch.inference_mode()
-def test_single_steps_equal_the_whole_pass(net: ArticulationNet) -> None:
-    features = torch.randn(3, 40, 80)
+@pytest.mark.parametrize("is_stored", [True, False], ids=["float16", "float32"])
+def test_single_steps_equal_the_whole_pass(net: ArticulationNet, is_stored: bool) -> None:
+    if is_stored:
+        net = load_weights()
+    features = 3 * torch.randn(3, 40, 80) - 6
     whole, after_whole = net(features, net.initial_state(3))
     stepper, state = ArticulationStepper(net), net.initial_state(3)
     for i in range(20):
@@ -93,6 +97,28 @@ def test_single_steps_equal_the_whole_pass(net: ArticulationNet) -> None:
         )
     torch.testing.assert_close(state.hidden, after_whole.hidden, atol=1e-5, rtol=0)
     torch.testing.assert_close(state.mels, after_whole.mels, atol=1e-5, rtol=0)
+    for ours, theirs in zip(state.convolutions, after_whole.convolutions, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+
+
+@torch.inference_mode()
+def test_a_step_leaves_the_state_before_it_as_it_was(net: ArticulationNet) -> None:
+    stepper = ArticulationStepper(net)
+    _, state = stepper(torch.randn(2, 2, 80), net.initial_state(2))
+    kept = [t.clone() for t in (state.mels, state.hidden, *state.convolutions)]
+    stepper(torch.randn(2, 2, 80), state)
+    for before, after in zip(kept, (state.mels, state.hidden, *state.convolutions), strict=True):
+        torch.testing.assert_close(before, after, atol=0, rtol=0)
+
+
+def test_weights_are_held_in_half_only_where_nothing_is_lost() -> None:
+    halves = np.array([[0.0, -0.0, 1.5, -2.25, 65504.0, 6e-8, 6.2e-5]], np.float16)
+    singles = np.array([[0.1, 0.2, 0.3]], np.float32)
+    assert pack(halves.astype(np.float32)).dtype == np.uint16
+    for weights in (halves.astype(np.float32), singles):
+        out = np.empty_like(weights)
+        project(np.ones((1, 1), np.float32), pack(weights), np.zeros_like(weights[0]), out)
+        np.testing.assert_array_equal(out, weights)
 
 
 @torch.inference_mode()
