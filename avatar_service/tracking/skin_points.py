@@ -18,6 +18,7 @@ from scipy.interpolate import LinearNDInterpolator
 
 from avatar_service.portrait import topology
 from avatar_service.portrait.landmark_nets import Float64Array
+from avatar_service.portrait.portrait import Portrait
 from avatar_service.signals import UInt8Array
 from avatar_service.tracking.face_rig import FaceRig
 
@@ -52,7 +53,8 @@ class SkinPoints:
         self._unit_px = rig.unit_px
         self._picture = _prepared(rig.portrait.photo)
         points = rig.reference.landmarks[:, :2]
-        spots = _find(self._picture, points, rig.unit_px)
+        allowed = _without_spectacles(rig.portrait, self._picture.shape)
+        spots = _find(self._picture, points, rig.unit_px, allowed)
         corners, shares = _on_triangles(spots, points)
         keep = corners[:, 0] >= 0
         spots, corners, shares = spots[keep], corners[keep], shares[keep]
@@ -136,7 +138,25 @@ def _prepared(picture: UInt8Array) -> UInt8Array:
     return prepared
 
 
-def _find(picture: UInt8Array, points: Float64Array, unit_px: float) -> Float64Array:
+def _without_spectacles(portrait: Portrait, shape: tuple[int, ...]) -> UInt8Array:
+    """Return a mask, 0 where the window around a spot would show spectacles, which are no skin."""
+    allowed = np.full(shape, 255, np.uint8)
+    worn = portrait.spectacles
+    if not worn.are_worn:
+        return allowed
+    rows, columns = np.nonzero(worn.texture[..., 3] > 12)
+    # 2x px of the photo to frame px.
+    x = np.round((columns + worn.origin[0] - 0.5) / 2).astype(int)
+    y = np.round((rows + worn.origin[1] - 0.5) / 2).astype(int)
+    inside = (x >= 0) & (x < shape[1]) & (y >= 0) & (y < shape[0])
+    allowed[y[inside], x[inside]] = 0
+    reach = max(1, round(_WINDOW / 2 * portrait.geometry.unit_px)) * 2 + 1
+    return np.asarray(cv2.erode(allowed, np.ones((reach, reach), np.uint8)), np.uint8)
+
+
+def _find(
+    picture: UInt8Array, points: Float64Array, unit_px: float, allowed: UInt8Array
+) -> Float64Array:
     mask = np.zeros(picture.shape, np.uint8)
 
     def polygon(row: tuple[int, ...], value: int, grow: float) -> None:
@@ -153,6 +173,7 @@ def _find(picture: UInt8Array, points: Float64Array, unit_px: float) -> Float64A
         polygon(topology.eye_loop(is_left=is_left), 0, _AROUND_EYE)
     # The chin moves with the jaw and is not needed.
     mask[int(points[list(topology.MOUTH_CORNERS), 1].mean()) :] = 0
+    mask = np.minimum(mask, allowed)
     spots = cv2.goodFeaturesToTrack(
         picture, _MAX_SPOTS, _QUALITY, _MIN_APART * unit_px, mask=mask, blockSize=5
     )
