@@ -250,7 +250,7 @@ def build_mouth(
         axes=head.rotation.astype(np.float32),
         unit=np.array([head.unit_px], np.float32),
         is_open=np.array([fit.is_mouth_open], np.float32),
-        cavity=(0.30 * flesh * np.array([1.0, 0.66, 0.64])).astype(np.float32),
+        cavity=(0.37 * flesh * np.array([1.0, 0.62, 0.60])).astype(np.float32),
         tongue=flesh,
         seam=np.asarray(seam, np.float32),
         arch_upper=stored(_arch("upper", scale, middle, upper_rows)),

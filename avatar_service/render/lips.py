@@ -43,7 +43,7 @@ _TONGUE_OUT = EXPRESSION_INDEX["tongueOut"]
 # Own teeth may end this far below the upper lip when it is not smiling, units.
 _SPEECH_TOOTH_SHOW: Final = 0.040
 _LIP_COMES_DOWN: Final = 0.35
-_ROUNDING_HIDES: Final = 0.150
+_ROUNDING_HIDES: Final = 0.180
 
 
 @kernel
@@ -148,15 +148,17 @@ def trace_lips(
     shown = _SPEECH_TOOTH_SHOW - _ROUNDING_HIDES * rounding
     excess = own_show - _LIP_COMES_DOWN * max(rest_gap, 0.0) / size - shown
     local[LIFT] = size * max(excess, 0.0) * max(narrower, rounding)
-    ajar = abs(gap * size / max(rest_gap, 1.0) - 1.0)
-    wider = abs(width / rest_width - 1.0)
-    alike = (1.0 - smoothstep(ajar, 0.06, 0.30)) * (1.0 - smoothstep(wider, 0.02, 0.08))
-    local[AS_PHOTO] = alike * (1.0 - rounding) if is_open > 0.5 else 0.0
     local[CLOSED] = 1.0 - smoothstep(gap, 0.004, 0.045)
     # Shut lips of the photo bring their own line, until an expression squeezes it to a staircase.
     moved = 0.0
     for k in range(_FIRST_MOUTH, _LAST_MOUTH + 1):
         moved += coefficients[k]
+    ajar = abs(gap * size / max(rest_gap, 1.0) - 1.0)
+    wider = abs(width / rest_width - 1.0)
+    alike = (1.0 - smoothstep(ajar, 0.06, 0.30)) * (1.0 - smoothstep(wider, 0.02, 0.08))
+    if own_show <= 0.0:  # modelled teeth would change into the photo's in the middle of a word
+        alike *= 1.0 - smoothstep(moved, 0.02, 0.20)
+    local[AS_PHOTO] = alike * (1.0 - rounding) if is_open > 0.5 else 0.0
     weight = 0.78 if is_open > 0.5 else 0.50 * smoothstep(moved, 0.02, 0.30)
     local[SEAM] = local[CLOSED] * weight
 

@@ -147,7 +147,7 @@ def draw_inside(
             # Own teeth cover the front ones; those behind them are not in the photo. They bite a
             # little higher, so that no second edge shows below the own ones. Rounded lips reach
             # over the edges of the teeth.
-            raise_by = (0.036 * rounding + (0.012 if has_own else 0.0)) * size
+            raise_by = (0.075 * rounding + (0.012 if has_own else 0.0)) * size
             side = look_up_strip(upper, teeth_upper, t, q + raise_by, sample)
             if side >= 0.0:
                 dim = 1.0 - 0.70 * smoothstep(side, 0.16, 0.76)
@@ -173,9 +173,9 @@ def draw_inside(
 
             # Shade of the lips: close to them, most under the upper one, and in the corners.
             near = min(above, below) / near_reach
-            shade_near = 0.54 + 0.46 * min(max(near, 0.0), 1.0)
+            shade_near = 0.60 + 0.40 * min(max(near, 0.0), 1.0)
             under = 1.0 - 0.30 * math.exp(-max(above, 0.0) / under_reach)
-            corner = 1.0 - 0.45 * smoothstep(aside, 0.50, 1.05)
+            corner = 1.0 - 0.28 * smoothstep(aside, 0.50, 1.05)
             keep = shade_near * under * corner
             keep_tooth = (1.0 - (1.0 - keep) * tooth_shade) * tooth_light
             keep = keep * light + tooth * (keep_tooth - keep * light)
