@@ -101,6 +101,8 @@ def read_photo(source: bytes | Path) -> bytes:
     if isinstance(source, bytes):
         return source
     try:
+        if source.exists() and not source.is_file():
+            raise _invalid(f"The photo {source.name} is not a file.")
         size = source.stat().st_size
         if size > MAX_FILE_BYTES:
             raise _invalid(f"The photo has {size:,} bytes; at most {MAX_FILE_BYTES:,} are allowed.")

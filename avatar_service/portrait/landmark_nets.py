@@ -68,8 +68,15 @@ class _Net:
                 Reason.MODELS_NOT_AVAILABLE,
                 "The landmark models are not installed. Run `avatar models fetch`.",
             )
-        self._interpreter: Any = Interpreter(str(path), num_threads=1)
-        self._interpreter.allocate_tensors()
+        try:
+            self._interpreter: Any = Interpreter(str(path), num_threads=1)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise AvatarError(
+                Reason.MODELS_NOT_AVAILABLE,
+                f"The landmark model {name} is damaged. Delete {path.parent} and run "
+                "`avatar models fetch`.",
+            ) from error
         self._input: int = self._interpreter.get_input_details()[0]["index"]
         self._outputs: list[int] = [d["index"] for d in self._interpreter.get_output_details()]
         self._lock = threading.Lock()

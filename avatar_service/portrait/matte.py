@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from avatar_service.portrait.landmark_nets import Float64Array, segment_person
 from avatar_service.portrait.patch_tools import blur, push_pull, smoothstep
-from avatar_service.portrait.pixels import AREA, LINEAR, grow, resize, shrink
+from avatar_service.portrait.pixels import AREA, LINEAR, disc, grow, resize, shrink
 from avatar_service.signals import Float32Array, UInt8Array
 
 _GUIDE_RADIUS_PX: Final = 6
@@ -26,6 +26,10 @@ _UNLIKE: Final = (12.0, 30.0)
 _ROUGH: Final = (9.0, 16.0)
 """Grey levels: difference from the room, beyond twice its variation, that makes a part of the
 person, and the variation of a room that is too busy to tell."""
+
+_EDGE_PX: Final = 3
+_FULL: Final = 72.0
+"""Edges are this wide; a part that differs this much is no mixture."""
 
 
 def person_alpha(image: UInt8Array, landmarks: Float64Array) -> Float32Array:
@@ -66,12 +70,16 @@ def include_strands(image: UInt8Array, alpha: Float32Array) -> Float32Array:
     mean = blur(picture * seen, spread) / weight
     variance = blur((picture - mean) ** 2 * seen, spread) / weight
     rough = np.sqrt(variance.max(-1))
-    unlike = smoothstep(np.abs(blur(picture, 0.7) - room).max(-1) - 2 * rough, *_UNLIKE)
+    difference = np.abs(blur(picture, 0.7) - room).max(-1)
+    unlike = smoothstep(difference - 2 * rough, *_UNLIKE)
     unlike *= (1 - smoothstep(rough, *_ROUGH)) * smoothstep(weight[..., 0], 0.02, 0.1)
     near = grow(solid, 2 * reach + 1)
     _, parts = cv2.connectedComponents(((unlike > 0.5) & near | solid).astype(np.uint8))
     joined = np.isin(parts, np.unique(parts[solid])) & (parts > 0)
-    extra = unlike * near * grow(joined, 3)
+    # At its edge a part is mixed with the room: cover in proportion to the full difference.
+    full = blur(cv2.dilate(difference, disc(2 * _EDGE_PX + 1)), 1.0)
+    share = np.clip((difference / np.clip(full, 1.0, _FULL) - 0.3) / 0.45, 0, 1)
+    extra = unlike * share * near * grow(joined, 3)
     return np.asarray(np.maximum(alpha, extra), np.float32)
 
 
