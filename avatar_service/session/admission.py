@@ -1,7 +1,8 @@
 """How many sessions fit: the cores that each fills, against the cores there are.
 
-The cost of a frame is motion and publishing, plus rendering per pixel. It begins as an estimate,
-is measured when the first renderer is built, and then follows what running sessions really cost.
+The cost of a frame is rendering per pixel, plus all else per frame: motion, publishing, remote
+calls. Motion is measured at the start and rendering when the first renderer is built, both with
+cold caches; then the cost follows the CPU time of the whole process (cost_meter).
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from typing import Final
 
 from avatar_service.errors import AvatarError, Reason
 
-HEADROOM: Final = 0.85
-"""Share of the cores that sessions may fill; the rest is for transports and jitter."""
+HEADROOM: Final = 0.7
+"""Share of the cores that sessions may fill. Frames of several sessions fall due at the same moment
+now and then and wait for each other, and the machine has other work; a frame may wait half of the
+playout delay at most."""
 FOLLOW: Final = 0.2
 """Weight of a new measurement of running sessions."""
 
@@ -24,7 +27,7 @@ class FrameCost:
     """CPU seconds of one frame.
 
     Attributes:
-        base_secs: motion and publishing.
+        base_secs: all but rendering.
         px_secs: rendering, per pixel.
     """
 
@@ -36,8 +39,8 @@ class FrameCost:
         return float(rate) * (self.base_secs + self.px_secs * num_px)
 
 
-ESTIMATE: Final = FrameCost(base_secs=2.5e-3, px_secs=10e-3 / 512**2)
-"""Until something was measured: the design's budget of 10 ms for a picture of 512x512."""
+ESTIMATE: Final = FrameCost(base_secs=3e-3, px_secs=8e-3 / 512**2)
+"""Until something was measured: the design's budget of 8 ms for a picture of 512x512."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,6 +19,7 @@ from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.stage import MotionStage, compute_together
 from avatar_service.session.admission import Capacity, Reservation
 from avatar_service.session.clock import Clock
+from avatar_service.session.cost_meter import CostMeter, Work
 from avatar_service.session.encoders import make_encoder
 from avatar_service.session.events import ObserversChanged, SessionEnding
 from avatar_service.session.fanout import Fanout
@@ -34,7 +35,6 @@ log = logging.getLogger(__name__)
 
 MAX_REMEMBERED: Final = 1024
 """Closed sessions whose last state can still be asked for."""
-MIN_FRAMES_TO_JUDGE: Final = 100
 
 
 class SessionState(Enum):
@@ -128,6 +128,8 @@ class SessionManager:
         self._closed: OrderedDict[str, ManagedSession] = OrderedDict()
         self._failed: list[tuple[Session, AvatarError]] = []
         self._is_draining = False
+        self._meter = CostMeter()
+        self._num_changes = 0
         self.scheduler = Scheduler(
             clock, num_workers=num_workers, on_fault=self._note_fault, compute=_compute_together
         )
@@ -153,6 +155,7 @@ class SessionManager:
     def build(self, request: SessionRequest, reservation: Reservation) -> ManagedSession:
         """Make a session (slow; on a worker thread); free the reservation on failure."""
         publishers: list[Publisher] = []
+        self._num_changes += 1
         try:
             session_id = secrets.token_urlsafe(16)
             defaults = self.defaults
@@ -188,6 +191,8 @@ class SessionManager:
             for publisher in publishers:
                 publisher.close()
             raise
+        finally:
+            self._num_changes += 1
         return ManagedSession(session, request, publishers, reservation, self._clock.now_nanos())
 
     def start(self, managed: ManagedSession) -> None:
@@ -266,6 +271,7 @@ class SessionManager:
         with self._lock:
             if self._sessions.pop(managed.session_id, None) is None:
                 return
+        self._num_changes += 1
         self.scheduler.remove(managed.session)
         managed.session.close(message, reason)
         managed.publishers = ()  # a closed ring still holds its mapping
@@ -309,16 +315,15 @@ class SessionManager:
 
     def _follow_costs(self) -> None:
         """Correct the admission by what the running sessions cost."""
+        work = []
         for managed in self.sessions:
             stats, size = managed.session.stats, managed.session.settings.size_px
-            if stats.deliver_cpu_ms.count < MIN_FRAMES_TO_JUDGE:
-                continue
-            render_secs = stats.render_cpu_ms.recent_mean / 1e3
-            deliver_secs = stats.deliver_cpu_ms.recent_mean / 1e3
-            self.capacity.follow(
-                base_secs=stats.motion_ms.recent_mean / 1e3 + deliver_secs - render_secs,
-                px_secs=render_secs / size**2 if size else None,
-            )
+            rendered = stats.render_cpu_ms
+            px, secs = rendered.count * size**2, rendered.total / 1e3
+            work.append(Work(managed.session_id, stats.frames, px, secs))
+        cost = self._meter.read(work, self._num_changes)
+        if cost is not None:
+            self.capacity.follow(base_secs=cost[0], px_secs=cost[1])
 
     def _check_open(self, managed: ManagedSession) -> None:
         if managed.session.is_closed:

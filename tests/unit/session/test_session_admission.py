@@ -14,8 +14,8 @@ QUARTER = FrameCost(base_secs=1 / 800, px_secs=1 / 200 / PX)
 
 def test_sessions_are_let_in_up_to_the_cores_less_headroom() -> None:
     capacity = Capacity(num_cores=2, max_sessions=100, cost=QUARTER)
-    taken = [capacity.reserve(rate=RATE, num_px=PX) for _ in range(6)]
-    assert capacity.max_sessions_of(RATE, PX) == 6
+    taken = [capacity.reserve(rate=RATE, num_px=PX) for _ in range(5)]
+    assert capacity.max_sessions_of(RATE, PX) == 5
     with pytest.raises(AvatarError) as fault:
         capacity.reserve(rate=RATE, num_px=PX)
     assert fault.value.reason is Reason.CAPACITY_EXHAUSTED
