@@ -28,7 +28,10 @@ from avatar_service.portrait.pixels import AREA, resize
 from avatar_service.portrait.skin_grain import skin_grain
 from avatar_service.signals import UInt8Array
 
-GROUPS: Final = ("smileLeft", "smileRight", "cheekLeft", "cheekRight", "browUp", "browDown")
+GROUPS: Final = (
+    *("smileLeft", "smileRight", "cheekLeft", "cheekRight", "browUp", "browDown"),
+    "cheekPuff",
+)
 """Group k has number k + 1 in the map; 0 is skin without a fold."""
 FULL_SHADE: Final = 0.5
 """Change of brightness that a map value of 127 stands for."""
@@ -87,6 +90,10 @@ def paint_folds(fit: FaceFit) -> UInt8Array:
         frown = np.array([inner_brow + 0.45 * toward, lower_brow + 0.35 * toward])
         frown = np.array([frown[0] + 0.25 * (frown[0] - frown[1]), frown.mean(0), frown[1]])
         painter.line(6, frown, 0.18 * depth, 0.011, lit=0.05 * depth)
+
+        # A puffed cheek is a ball: light where it faces the camera, dark where it turns away.
+        cheek, jowl = points[list(mirror((187, 192)))]
+        painter.ball(7, 0.5 * (cheek + jowl), 0.20, lit=0.10, dark=0.10)
 
     brow = points[[*topology.BROW_UPPER, *topology.mirrored(topology.BROW_UPPER)[::-1]]]
     up = points[topology.CROWN] - points[9]
@@ -167,6 +174,32 @@ class _Painter:
         shade = (lit * share * ridge - dark * furrow) * ends * is_skin
         layer = self._shades[group - 1, y0:y1, x0:x1]
         layer += shade
+
+    def ball(
+        self, group: int, center: NDArray[np.floating], radius: float, *, lit: float, dark: float
+    ) -> None:
+        """Draw the shade of a ball under the skin.
+
+        Args:
+            group: number of the group.
+            center: (2,) canvas px.
+            radius: where it meets the face, units.
+            lit: how much lighter its middle is.
+            dark: how much darker its rim is.
+        """
+        unit = self._unit
+        x0, y0, x1, y1 = patch_bounds(center[None], 1.8 * radius * unit, self._smooth.shape)
+        if x1 <= x0 or y1 <= y0:
+            return
+        x, y = np.meshgrid(np.arange(x0, x1), np.arange(y0, y1))
+        away = np.hypot(x - center[0], y - center[1]) / (radius * unit)
+        middle = np.exp(-0.5 * (away / 0.45) ** 2)
+        rim = np.exp(-0.5 * ((away - 1.0) / 0.22) ** 2)
+        column, row = center.round().astype(int)
+        skin = self._smooth[min(max(row, 0), len(self._smooth) - 1), column]
+        unlike = np.abs(self._smooth[y0:y1, x0:x1] - skin).max(-1)
+        is_skin = blur(1 - smoothstep(unlike, *_UNLIKE_SKIN), 0.012 * unit)
+        self._shades[group - 1, y0:y1, x0:x1] += (lit * middle - dark * rim) * is_skin
 
     def result(self) -> UInt8Array:
         """Return the (C, C, 2) map."""

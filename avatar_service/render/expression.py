@@ -34,6 +34,7 @@ _SNEER, _CHEEK, _SQUINT, _BROW_OUTER, _BROW_DOWN = (
     EXPRESSION_INDEX[name + "Left"]
     for name in ("noseSneer", "cheekSquint", "eyeSquint", "browOuterUp", "browDown")
 )
+_PUFF: Final = EXPRESSION_INDEX["cheekPuff"]
 _BROW_INNER: Final = EXPRESSION_INDEX["browInnerUp"]
 _CLOSE_ALONE: Final = 0.25
 """mouthClose counters jawOpen; beyond it lips may be pressed together by this much."""
@@ -129,7 +130,7 @@ def resolve_expression(
 
 @kernel
 def pull_folds(shown: Float32Array, full: int, out: np.ndarray) -> None:
-    """Set out (7,) to how far each group of expression_folds.GROUPS pulls, full = fully.
+    """Set out (8,) to how far each group of expression_folds.GROUPS pulls, full = fully.
 
     Args:
         shown: (52,) of resolve_expression.
@@ -150,6 +151,7 @@ def pull_folds(shown: Float32Array, full: int, out: np.ndarray) -> None:
     brows = shown[_BROW_INNER] + np.float32(0.2) * (shown[_BROW_OUTER] + shown[_BROW_OUTER + 1])
     out[5] = int(min(brows, one) * full)
     out[6] = int(min(np.float32(0.5) * (shown[_BROW_DOWN] + shown[_BROW_DOWN + 1]), one) * full)
-    for k in range(1, 7):
+    out[7] = int(min(shown[_PUFF], one) * full)
+    for k in range(1, 8):
         any_pull += out[k]
     out[0] = 1 if any_pull > 0 else 0
