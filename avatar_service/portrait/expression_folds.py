@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,7 +57,8 @@ def paint_folds(fit: FaceFit) -> UInt8Array:
     unit = float(fit.head.unit_px)
     points = fit.landmarks[:, :2] + fit.margin_px
     picture = resize(fit.canvas2x, (side, side), AREA).astype(np.float32)
-    painter = _Painter(picture, unit, 0.5 * photo_blur(fit) / (2 * unit))
+    oval = points[list(topology.FACE_OVAL)]
+    painter = _Painter(picture, oval, unit, 0.5 * photo_blur(fit) / (2 * unit))
     grain = float(skin_grain(fit.image2x.astype(np.float32), fit).std())
     coarse = np.clip((grain - _SMOOTH_GRAIN) / (_COARSE_GRAIN - _SMOOTH_GRAIN), 0, 1)
     depth = 0.35 + 0.60 * float(coarse)
@@ -108,7 +110,12 @@ def paint_folds(fit: FaceFit) -> UInt8Array:
 class _Painter:
     """Collects lines; where two groups overlap the stronger one stays."""
 
-    def __init__(self, picture: FloatArray, unit: float, softness: float) -> None:
+    def __init__(
+        self, picture: FloatArray, oval: NDArray[np.floating], unit: float, softness: float
+    ) -> None:
+        inside = np.zeros(picture.shape[:2], np.float32)
+        cv2.fillPoly(inside, [oval.round().astype(np.int32)], 1.0)
+        self._inside = blur(inside, 0.02 * unit)
         self._smooth = blur(picture, 0.012 * unit)
         self._unit = unit
         self._softness = softness
@@ -199,6 +206,7 @@ class _Painter:
         skin = self._smooth[min(max(row, 0), len(self._smooth) - 1), column]
         unlike = np.abs(self._smooth[y0:y1, x0:x1] - skin).max(-1)
         is_skin = blur(1 - smoothstep(unlike, *_UNLIKE_SKIN), 0.012 * unit)
+        is_skin *= self._inside[y0:y1, x0:x1]
         self._shades[group - 1, y0:y1, x0:x1] += (lit * middle - dark * rim) * is_skin
 
     def result(self) -> UInt8Array:
