@@ -201,7 +201,7 @@ void FAvatarSession::Translate(const avatar_event& Event)
 	case AVATAR_EVENT_NOTICE: Told.Kind = Event.value == NoticeLateAudio ? EKind::LateAudio : EKind::Notice; break;
 	case AVATAR_EVENT_LOST:
 		Told.Kind = EKind::Notice;
-		Told.Text = FString::Printf(TEXT("%llu events were lost"), Event.count);
+		Told.Text = FString::Printf(TEXT("%llu events were lost"), static_cast<uint64>(Event.count));
 		break;
 	default: return; // SEGMENT_ENDED: what is heard says when speech ends
 	}

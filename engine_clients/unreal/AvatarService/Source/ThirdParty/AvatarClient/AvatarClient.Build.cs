@@ -28,8 +28,9 @@ public class AvatarClient : ModuleRules
 			string Folder = Path.Combine(Binaries, "Linux");
 			PublicAdditionalLibraries.Add(Path.Combine(Folder, "libavatar_client.so"));
 			PublicRuntimeLibraryPaths.Add(Folder);
-			PublicDelayLoadDLLs.Add("libavatar_client.so.1");
-			Ship(Path.Combine(Folder, "libavatar_client.so.1"));
+			string Library = Path.Combine(Folder, "libavatar_client.so.1");
+			PublicDelayLoadDLLs.Add(Library);
+			Ship(Library);
 		}
 		else
 		{
