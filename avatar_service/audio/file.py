@@ -15,11 +15,13 @@ import numpy as np
 import soxr
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
+from av.container import InputContainer
 
 from avatar_service.audio.ingest import SAMPLE_RATE_HZ, check_samples
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.signals import Float32Array
 
+MAX_CHANNELS: Final = 8
 CHUNK_SECS: Final = 0.1
 """Length of the chunks of stream_audio; the last one may be shorter."""
 
@@ -75,6 +77,12 @@ def stream_audio(
                 waiting = waiting[chunk_size:]
     if len(waiting):
         yield waiting
+
+
+def probe_channels(path: Path | str) -> int:
+    """Return the number of channels of a file's first audio track; same errors as read_audio."""
+    with _opened(path, 0.0, None) as source:
+        return source.num_channels
 
 
 class _Source:
@@ -139,6 +147,13 @@ def _mono(frame: AudioFrame) -> Float32Array:
     return np.asarray(planes.mean(axis=0, dtype=np.float32), np.float32)
 
 
+def open_local(path: Path) -> InputContainer:
+    """Open a media file; what it may refer to elsewhere (playlists) is not fetched."""
+    return av.open(
+        str(path), "r", metadata_errors="replace", options={"protocol_whitelist": "file"}
+    )
+
+
 @contextlib.contextmanager
 def _opened(path: Path | str, start_secs: float, duration_secs: float | None) -> Iterator[_Source]:
     path = Path(path)
@@ -159,10 +174,15 @@ def _opened(path: Path | str, start_secs: float, duration_secs: float | None) ->
     if not path.stat().st_size:
         raise _invalid(f"{path.name} is empty (0 bytes)")
     try:
-        with av.open(str(path), "r", metadata_errors="replace") as container:
+        with open_local(path) as container:
             if not container.streams.audio:
                 raise _invalid(f"{path.name} has no audio track")
             stream = container.streams.audio[0]
+            if stream.channels > MAX_CHANNELS:
+                raise AvatarError(
+                    Reason.INVALID_AUDIO,
+                    f"{path.name} has {stream.channels} channels; 1 to {MAX_CHANNELS} are allowed",
+                )
             if not stream.rate or not stream.channels:
                 raise _invalid(f"the audio track of {path.name} cannot be decoded")
             yield _Source(path, stream, start_secs, duration_secs)

@@ -18,8 +18,10 @@ def main() -> None:
     from avatar_service.cli.console import complain
     from avatar_service.errors import AvatarError
 
+    # Asked to end, a command cleans up as it does on Ctrl-C; the service has handlers of its own.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        app()
+        app(prog_name="avatar")
     except AvatarError as error:
         complain(error.message)
         sys.exit(EXIT_BAD_INPUT)

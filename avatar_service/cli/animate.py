@@ -84,6 +84,7 @@ def animate(
     check_controls(controls)
     _check_source(source, audio, controls)
     check_device(device)
+    options.check_distinct([output, save_motion, report], [portrait, source, audio])
     check_video_path(output, with_alpha=backdrop is Background.TRANSPARENT)
     for path in (save_motion, report):
         if path is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from avatar_service.audio.file import stream_audio
 from avatar_service.cli.console import progress, say
 from avatar_service.cli.motion_source import is_motion_file, motion_frames
 from avatar_service.cli.portraits import load_portrait
-from avatar_service.cli.report import percentiles
+from avatar_service.cli.report import percentiles, write_json
 from avatar_service.export.sound import SOUND_RATE_HZ, count_channels, stream_sound
 from avatar_service.export.video import VideoWriter
 from avatar_service.motion.track import MotionTrack
@@ -117,7 +116,7 @@ class Animation:
         wall_secs = time.monotonic() - began
         if self.report is not None:
             figures = self._figures(wall_secs, time.process_time() - began_cpu)
-            self.report.write_text(json.dumps(figures, indent=1) + "\n")
+            write_json(self.report, figures)
         say(f"{self.output}: {len(self._motion)} frames in {wall_secs:.1f} s")
 
     def _frames(self, portrait: Portrait) -> Iterator[VideoFrame]:

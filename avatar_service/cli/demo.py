@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -94,6 +93,7 @@ def run_demo(
 
     from avatar_service.cli.console import say
     from avatar_service.cli.recorder import record
+    from avatar_service.cli.report import write_json
     from avatar_service.export.pictures import contact_sheet, write_png
     from avatar_service.export.video import VideoWriter
     from avatar_service.motion.track import MotionTrack
@@ -135,7 +135,7 @@ def run_demo(
     )
     write_png(out / "contact_sheet.png", sheet)
     report = _report(recording, server, used_device, len(samples) / SAMPLE_RATE_HZ)
-    (out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+    write_json(out / "report.json", report)
     return report
 
 

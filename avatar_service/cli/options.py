@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
+from pathlib import Path
 
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.schema import EMOTION_NAMES
@@ -79,3 +81,22 @@ def parse_background(value: str) -> tuple[Background, tuple[int, int, int]]:
         raise _bad("--background", value, "keep, transparent or a colour like #00B140")
     red, green, blue = (int(part, 16) for part in match.groups())
     return Background.COLOR, (red, green, blue)
+
+
+def check_distinct(outputs: Iterable[Path | None], inputs: Iterable[Path | None]) -> None:
+    """Refuse outputs that would overwrite each other or an input.
+
+    Raises:
+        AvatarError: INVALID_FIELD.
+    """
+    taken = {path.resolve() for path in inputs if path is not None}
+    for path in outputs:
+        if path is None:
+            continue
+        if path.resolve() in taken:
+            raise AvatarError(
+                Reason.INVALID_FIELD,
+                f"{path} would be overwritten: every output needs a name of its own",
+                field="output",
+            )
+        taken.add(path.resolve())

@@ -39,15 +39,13 @@ def read_photo(path: Path | None) -> bytes:
     """Read the photo named by the user, or the default one.
 
     Raises:
-        AvatarError: INVALID_FILE.
+        AvatarError: INVALID_IMAGE where it cannot be read or is too large.
     """
     if path is None:
         return default_portrait_bytes()
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        message = f"photo {path}: {error.strerror or 'cannot be read'}"
-        raise AvatarError(Reason.INVALID_FILE, message) from error
+    from avatar_service.portrait import image_file
+
+    return image_file.read_photo(path)
 
 
 def load_portrait(path: Path | None, *, size_px: int = 512, crop: CropPolicy = "face") -> Portrait:

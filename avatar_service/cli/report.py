@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import json
 import os
 import platform
@@ -15,6 +16,7 @@ from rich.table import Table
 
 from avatar_service import __version__
 from avatar_service.cli.console import out
+from avatar_service.errors import AvatarError, Reason
 from avatar_service.export.video import check_writable
 
 Metrics = Mapping[str, object]
@@ -83,7 +85,24 @@ def publish(
     if json_path is not None:
         check_writable(json_path)
         written = {**where, "metrics": {**metrics, **(details or {})}}
-        json_path.write_text(json.dumps(written, indent=1) + "\n")
+        write_json(json_path, written)
+
+
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    """Write JSON, whole or not at all.
+
+    Raises:
+        AvatarError: INVALID_FILE, or STORAGE_EXHAUSTED where the disk is full.
+    """
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        is_full = error.errno == errno.ENOSPC
+        reason = Reason.STORAGE_EXHAUSTED if is_full else Reason.INVALID_FILE
+        raise AvatarError(reason, f"cannot write {path}: {error.strerror}") from error
 
 
 def flatten(metrics: Metrics, prefix: str = "") -> dict[str, object]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from avatar_service.cli.console import progress, say
-from avatar_service.cli.report import print_figures
+from avatar_service.cli.report import print_figures, write_json
 from avatar_service.errors import AvatarError, Reason
 
 
@@ -31,11 +30,13 @@ def track(
     duration: Annotated[float | None, typer.Option(help="Only so many seconds.")] = None,
 ) -> None:
     """Turn a video of a face into motion: ARKit-52, head and gaze, against its calmest frame."""
+    from avatar_service.cli.options import check_distinct
     from avatar_service.export.video import check_writable
     from avatar_service.portrait.models import ensure_models
     from avatar_service.tracking.capture import capture_video
     from avatar_service.tracking.video import VideoClip
 
+    check_distinct([output, report], [video])
     choice = parse_reference(reference)
     for path in (output, report):
         if path is not None:
@@ -57,7 +58,7 @@ def track(
             f"note: no face for {gap['frames']} frames from {gap['from_secs']} s on; motion is held"
         )
     if report is not None:
-        report.write_text(json.dumps({**figures, "held": held}, indent=1) + "\n")
+        write_json(report, {**figures, "held": held})
     print_figures(f"{video.name} -> {output.name}", figures)
 
 

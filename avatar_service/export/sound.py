@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Final
 
 import av
-import av.error
 import numpy as np
 
-from avatar_service.errors import AvatarError, Reason
+from avatar_service.audio.file import open_local, probe_channels
 from avatar_service.signals import Float32Array
 
 SOUND_RATE_HZ: Final = 48_000
@@ -20,18 +19,9 @@ def count_channels(path: Path) -> int:
     """Tell whether a file's first audio track is mono (1) or more (2: it is mixed to stereo).
 
     Raises:
-        AvatarError: INVALID_FILE.
+        AvatarError: what read_audio raises for a file that holds no audio.
     """
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.audio:
-                raise AvatarError(Reason.INVALID_FILE, f"{path.name} has no audio track")
-            return 1 if container.streams.audio[0].channels == 1 else 2
-    except av.error.FFmpegError as error:
-        raise AvatarError(
-            Reason.INVALID_FILE,
-            f"{path.name} is not an audio file that can be read ({error.strerror})",
-        ) from error
+    return min(probe_channels(path), 2)
 
 
 def stream_sound(path: Path, *, start_secs: float, num_channels: int) -> Iterator[Float32Array]:
@@ -44,7 +34,7 @@ def stream_sound(path: Path, *, start_secs: float, num_channels: int) -> Iterato
         format="fltp", layout="mono" if num_channels == 1 else "stereo", rate=SOUND_RATE_HZ
     )
     skip = round(start_secs * SOUND_RATE_HZ)
-    with av.open(str(path), metadata_errors="replace") as container:
+    with open_local(path) as container:
         for decoded in container.decode(audio=0):
             decoded.pts = None  # gaps in broken files must not move what follows
             for frame in resampler.resample(decoded):

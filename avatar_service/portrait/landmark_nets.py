@@ -11,7 +11,10 @@ and Iris papers: arXiv 1907.05047, 1907.06724, 2006.11341).
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -56,6 +59,19 @@ class Detection:
     angle: float
 
 
+@contextlib.contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Keep LiteRT's notices (which delegate it made) off the user's terminal; it has no switch."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 class _Net:
     """One interpreter; the interpreter keeps state, so calls take turns."""
 
@@ -69,8 +85,9 @@ class _Net:
                 "The landmark models are not installed. Run `avatar models fetch`.",
             )
         try:
-            self._interpreter: Any = Interpreter(str(path), num_threads=1)
-            self._interpreter.allocate_tensors()
+            with _quiet_stderr():
+                self._interpreter: Any = Interpreter(str(path), num_threads=1)
+                self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise AvatarError(
                 Reason.MODELS_NOT_AVAILABLE,

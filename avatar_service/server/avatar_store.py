@@ -12,6 +12,7 @@ import json
 import logging
 import secrets
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from avatar_service.provenance.consent import Consent, read_consent, write_conse
 log = logging.getLogger(__name__)
 
 DEFAULT_SIZE_PX: Final = 512
+LEFT_OVER_SECS: Final = 3600.0
 _PARTIAL: Final = ".partial-"
 
 
@@ -80,8 +82,10 @@ class AvatarStore:
             raise AvatarError(
                 Reason.INVALID_FILE, f"cannot make the folder {self._folder}: {error.strerror}"
             ) from error
+        # Another service may be making an avatar here now: only what is old was left over.
         for left_over in self._folder.glob(_PARTIAL + "*"):
-            shutil.rmtree(left_over, ignore_errors=True)
+            if time.time() - left_over.stat().st_mtime > LEFT_OVER_SECS:
+                shutil.rmtree(left_over, ignore_errors=True)
 
     def create(
         self, photo: bytes, *, crop: str, display_name: str, consent: Consent

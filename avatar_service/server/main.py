@@ -234,7 +234,8 @@ class Service:
         except RuntimeError as error:
             raise AvatarError(
                 Reason.INVALID_FIELD,
-                f"cannot listen on {listen}: the port is taken or the address is another machine's",
+                f"cannot listen on {listen}: the port is taken, the address is another machine's"
+                + (", or certificate and key do not fit as PEM files" if credentials else ""),
                 field="listen",
             ) from error
 

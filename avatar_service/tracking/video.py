@@ -18,6 +18,8 @@ from avatar_service.signals import UInt8Array
 MAX_SIDE_PX: Final = 4096
 """Larger pictures are refused: one frame of them would not fit the memory that is promised."""
 _NANOS: Final = 1_000_000_000
+_LOCAL_ONLY: Final = {"protocol_whitelist": "file"}
+"""What a file may refer to elsewhere (playlists) is not fetched."""
 _USUAL_RATE: Final = Fraction(25)
 
 
@@ -66,7 +68,7 @@ class VideoClip:
         if not path.is_file():
             raise AvatarError(Reason.INVALID_FILE, f"{path}: there is no such file")
         try:
-            with av.open(str(path)) as container:
+            with av.open(str(path), options=_LOCAL_ONLY) as container:
                 if not container.streams.video:
                     raise _invalid(path, "has no video track")
                 stream = container.streams.video[0]
@@ -99,7 +101,7 @@ class VideoClip:
         last = -1
         count = 0
         try:
-            with av.open(str(self.path)) as container:
+            with av.open(str(self.path), options=_LOCAL_ONLY) as container:
                 stream = container.streams.video[0]
                 # Cores are shared with the landmark nets; one is enough to decode.
                 stream.codec_context.thread_count = 1

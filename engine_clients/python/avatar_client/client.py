@@ -96,9 +96,11 @@ class Client:
         *,
         display_name: str = "",
         crop: Literal["face", "keep"] = "face",
-        timeout_secs: float = 60.0,
+        timeout_secs: float = 180.0,
     ) -> avatar_pb2.Avatar:
         """Make an avatar from the bytes of a photo file (JPEG, PNG, WebP).
+
+        It takes a second or two; the first one on a machine also compiles the renderer.
 
         Raises:
             InvalidRequestError: no face and the like; the message tells what to do.

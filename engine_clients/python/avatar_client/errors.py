@@ -121,11 +121,17 @@ def from_rpc(error: grpc.RpcError) -> AvatarClientError:
             reason, retry_secs, metadata = _read_details(value, reason, retry_secs)
     return _BY_CODE.get(code, AvatarClientError)(
         reason,
-        error.details() or code.name,
+        _text_of(error, code),
         retry_secs=retry_secs,
         field=metadata.pop("field", None),
         metadata=metadata,
     )
+
+
+def _text_of(error: grpc.Call, code: grpc.StatusCode) -> str:
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return "the service did not answer in time; it may be busy, or the time-out too short"
+    return error.details() or code.name
 
 
 def _read_details(

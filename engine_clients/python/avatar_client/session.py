@@ -282,23 +282,30 @@ class Session:
 
     def next_frame(self, timeout_secs: float = 1.0) -> Frame | None:
         """Return the next frame in order, waiting for it; None: none came."""
-        frame = self.source.next(timeout_secs)
+        frame = self._take(timeout_secs)
         if frame is None:
             self._check_fault()
         return frame
 
+    def _take(self, timeout_secs: float) -> Frame | None:
+        frame = self.source.next(timeout_secs)
+        if frame is None and not self.source.is_alive:
+            # Whoever wrote has gone; the stream reconnects or ends with a fault. Wait for that.
+            self._inbox.wait(lambda: self._inbox.has_ended, timeout_secs)
+        return frame
+
     def frames(self, *, through_segment: str | None = None) -> Iterator[Frame]:
-        """Yield the frames in order until the session ends.
+        """Yield the frames in order until the session ends; its fault, if any, is raised.
 
         Args:
             through_segment: end behind the last frame of this segment instead.
         """
         while True:
             ended = None if through_segment is None else self._inbox.ended(through_segment)
-            frame = self.source.next(POLL_SECS)
+            frame = self._take(POLL_SECS)
             if frame is None:
                 self._check_fault()
-                if ended is not None or self._inbox.has_ended or not self.source.is_alive:
+                if ended is not None or self._inbox.has_ended:
                     return
                 continue
             if ended is not None and frame.pts_nanos >= ended.pts_nanos:

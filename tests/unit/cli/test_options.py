@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +15,15 @@ from hypothesis import strategies as st
 
 from avatar_service.cli.consent import obtain_consent, parse_consent
 from avatar_service.cli.device import check_device
-from avatar_service.cli.options import parse_background, parse_emotion, parse_gaze
+from avatar_service.cli.options import (
+    check_distinct,
+    parse_background,
+    parse_emotion,
+    parse_gaze,
+)
+from avatar_service.cli.portraits import read_photo
+from avatar_service.cli.report import write_json
+from avatar_service.config import parse_fps
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.signals import Background
 
@@ -103,3 +113,33 @@ def test_a_script_without_consent_is_told_how_to_give_it(monkeypatch: pytest.Mon
 def test_an_expired_consent_does_not_hold() -> None:
     with pytest.raises(AvatarError, match="expired"):
         obtain_consent("Jane; contract; until 2001-01-01")
+
+
+def test_outputs_do_not_overwrite_each_other_or_an_input(tmp_path: Path) -> None:
+    photo, out = tmp_path / "photo.png", tmp_path / "out.mp4"
+    check_distinct([out, None, tmp_path / "report.json"], [photo, None])
+    with pytest.raises(AvatarError, match=r"out\.mp4 would be overwritten"):
+        check_distinct([out, out], [photo])
+    with pytest.raises(AvatarError, match=r"photo\.png would be overwritten"):
+        check_distinct([tmp_path / "x" / ".." / "photo.png"], [photo])
+
+
+@pytest.mark.parametrize("text", ["1e400", "1e99999999", "0", "121", "40/0", "nan", "-5", "4 0"])
+def test_an_absurd_frame_rate_is_refused_at_once(text: str) -> None:
+    with pytest.raises(AvatarError, match="--fps"):
+        parse_fps(text, name="--fps")
+
+
+def test_a_report_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    write_json(tmp_path / "r.json", {"a": 1})
+    assert json.loads((tmp_path / "r.json").read_text()) == {"a": 1}
+    with pytest.raises(AvatarError, match="cannot write"):
+        write_json(tmp_path / "absent" / "r.json", {"a": 1})
+    assert [path.name for path in tmp_path.iterdir()] == ["r.json"]
+
+
+def test_a_photo_that_is_no_file_is_refused_without_reading(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path, tmp_path / "fifo", Path("/dev/zero")):
+        with pytest.raises(AvatarError, match="not a file"):
+            read_photo(path)
