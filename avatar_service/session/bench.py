@@ -9,44 +9,24 @@ from __future__ import annotations
 
 import multiprocessing
 import tempfile
-import threading
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from avatar_service.errors import AvatarError, Reason
+from avatar_service.session.bench_client import RATE_HZ, WARM_UP_SECS, ClientReport, run_client
 from avatar_service.session.service_process import ServiceProcess
 from avatar_service.signals import Float32Array
 
-CHUNK_MILLIS: Final = 20
-RATE_HZ: Final = 16_000
-WARM_UP_SECS: Final = 1.0
-"""Frames before this are not judged: caches and clocks settle."""
-
-
-@dataclass(slots=True)
-class ClientReport:
-    """What one client saw.
-
-    Attributes:
-        latencies_ms: of every judged frame.
-        num_missed: frames that it could not read before they were overwritten.
-        frames, late, skipped: the service's figures of the session.
-        cpu_secs: of the whole service during `span_secs`.
-        gap_samples: silence that stood in for late audio.
-    """
-
-    latencies_ms: list[float] = field(default_factory=list)
-    num_missed: int = 0
-    num_torn: int = 0
-    frames: int = 0
-    late: int = 0
-    skipped: int = 0
-    gap_samples: int = 0
-    cpu_secs: float = 0.0
-    span_secs: float = 0.0
-    render_ms_p50: float = 0.0
+SETTLE_SECS: Final = 2.5
+"""Between the last session's opening and the first sample: what was built is no longer counted."""
+FRAME_RATE_HZ: Final = 40
+MAX_SESSIONS: Final = 256
+NUM_TRIALS: Final = 2
+"""A number of sessions may be tried again: other work on the machine makes frames late too."""
 
 
 def bench_service(
@@ -68,44 +48,145 @@ def bench_service(
             costs the same.
 
     Returns:
-        latency_ms_p50, latency_ms_p99, late_frames, frames_dropped, cpu_ms_per_frame, sessions
-        and more, by name.
+        latency_ms_p50, latency_ms_p99, late_frames, frames_dropped, cpu_ms_per_frame, sessions,
+        memory_mb (of the service, shared memory included), memory_mb_per_session and more, by
+        name.
+
+    Raises:
+        AvatarError: CAPACITY_EXHAUSTED where the service refuses one of the sessions.
     """
     voice = _noise_speech() if speech is None else speech
-    context = multiprocessing.get_context("spawn")
     with (
         tempfile.TemporaryDirectory(prefix="avatar-bench-") as home,
         ServiceProcess({"home": home}) as service,
     ):
         avatar_id = "" if photo is None else _create_avatar(service.address, photo)
-        pipes, clients = [], []
-        start_at = time.monotonic() + 3.0 + 1.0 * sessions
-        for _ in range(sessions):
-            ours, theirs = context.Pipe(duplex=False)
-            client = context.Process(
-                target=_run_client,
-                args=(theirs, service.address, avatar_id, size_px, voice, seconds, start_at),
-            )
-            client.start()
-            theirs.close()
-            pipes.append(ours)
-            clients.append(client)
-        reports: list[ClientReport] = []
-        for ours, client in zip(pipes, clients, strict=True):
+        idle_mb = _memory_mb(service.pid)
+        clients = _Clients(sessions, (service.address, avatar_id, size_px, voice, seconds))
+        try:
+            clients.start_at(time.monotonic() + SETTLE_SECS)
+            time.sleep(SETTLE_SECS + seconds / 2)
+            busy_mb = _memory_mb(service.pid)
+            reports = clients.reports()
+        finally:
+            clients.close()
+    figures = _figures(reports, seconds)
+    if idle_mb is not None and busy_mb is not None:
+        figures["memory_mb"] = busy_mb
+        figures["memory_mb_per_session"] = (busy_mb - idle_mb) / sessions
+    return figures
+
+
+def find_max_sessions(
+    *,
+    photo: bytes | None = None,
+    seconds: float = 8.0,
+    size_px: int = 512,
+    most: int = MAX_SESSIONS,
+    progress: Callable[[dict[str, float]], None] = lambda _: None,
+    measure: Callable[..., dict[str, float]] = bench_service,
+) -> tuple[int, list[dict[str, float]]]:
+    """Find the largest number of sessions without a late or dropped frame.
+
+    Doubles the number until one fails, then halves the interval.
+
+    Args:
+        photo: portrait photo; None measures latent-only sessions.
+        seconds: of speech in each run.
+        size_px: of the frames.
+        most: no more than these are tried.
+        progress: called with the figures of each run.
+        measure: another measurement, for tests.
+
+    Returns:
+        The number, 0 where one session alone is late; and the best run's figures of each number
+        tried, in rising order. A number that the service refuses counts as failed.
+    """
+    curve: dict[int, dict[str, float]] = {}
+
+    def holds(count: int) -> bool:
+        for _ in range(NUM_TRIALS):
             try:
-                reports.append(ours.recv())
+                figures = measure(photo=photo, sessions=count, seconds=seconds, size_px=size_px)
+            except AvatarError as error:
+                if error.reason is not Reason.CAPACITY_EXHAUSTED:
+                    raise
+                return False
+            progress(figures)
+            if count not in curve or _num_faults(figures) < _num_faults(curve[count]):
+                curve[count] = figures
+            if not _num_faults(figures):
+                return True
+        return False
+
+    good, bad, count = 0, most + 1, 1
+    while bad - good > 1:
+        if holds(count):
+            good = count
+        else:
+            bad = count
+        count = min(2 * good, most) if bad > most else (good + bad) // 2
+    return good, [curve[number] for number in sorted(curve)]
+
+
+def _num_faults(figures: dict[str, float]) -> float:
+    return figures["late_frames"] + figures["frames_dropped"]
+
+
+class _Clients:
+    """The client processes, all of whose sessions are open once this is made."""
+
+    def __init__(self, count: int, arguments: tuple[Any, ...]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipes, self._processes = [], []
+        for _ in range(count):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=run_client, args=(theirs, *arguments))
+            process.start()
+            theirs.close()
+            self._pipes.append(ours)
+            self._processes.append(process)
+        refusals = [refusal for refusal in self._receive() if refusal is not None]
+        if refusals:
+            self.close()
+            raise AvatarError(
+                Reason.CAPACITY_EXHAUSTED,
+                f"the service refused {len(refusals)} of {count} sessions: {refusals[0]}",
+            )
+
+    def start_at(self, mono_secs: float) -> None:
+        """Let all speak from this time on."""
+        for pipe in self._pipes:
+            pipe.send(mono_secs)
+
+    def reports(self) -> list[ClientReport]:
+        """Wait for the end of all."""
+        return self._receive()
+
+    def close(self) -> None:
+        """Let go of those that still wait for their start, and wait for the end of all."""
+        for pipe in self._pipes:
+            pipe.close()
+        for process in self._processes:
+            process.join()
+
+    def _receive(self) -> list[Any]:
+        received = []
+        for pipe, process in zip(self._pipes, self._processes, strict=True):
+            try:
+                received.append(pipe.recv())
             except EOFError:
-                client.join()
-                raise RuntimeError(f"a client ended with code {client.exitcode}") from None
-            client.join()
-    return _figures(reports, seconds)
+                process.join()
+                raise RuntimeError(f"a client ended with code {process.exitcode}") from None
+        return received
 
 
 def _figures(reports: list[ClientReport], seconds: float) -> dict[str, float]:
     latencies = np.concatenate([np.asarray(report.latencies_ms) for report in reports])
-    frames = sum(report.frames for report in reports)
-    cpu_secs = max(report.cpu_secs for report in reports)  # all measure the same process
+    # All measured the same process, each during its own frames.
+    cpu_secs = np.mean([report.cpu_secs / max(report.frames, 1) for report in reports])
     return {
+        "sessions": float(len(reports)),
         "latency_ms_p50": float(np.percentile(latencies, 50)),
         "latency_ms_p95": float(np.percentile(latencies, 95)),
         "latency_ms_p99": float(np.percentile(latencies, 99)),
@@ -113,14 +194,25 @@ def _figures(reports: list[ClientReport], seconds: float) -> dict[str, float]:
         "late_frames": float(sum(report.late for report in reports)),
         "frames_dropped": float(sum(r.skipped + r.num_missed for r in reports)),
         "frames_torn": float(sum(report.num_torn for report in reports)),
-        "frames": float(frames),
+        "frames": float(sum(report.frames for report in reports)),
         "fps_mean": len(latencies) / (seconds - WARM_UP_SECS) / len(reports),
-        "cpu_ms_per_frame": cpu_secs * 1e3 / max(frames, 1),
-        "cpu_cores": cpu_secs / max(report.span_secs for report in reports),
+        "cpu_ms_per_frame": float(cpu_secs) * 1e3 / len(reports),
+        "cpu_cores": float(cpu_secs) * FRAME_RATE_HZ,
         "render_ms_p50": float(np.median([report.render_ms_p50 for report in reports])),
         "audio_gap_ms": sum(report.gap_samples for report in reports) / RATE_HZ * 1e3,
-        "sessions": float(len(reports)),
     }
+
+
+def _memory_mb(pid: int) -> float | None:
+    """Return the resident memory of a process in MiB (proc(5), VmRSS); None beside Linux."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return None
+    for line in status.splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return None
 
 
 def _create_avatar(address: str, photo: bytes) -> str:
@@ -137,109 +229,3 @@ def _noise_speech() -> Float32Array:
     at = np.arange(10 * RATE_HZ) / RATE_HZ
     envelope = np.maximum(np.sin(2 * np.pi * 4 * at), 0) * (np.sin(2 * np.pi * 0.3 * at) > -0.7)
     return (0.2 * envelope * rng.standard_normal(len(at))).astype(np.float32)
-
-
-def _run_client(
-    pipe: Any,
-    address: str,
-    avatar_id: str,
-    size_px: int,
-    voice: Float32Array,
-    seconds: float,
-    start_at: float,
-) -> None:
-    from avatar_client import connect
-
-    with connect(address) as client:
-        session = client.open_session(avatar_id, size_px=size_px, transport="shm")
-        with session:
-            report = _Listener(session, voice, seconds, start_at).listen()
-    pipe.send(report)
-    pipe.close()
-
-
-class _Listener:
-    """One client: a thread that speaks in real time and the reading of frames."""
-
-    def __init__(self, session: Any, voice: Float32Array, seconds: float, start_at: float) -> None:
-        self._session = session
-        self._voice = voice
-        self._num_chunks = round(seconds * 1000 / CHUNK_MILLIS)
-        self._start_at = start_at
-        self._pushed_at: list[float] = []
-        self._has_spoken = threading.Event()
-        self._began_at = 0.0
-        self._missed_before = self._frames_before = 0
-
-    def listen(self) -> ClientReport:
-        """Speak, read all frames, and report."""
-        speaking = threading.Thread(target=self._speak)
-        speaking.start()
-        arrivals: list[tuple[int, float]] = []
-        cpu_start = self._cpu_secs()
-        self._began_at = time.monotonic()
-        self._session.next_frame()  # what was published before we came was not missed
-        before = self._session.statistics()
-        self._missed_before = before.counters.num_missed
-        self._frames_before = before.server.frames_published
-        while not self._has_spoken.is_set():
-            frame = self._session.next_frame(0.1)
-            if frame is not None:
-                arrivals.append((frame.pts_nanos, time.monotonic()))
-        speaking.join()
-        return self._report(arrivals, cpu_start)
-
-    def _speak(self) -> None:
-        samples = RATE_HZ * CHUNK_MILLIS // 1000
-        for k in range(self._num_chunks):
-            wait = self._start_at + k * CHUNK_MILLIS / 1000 - time.monotonic()
-            if wait > 0:
-                time.sleep(wait)
-            at = np.arange(k * samples, (k + 1) * samples) % len(self._voice)
-            self._pushed_at.append(time.monotonic())
-            self._session.push_audio(self._voice[at], sample_rate_hz=RATE_HZ, segment_id="bench")
-        self._session.end_segment()
-        self._has_spoken.set()
-
-    def _cpu_secs(self) -> float:
-        deadline = time.monotonic() + 5.0
-        while time.monotonic() < deadline:
-            server = self._session.statistics().server
-            if server is not None and server.cpu_seconds:
-                return float(server.cpu_seconds)
-            time.sleep(0.05)
-        raise RuntimeError("the service sends no statistics")
-
-    def _report(self, arrivals: list[tuple[int, float]], cpu_start: float) -> ClientReport:
-        started = self._session.wait_segment_started("bench")
-        statistics = self._session.statistics()
-        report = ClientReport(
-            num_missed=statistics.counters.num_missed - self._missed_before,
-            num_torn=statistics.counters.num_torn,
-            frames=statistics.server.frames_published - self._frames_before,
-            late=statistics.server.frames_late,
-            skipped=statistics.server.frames_dropped,
-            cpu_secs=self._cpu_secs() - cpu_start,
-            span_secs=time.monotonic() - self._began_at,
-            render_ms_p50=statistics.server.render.p50_millis,
-        )
-        shifts = self._gaps(report)
-        for pts, arrived in arrivals:
-            in_segment = pts - started.pts_nanos
-            shift = sum(nanos for at, nanos in shifts if pts >= at)
-            chunk = (in_segment - shift) // (CHUNK_MILLIS * 1_000_000)
-            if in_segment >= WARM_UP_SECS * 1e9 and chunk < len(self._pushed_at):
-                report.latencies_ms.append((arrived - self._pushed_at[chunk]) * 1e3)
-        return report
-
-    def _gaps(self, report: ClientReport) -> list[tuple[int, int]]:
-        """Read the notices of late audio: behind each gap samples stand later by its length."""
-        from avatar_client.gen.avatar.v1 import event_pb2
-
-        shifts = []
-        while (event := self._session.next_event()) is not None:
-            is_notice = isinstance(event, event_pb2.Notice)
-            if is_notice and event.kind == event_pb2.NOTICE_KIND_LATE_AUDIO:
-                shifts.append((event.pts_nanos, event.count * 62_500))
-                report.gap_samples += event.count
-        return shifts
