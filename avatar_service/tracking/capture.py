@@ -18,8 +18,8 @@ from avatar_service.portrait.landmark_nets import Float64Array
 from avatar_service.portrait.pixels import AREA, LINEAR, resize
 from avatar_service.portrait.portrait import Portrait
 from avatar_service.schema import EXPRESSION_INDEX, NUM_EMOTIONS, NUM_EXPRESSIONS
-from avatar_service.signals import Float32Array, UInt8Array
-from avatar_service.tracking.eyes_fit import EyesFit
+from avatar_service.signals import UInt8Array
+from avatar_service.tracking.eyes_fit import EyesFit, sampler
 from avatar_service.tracking.face_rig import FaceRig
 from avatar_service.tracking.face_watch import FaceSeen, FaceWatch
 from avatar_service.tracking.pose_fit import FaceFitted, Points, fit_pose, landmark_points
@@ -187,14 +187,7 @@ class FaceFitter:
             face = fit_pose(rig, landmarks.and_more(more), face, iterations=_ITERATIONS_AFTER)
         self._last = face
 
-        def sample(points: Float64Array) -> Float32Array:
-            at = points.astype(np.float32)[None]
-            colours = cv2.remap(
-                view, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-            )
-            return np.asarray(colours[0], np.float32)
-
-        eyes = self._eyes.fit(seen, face, sample)
+        eyes = self._eyes.fit(seen, face, sampler(view))
         expression = face.expression.copy()
         for name, value in eyes.lids.items():
             expression[EXPRESSION_INDEX[name]] = value

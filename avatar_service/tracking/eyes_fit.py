@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+import cv2
 import numpy as np
 from scipy.optimize import nnls
 
@@ -21,7 +22,7 @@ from avatar_service.schema import (
     MAX_GAZE_PITCH_RADIANS,
     MAX_GAZE_YAW_RADIANS,
 )
-from avatar_service.signals import Float32Array
+from avatar_service.signals import Float32Array, UInt8Array
 from avatar_service.tracking.face_rig import FaceRig
 from avatar_service.tracking.face_watch import FaceSeen
 from avatar_service.tracking.iris import BALL_RADIUS, IrisMatch
@@ -45,6 +46,19 @@ _USUAL: Final = (1.0, 0.15, 0.5)
 """Standard error of an opening, units, and how large each coefficient usually is: their ratio is
 the ridge that decides between a blink and a squint."""
 _OTHER_SHAPES: Final = ("eyeLookDown", "eyeLookUp", "eyeLookIn", "eyeLookOut", "cheekSquint")
+
+
+def sampler(view: UInt8Array) -> SampleFrame:
+    """Return a reader of one picture in the portrait's frame, (S, S, 3) uint8 RGB."""
+
+    def sample(points: Float64Array) -> Float32Array:
+        at = points.astype(np.float32)[None]
+        colours = cv2.remap(
+            view, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        return np.asarray(colours[0], np.float32)
+
+    return sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +125,14 @@ class EyesFit:
             self._moves.append(moves)
         self._rest = [_measure(rig.reference.lids[eye], rig.unit_px) for eye in (0, 1)]
         self._irises = [IrisMatch(rig.portrait.eyes, eye, rig.unit_px) for eye in (0, 1)]
+        # The photo's own gaze is zero: what the match finds there is its constant error.
+        photo = sampler(rig.portrait.photo)
+        self._rest_shift = [np.zeros(2), np.zeros(2)]
+        for eye, match in enumerate(self._irises):
+            above, below = _distances(rig.reference.lids[eye], match.pixels)
+            found = match.find(photo(match.pixels), above, below)
+            if found is not None:
+                self._rest_shift[eye] = found
 
     def fit(self, seen: FaceSeen, face: FaceFitted, sample: SampleFrame) -> EyesFitted:
         """Fit one picture.
@@ -135,7 +157,7 @@ class EyesFit:
                 upper, lower = _distances(lid_points, match.pixels)
                 shift = match.find(sample(plane.to_picture(match.pixels)), upper, lower)
                 if shift is not None:
-                    gaze[row] = self._gaze(shift / unit)
+                    gaze[row] = self._gaze((shift - self._rest_shift[eye]) / unit)
             lids |= self._lid_coefficients(eye, side, measured, gaze[row], face)
         return EyesFitted(gaze, opening, lids)
 
