@@ -72,13 +72,15 @@ def include_strands(image: UInt8Array, alpha: Float32Array) -> Float32Array:
     rough = np.sqrt(variance.max(-1))
     difference = np.abs(blur(picture, 0.7) - room).max(-1)
     unlike = smoothstep(difference - 2 * rough, *_UNLIKE)
-    unlike *= (1 - smoothstep(rough, *_ROUGH)) * smoothstep(weight[..., 0], 0.02, 0.1)
+    unlike *= (1 - smoothstep(rough, *_ROUGH)) * smoothstep(weight[..., 0], 0.0015, 0.004)
     near = grow(solid, 2 * reach + 1)
     _, parts = cv2.connectedComponents(((unlike > 0.5) & near | solid).astype(np.uint8))
     joined = np.isin(parts, np.unique(parts[solid])) & (parts > 0)
     # At its edge a part is mixed with the room: cover in proportion to the full difference.
     full = blur(cv2.dilate(difference, disc(2 * _EDGE_PX + 1)), 1.0)
     share = np.clip((difference / np.clip(full, 1.0, _FULL) - 0.3) / 0.45, 0, 1)
+    by_the_room = grow((unlike < 0.3) & ~solid, 2 * _EDGE_PX + 1)
+    share = np.where(by_the_room, share, 1)
     extra = unlike * share * near * grow(joined, 3)
     return np.asarray(np.maximum(alpha, extra), np.float32)
 

@@ -20,3 +20,19 @@ def test_hair_hangs_loosely_and_the_face_and_torso_not():
     throat = (places[:, 1] > chin + 8) & (np.abs(places[:, 0] - oval[0, 0]) < 30)
     assert sway[above].max() > 0.05
     assert sway[throat].max() < 0.05
+
+
+def test_a_high_collar_stays_with_the_shoulders():
+    # The ring of the space suit stands beside the chin; hair at that height would follow the head.
+    geometry = astronaut().geometry
+    places = (geometry.uv - 0.5) / 2
+    oval = places[list(topology.FACE_OVAL)]
+    chin, middle, unit = oval[:, 1].max(), oval[0, 0], geometry.unit_px
+    outer = np.arange(len(places)) >= geometry.num_face
+    beside = np.abs(np.abs(places[:, 0] - middle) / unit - 0.95) < 0.15
+    collar = (
+        outer & beside & (places[:, 1] > chin - 0.05 * unit) & (places[:, 1] < chin + 0.3 * unit)
+    )
+    hair = outer & beside & (places[:, 1] < chin - 1.0 * unit)
+    assert np.median(geometry.skin_weight[collar]) < 0.1
+    assert geometry.skin_weight[hair].min() > 0.9
