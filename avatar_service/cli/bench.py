@@ -61,20 +61,39 @@ def motion(
 @app.command()
 def service(
     sessions: Annotated[int, typer.Option(min=1, max=256, help="Clients at once.")] = 1,
-    seconds: Annotated[float, typer.Option(min=1, help="How long to stream.")] = 60.0,
+    seconds: Annotated[float, typer.Option(min=2, help="How long to stream.")] = 60.0,
     size: Annotated[int, typer.Option(help="256, 512 or 1024 pixels.")] = 512,
+    find_max: Annotated[
+        bool,
+        typer.Option("--find-max", help="Find the largest number without a late frame, 8 s a run."),
+    ] = False,
     portrait: PortraitOption = None,
     json: JsonOption = None,
 ) -> None:
     """Stream speech in real time through a real service to real clients and time it."""
     from avatar_service.cli.portraits import read_photo
-    from avatar_service.session.bench import bench_service
+    from avatar_service.session.bench import bench_service, find_max_sessions
 
+    photo = read_photo(portrait)
+    if find_max:
+        say("streaming through 1, 2, 4 ... sessions until a frame is late ...")
+        found, curve = find_max_sessions(photo=photo, size_px=size, progress=_say_run)
+        runs = {f"of_{run['sessions']:.0f}": run for run in curve}
+        title = f"service, largest number of sessions at {size}x{size}"
+        publish(title, {"max_sessions": found}, json, details={"curve": runs})
+        return
     say(f"{sessions} session(s), {seconds:g} s of speech each in real time ...")
-    figures = bench_service(
-        photo=read_photo(portrait), sessions=sessions, seconds=seconds, size_px=size
-    )
+    figures = bench_service(photo=photo, sessions=sessions, seconds=seconds, size_px=size)
     publish(f"service, {sessions} session(s), {size}x{size}", figures, json)
+
+
+def _say_run(run: dict[str, float]) -> None:
+    say(
+        f"{run['sessions']:.0f} session(s): latency {run['latency_ms_p50']:.0f} ms, p99 "
+        f"{run['latency_ms_p99']:.0f} ms, late {run['late_frames']:.0f}, dropped "
+        f"{run['frames_dropped']:.0f}, {run['cpu_ms_per_frame']:.1f} ms CPU a frame, "
+        f"{run['cpu_cores']:.2f} cores, {run.get('memory_mb', 0):.0f} MiB"
+    )
 
 
 @app.command()

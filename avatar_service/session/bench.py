@@ -7,6 +7,7 @@ lie in the client's hands.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import tempfile
 import time
@@ -148,23 +149,25 @@ class _Clients:
             self._processes.append(process)
         refusals = [refusal for refusal in self._receive() if refusal is not None]
         if refusals:
+            self.start_at(None)
             self.close()
             raise AvatarError(
                 Reason.CAPACITY_EXHAUSTED,
                 f"the service refused {len(refusals)} of {count} sessions: {refusals[0]}",
             )
 
-    def start_at(self, mono_secs: float) -> None:
-        """Let all speak from this time on."""
+    def start_at(self, mono_secs: float | None) -> None:
+        """Let all speak from this time on; None: send them home."""
         for pipe in self._pipes:
-            pipe.send(mono_secs)
+            with contextlib.suppress(BrokenPipeError):  # it was refused and has gone
+                pipe.send(mono_secs)
 
     def reports(self) -> list[ClientReport]:
         """Wait for the end of all."""
         return self._receive()
 
     def close(self) -> None:
-        """Let go of those that still wait for their start, and wait for the end of all."""
+        """Wait for the end of all."""
         for pipe in self._pipes:
             pipe.close()
         for process in self._processes:
