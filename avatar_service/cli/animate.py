@@ -32,6 +32,10 @@ def animate(
     output: Annotated[
         Path, typer.Option("--output", "-o", help=".mp4, .mov or .mkv; with alpha .mov or .webm.")
     ],
+    track: Annotated[
+        bool,
+        typer.Option("--track", help="SOURCE is a video: take its face's motion, not its voice."),
+    ] = False,
     audio: Annotated[
         Path | None, typer.Option(help="Sound of captured motion; its start is the motion's.")
     ] = None,
@@ -63,6 +67,7 @@ def animate(
     from avatar_service.cli.animation import Animation
     from avatar_service.cli.consent import obtain_consent
     from avatar_service.cli.device import check_device
+    from avatar_service.cli.motion_source import is_motion_file
     from avatar_service.config import parse_fps
     from avatar_service.export.video import check_video_path, check_writable
     from avatar_service.motion.controls import check_controls
@@ -82,7 +87,7 @@ def animate(
         seed=seed,
     )
     check_controls(controls)
-    _check_source(source, audio, controls)
+    _check_source(source, audio, controls, is_motion=track or is_motion_file(source))
     check_device(device)
     options.check_distinct([output, save_motion, report], [portrait, source, audio])
     check_video_path(output, with_alpha=backdrop is Background.TRANSPARENT)
@@ -93,6 +98,7 @@ def animate(
         photo=portrait,
         source=source,
         output=output,
+        is_tracked=track,
         sound=audio,
         settings=OfflineSettings(
             rate=parse_fps(fps, name="--fps"), size_px=size, controls=controls
@@ -107,12 +113,11 @@ def animate(
     job.run()
 
 
-def _check_source(source: Path, audio: Path | None, controls: Controls) -> None:
+def _check_source(source: Path, audio: Path | None, controls: Controls, *, is_motion: bool) -> None:
     """Refuse options that would have no effect on this kind of source. Raises INVALID_FIELD."""
-    from avatar_service.cli.motion_source import is_motion_file
     from avatar_service.errors import AvatarError, Reason
 
-    if not is_motion_file(source):
+    if not is_motion:
         if audio is not None:
             raise AvatarError(
                 Reason.INVALID_FIELD,

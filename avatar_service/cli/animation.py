@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from avatar_service.audio.file import stream_audio
 from avatar_service.cli.console import progress, say
 from avatar_service.cli.motion_source import is_motion_file, motion_frames
 from avatar_service.cli.portraits import load_portrait
 from avatar_service.cli.report import percentiles, write_json
-from avatar_service.export.sound import SOUND_RATE_HZ, count_channels, stream_sound
+from avatar_service.cli.track import capture
+from avatar_service.export.sound import SOUND_RATE_HZ, count_channels, has_sound, stream_sound
 from avatar_service.export.video import VideoWriter
 from avatar_service.motion.track import MotionTrack
 from avatar_service.portrait.crop import CropPolicy
@@ -53,9 +55,11 @@ class Animation:
 
     Attributes:
         source: speech, a video (its sound is the speech), or captured motion.
+        is_tracked: take the motion of the face in the video `source` instead of its sound.
         output: the video.
         sound: heard with captured motion, from its time 0 on; None: silence. Speech is heard by
             itself.
+        sound_offset_secs: where in `sound` the motion's time 0 lies, beside start_secs.
         save_motion: where to write the latents; None: nowhere.
         report: where to write the figures; None: nowhere.
     """
@@ -64,15 +68,17 @@ class Animation:
     source: Path
     output: Path
     settings: OfflineSettings
+    is_tracked: bool = False
     sound: Path | None = None
+    sound_offset_secs: float = 0.0
     crop: CropPolicy = "face"
     start_secs: float = 0.0
     duration_secs: float | None = None
     save_motion: Path | None = None
     report: Path | None = None
-    _motion: list[MotionFrame] = field(default_factory=list)
-    _frame_ms: list[float] = field(default_factory=list)
-    _heard_samples: int = 0
+    _motion: list[MotionFrame] = field(default_factory=list, init=False)
+    _frame_ms: list[float] = field(default_factory=list, init=False)
+    _heard_samples: int = field(default=0, init=False)
 
     def run(self) -> None:
         """Make the video and the files asked for.
@@ -80,11 +86,34 @@ class Animation:
         Raises:
             AvatarError: whatever is wrong with photo, audio or output; nothing is left behind.
         """
+        if not self.is_tracked:
+            self._make()
+            return
+        with TemporaryDirectory(prefix="avatar-track-") as folder:
+            motion = Path(folder) / "motion.npz"
+            capture(
+                self.source, motion, start_secs=self.start_secs, duration_secs=self.duration_secs
+            )
+            replace(
+                self,
+                source=motion,
+                is_tracked=False,
+                sound=self.sound or (self.source if has_sound(self.source) else None),
+                start_secs=0.0,
+                duration_secs=None,
+                sound_offset_secs=self.start_secs,
+            ).run()
+
+    def _make(self) -> None:
         settings = self.settings
         began = time.monotonic()
         began_cpu = time.process_time()
         heard = self.sound if is_motion_file(self.source) else self.source
-        sound = SoundTrack(heard, self.start_secs) if heard is not None else None
+        sound = (
+            SoundTrack(heard, self.start_secs + self.sound_offset_secs)
+            if heard is not None
+            else None
+        )
         if is_motion_file(self.source):
             next(self._captured(), None)  # what cannot be read is told before anything is made
         portrait = load_portrait(self.photo, size_px=settings.size_px, crop=self.crop)

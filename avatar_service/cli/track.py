@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -32,16 +32,36 @@ def track(
     """Turn a video of a face into motion: ARKit-52, head and gaze, against its calmest frame."""
     from avatar_service.cli.options import check_distinct
     from avatar_service.export.video import check_writable
-    from avatar_service.portrait.models import ensure_models
-    from avatar_service.tracking.capture import capture_video
-    from avatar_service.tracking.video import VideoClip
 
     check_distinct([output, report], [video])
     choice = parse_reference(reference)
     for path in (output, report):
         if path is not None:
             check_writable(path)
-    clip = VideoClip(video, start_secs=start, duration_secs=duration)
+    figures = capture(video, output, choice, start_secs=start, duration_secs=duration)
+    if report is not None:
+        write_json(report, figures)
+    print_figures(f"{video.name} -> {output.name}", {**figures, "held": len(figures["held"])})
+
+
+def capture(
+    video: Path,
+    output: Path,
+    reference: Literal["neutral", "first"] = "neutral",
+    *,
+    start_secs: float = 0.0,
+    duration_secs: float | None = None,
+) -> dict[str, Any]:
+    """Track the face of a video into a motion file, with a progress bar.
+
+    Returns:
+        The figures of the tracking; "held" lists the gaps without a face.
+    """
+    from avatar_service.portrait.models import ensure_models
+    from avatar_service.tracking.capture import capture_video
+    from avatar_service.tracking.video import VideoClip
+
+    clip = VideoClip(video, start_secs=start_secs, duration_secs=duration_secs)
     ensure_models(say)
     with progress() as bar:
         task = bar.add_task("tracking", total=None)
@@ -49,17 +69,14 @@ def track(
         def advance(what: str, done: int, total: int) -> None:
             bar.update(task, description=what, completed=done, total=max(total, done) or None)
 
-        capture = capture_video(clip, reference=choice, advance=advance)
-    capture.track.save(output)
-    figures = capture.report()
-    held = figures.pop("held")
-    for gap in held:
+        captured = capture_video(clip, reference=reference, advance=advance)
+    captured.track.save(output)
+    figures = captured.report()
+    for gap in figures["held"]:
         say(
             f"note: no face for {gap['frames']} frames from {gap['from_secs']} s on; motion is held"
         )
-    if report is not None:
-        write_json(report, {**figures, "held": held})
-    print_figures(f"{video.name} -> {output.name}", figures)
+    return figures
 
 
 def parse_reference(value: str) -> Literal["neutral", "first"]:

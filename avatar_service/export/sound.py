@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import av
+import av.error
 import numpy as np
 
 from avatar_service.audio.file import open_local, probe_channels
@@ -22,6 +23,15 @@ def count_channels(path: Path) -> int:
         AvatarError: what read_audio raises for a file that holds no audio.
     """
     return min(probe_channels(path), 2)
+
+
+def has_sound(path: Path) -> bool:
+    """Tell whether a media file has an audio track; a file that cannot be read has none."""
+    try:
+        with open_local(path) as container:
+            return bool(container.streams.audio)
+    except av.error.FFmpegError:
+        return False
 
 
 def stream_sound(path: Path, *, start_secs: float, num_channels: int) -> Iterator[Float32Array]:

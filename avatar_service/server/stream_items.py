@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from avatar_service.gen.avatar.v1 import audio_pb2, event_pb2, frame_pb2
 from avatar_service.gen.avatar.v1 import avatar_service_pb2 as pb
 from avatar_service.server.controls_message import controls_message
@@ -18,7 +20,7 @@ from avatar_service.session.subscriber import Subscriber
 from avatar_service.signals import MotionFrame
 from avatar_service.transports.grpc_messages import motion_latent_message
 
-SAMPLE_NANOS = 62_500
+NANOS_PER_MILLI: Final = 1_000_000
 
 
 def item_message(
@@ -125,8 +127,8 @@ def _notice(
                 kind=event_pb2.NOTICE_KIND_LATE_AUDIO,
                 message=text,
                 pts_nanos=item.pts_nanos,
-                count=item.gap_nanos // SAMPLE_NANOS,
-                total=managed.session.gap_nanos_total // SAMPLE_NANOS,
+                count=item.gap_nanos // NANOS_PER_MILLI,
+                total=managed.session.gap_nanos_total // NANOS_PER_MILLI,
             )
         case events.AudioClipped():
             return event_pb2.Notice(

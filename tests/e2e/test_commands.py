@@ -89,6 +89,20 @@ def test_the_same_seed_gives_the_same_motion(photo: Path, tmp_path: Path) -> Non
         np.testing.assert_array_equal(values, tracks[1][name])
 
 
+def test_a_face_in_a_video_drives_another_portrait(photo: Path, tmp_path: Path) -> None:
+    acted, out, motion = tmp_path / "acted.mp4", tmp_path / "out.mp4", tmp_path / "m.npz"
+    done = _run("animate", photo, SPEECH, "-o", acted, "--duration", "1", consent="x")
+    assert done.returncode == 0, done.stderr
+    options = ["--track", "--size", "256", "--save-motion", motion]
+    done = _run("animate", photo, acted, "-o", out, *options, consent="x")
+    assert done.returncode == 0, done.stderr
+    with av.open(str(out)) as file:
+        assert {s.type for s in file.streams} == {"video", "audio"}
+    with np.load(motion) as arrays:
+        jaw = arrays["expression"][:, list(arrays["expression_names"]).index("jawOpen")]
+    assert jaw.max() > 0.05
+
+
 BAD_INPUT = {
     "no consent": ([], "consent"),
     "text as audio": (["--consent", "x"], "audio"),
