@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from enum import Enum
@@ -337,14 +336,9 @@ class SessionManager:
 
 
 def _compute_together(due: Sequence[Tickable]) -> None:
-    """Run the motion networks of the due sessions as one batch; each is told its share."""
-    started = time.thread_time()
-    sessions = [one for one in due if isinstance(one, Session)]
-    stages = [one.motion for one in sessions]
+    """Run the motion networks of the due sessions as one batch."""
+    stages = [one.motion for one in due if isinstance(one, Session)]
     compute_together([stage for stage in stages if isinstance(stage, MotionStage)])
-    spent = time.thread_time() - started
-    for session in sessions:
-        session.add_motion_secs(spent / len(sessions))
 
 
 def _short(managed: ManagedSession) -> str:

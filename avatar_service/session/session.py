@@ -97,7 +97,6 @@ class Session:
         self._end_pts = 0
         self._retry_at = 0
         self._needed_until = motion.needed_until_nanos
-        self._motion_secs = 0.0
         if renderer is not None:
             renderer.set_background(controls.background, controls.background_color)
 
@@ -226,13 +225,8 @@ class Session:
         """The motion stage, for work that several sessions do together; None once closed."""
         return self._motion
 
-    def add_motion_secs(self, cpu_secs: float) -> None:
-        """Count a share of work done for several sessions together as this one's."""
-        self._motion_secs += cpu_secs
-
     def take_in(self) -> None:
         """Feed the motion stage up to now."""
-        started = time.thread_time()
         with self._lock:
             stage = self._motion
             if stage is None:
@@ -242,11 +236,9 @@ class Session:
             chunks = self._read_line()
         for chunk in chunks:
             stage.push(chunk)
-        self._motion_secs += time.thread_time() - started
 
     def produce_motion(self) -> None:
         """Collect the latents that come out of what was taken in."""
-        started = time.thread_time()
         stage = self._motion
         if stage is None:
             return
@@ -256,28 +248,24 @@ class Session:
         with self._lock:
             self._release_ends()
             self._needed_until = stage.needed_until_nanos
-        self._motion_secs += time.thread_time() - started
-        if self._num_made == num_before:
-            with self._lock:
+            if self._num_made == num_before:
                 step = self._speech.speak.front // POLL_SAMPLES + 1
                 at = step * POLL_SAMPLES * SAMPLE_NANOS + self.settings.input_margin_nanos
                 self._retry_at = self._playback.mono_at(at)
-        else:
-            spent, self._motion_secs = self._motion_secs, 0.0
-            self.stats.motion_ms.add(spent * 1e3 / (self._num_made - num_before))
 
     def deliver(self) -> None:
         """Render and publish what `produce_motion` has collected, in order."""
         while self._ready:
             item = self._ready.popleft()
             if isinstance(item, SegmentEnd):
-                self._tell(
-                    SegmentEnded(item.segment_id, item.pts_nanos, item.epoch, role=item.role)
-                )
+                ended = SegmentEnded(item.segment_id, item.pts_nanos, item.epoch, role=item.role)
+                self._tell(ended)
                 continue
             newer_waits = any(isinstance(other, MotionFrame) for other in self._ready)
             if newer_waits and self._is_late(item.pts_nanos):
-                self._skip(item)
+                # The picture is left out: it is late already and a newer one waits.
+                self.stats.skipped_tally.add()
+                self._tell(item)
             else:
                 self._show(item)
         with self._lock:
@@ -385,11 +373,6 @@ class Session:
             deadline = self._playback.mono_at(pts_nanos + self.settings.playout_delay_nanos)
         return self._clock.now_nanos() > deadline
 
-    def _skip(self, motion: MotionFrame) -> None:
-        """Leave the picture out: it is late already and a newer one waits."""
-        self.stats.skipped_tally.add()
-        self._tell(motion)
-
     def _show(self, motion: MotionFrame) -> None:
         cpu_started, started = time.thread_time(), time.perf_counter()
         pixels = None
@@ -405,7 +388,6 @@ class Session:
         if pixels is not None:
             self.fanout.send_frame(motion, pixels)
         now = self._clock.now_nanos()
-        self.stats.deliver_cpu_ms.add((time.thread_time() - cpu_started) * 1e3)
         self.stats.note_published(now)
         if self.settings.pacing is Pacing.REALTIME:
             with self._lock:

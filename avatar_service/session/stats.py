@@ -58,13 +58,6 @@ class Recent:
         return float(np.percentile(self._values[: min(self.count, len(self._values))], percent))
 
     @property
-    def recent_mean(self) -> float:
-        """Mean of the recent values, 0 before the first."""
-        if not self.count:
-            return 0.0
-        return float(np.mean(self._values[: min(self.count, len(self._values))]))
-
-    @property
     def mean(self) -> float:
         """Mean over the whole life, 0 before the first."""
         return self.total / self.count if self.count else 0.0
@@ -83,10 +76,8 @@ class SessionStats:
         phones_ignored: phones with unknown symbols.
         speech_secs: speech consumed.
         publish_ms: session time at publication minus pts, milliseconds.
-        motion_ms: CPU time of the motion stage per frame, milliseconds.
         render_ms: wall time of rendering per frame, milliseconds.
         render_cpu_ms: CPU time of rendering per frame, milliseconds.
-        deliver_cpu_ms: CPU time of rendering and publishing per frame, milliseconds.
     """
 
     def __init__(self, frames_per_sec: float) -> None:
@@ -100,10 +91,8 @@ class SessionStats:
         self.phones_ignored = 0
         self.speech_secs = 0.0
         self.publish_ms = Recent(window)
-        self.motion_ms = Recent(window)
         self.render_ms = Recent(window)
         self.render_cpu_ms = Recent(window)
-        self.deliver_cpu_ms = Recent(window)
         self._published_at: deque[int] = deque(maxlen=window)
 
     @property
