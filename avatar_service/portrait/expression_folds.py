@@ -205,7 +205,9 @@ class _Painter:
         column, row = center.round().astype(int)
         skin = self._smooth[min(max(row, 0), len(self._smooth) - 1), column]
         unlike = np.abs(self._smooth[y0:y1, x0:x1] - skin).max(-1)
-        is_skin = blur(1 - smoothstep(unlike, *_UNLIKE_SKIN), 0.012 * unit)
+        is_skin = blur(
+            1 - smoothstep(unlike, 2 * _UNLIKE_SKIN[0], 2 * _UNLIKE_SKIN[1]), 0.05 * unit
+        )
         is_skin *= self._inside[y0:y1, x0:x1]
         self._shades[group - 1, y0:y1, x0:x1] += (lit * middle - dark * rim) * is_skin
 
