@@ -232,7 +232,8 @@ class ArticulationStage:
         return lip_shapes(mixed.astype(np.float32))
 
     def _compute(self) -> None:
-        run_batched([self])
+        if self._pending():
+            run_batched([self])
 
     def _pending(self) -> int:
         return len(self._mels) // MELS_PER_STEP
