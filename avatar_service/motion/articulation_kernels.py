@@ -17,7 +17,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from avatar_service.motion.jit import kernel
+from avatar_service.jit import kernel
 from avatar_service.signals import Float32Array
 
 Weights = np.ndarray[Any, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_service.render.jit import kernel
+from avatar_service.jit import kernel
 
 UInt32Array = NDArray[np.uint32]
 

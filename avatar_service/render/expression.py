@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
+from avatar_service.jit import kernel
 from avatar_service.portrait.blendshapes import NUM_SHAPES, SOURCE_CLOSE, SOURCE_UNSMILE
-from avatar_service.render.jit import kernel
 from avatar_service.schema import (
     EXPRESSION_INDEX,
     EXPRESSION_MAX,

@@ -15,9 +15,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from avatar_service.jit import kernel
 from avatar_service.render import lids
 from avatar_service.render.frame_pose import FramePose
-from avatar_service.render.jit import kernel
 from avatar_service.render.prefilter import prefilter
 from avatar_service.render.sdf import fill_rest_map, sample_texture, smoothstep
 from avatar_service.schema import OUTER_EYE_DISTANCE_MM

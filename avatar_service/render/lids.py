@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from avatar_service.render.jit import kernel
+from avatar_service.jit import kernel
 from avatar_service.render.sdf import (
     fill_curve,
     place_point,

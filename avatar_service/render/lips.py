@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from avatar_service.render.jit import kernel
+from avatar_service.jit import kernel
 from avatar_service.render.sdf import fill_curve, place_point, smoothstep
 from avatar_service.schema import EXPRESSION_INDEX
 from avatar_service.signals import Float32Array, UInt8Array

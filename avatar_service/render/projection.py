@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_service.render.jit import kernel
+from avatar_service.jit import kernel
 from avatar_service.signals import Float32Array
 
 Float64Array = NDArray[np.float64]

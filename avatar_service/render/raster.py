@@ -18,8 +18,8 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from avatar_service.jit import Scalar, kernel
 from avatar_service.portrait.topology import Int32Array
-from avatar_service.render.jit import Scalar, kernel
 from avatar_service.signals import Float32Array
 
 UInt16Array = NDArray[np.uint16]

@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from avatar_service.jit import kernel
 from avatar_service.portrait.shapes_mouth import (
     JAW_FORWARD,
     JAW_GLIDE,
@@ -19,7 +20,6 @@ from avatar_service.portrait.shapes_mouth import (
     JAW_SIDE,
 )
 from avatar_service.portrait.topology import Int32Array
-from avatar_service.render.jit import kernel
 from avatar_service.signals import Float32Array
 
 _ACTIVE: Final = np.float32(1e-4)

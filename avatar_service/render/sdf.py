@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from avatar_service.render.jit import kernel
+from avatar_service.jit import kernel
 from avatar_service.signals import Float32Array
 
 

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avatar_service.jit import kernel
 from avatar_service.render.frame_pose import FramePose
-from avatar_service.render.jit import kernel
 from avatar_service.render.prefilter import prefilter
 from avatar_service.render.sdf import place_point, sample_texture
 from avatar_service.signals import Float32Array, UInt8Array

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from avatar_service.render.jit import kernel
+from avatar_service.jit import kernel
 from avatar_service.signals import Float32Array
 
 FREQUENCY_HZ: Final = 2.3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from avatar_service.render.jit import kernel
+from avatar_service.jit import kernel
 from avatar_service.render.lips import AXIS_X, AXIS_Y, ORIGIN_X, ORIGIN_Y, WIDTH
 from avatar_service.render.sdf import place_point, sample_texture
 from avatar_service.signals import Float32Array

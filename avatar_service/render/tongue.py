@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from avatar_service.render.jit import kernel
+from avatar_service.jit import kernel
 from avatar_service.render.lips import (
     AXIS_X,
     AXIS_Y,
