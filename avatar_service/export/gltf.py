@@ -124,10 +124,12 @@ def _skin_attributes(glb: Glb, weight: Float32Array) -> Json:
     weight = np.clip(weight, 0, 1).astype(np.float32)
     weights = np.zeros((len(weight), 4), np.float32)
     joints = np.zeros((len(weight), 4), np.uint8)
-    mixed = (weight > 0) & (weight < 1)
-    weights[:, 0] = np.where(mixed, 1 - weight, 1.0)
-    weights[mixed, 1] = 1 - weights[mixed, 0]
-    joints[weight >= 1, 0] = 1
+    rest = np.float32(1) - weight
+    # By the rest, not the weight: beside 1 a weight of 1e-9 is lost in float32.
+    mixed = (rest > 0) & (rest < 1)
+    weights[:, 0] = np.where(mixed, rest, 1.0)
+    weights[mixed, 1] = 1 - rest[mixed]
+    joints[rest <= 0, 0] = 1
     joints[mixed, 1] = 1
     return {
         "JOINTS_0": glb.add_array(joints, target=VERTEX_DATA),
