@@ -61,18 +61,33 @@ def percentiles(values: Sequence[float]) -> dict[str, float]:
     return {"p50": round(float(p50), 2), "p95": round(float(p95), 2), "p99": round(float(p99), 2)}
 
 
-def print_figures(title: str, figures: Metrics, caption: str = "") -> None:
-    """Print a table of names and values; nested figures get dotted names."""
+def print_figures(
+    title: str, figures: Metrics, caption: str = "", targets: Mapping[str, str] | None = None
+) -> None:
+    """Print a table of names, values and, where given, what they should be.
+
+    Nested figures get dotted names; their target is that of the last part of the name.
+    """
     table = Table(title=title, caption=caption)
     table.add_column("metric")
     table.add_column("value", justify="right")
+    if targets:
+        table.add_column("target", justify="right")
     for name, value in flatten(figures).items():
-        table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+        row = [name, f"{value:.4g}" if isinstance(value, float) else str(value)]
+        if targets:
+            row.append(targets.get(name.rpartition(".")[2], ""))
+        table.add_row(*row)
     out.print(table)
 
 
 def publish(
-    title: str, metrics: Metrics, json_path: Path | None, *, details: Metrics | None = None
+    title: str,
+    metrics: Metrics,
+    json_path: Path | None,
+    *,
+    details: Metrics | None = None,
+    targets: Mapping[str, str] | None = None,
 ) -> None:
     """Print the table of a benchmark and write it as JSON where asked.
 
@@ -81,7 +96,7 @@ def publish(
     """
     date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
     where = {"machine": machine(), "date": date, "commit": commit()}
-    print_figures(title, metrics, f"{where['machine']}; {date}; {where['commit']}")
+    print_figures(title, metrics, f"{where['machine']}; {date}; {where['commit']}", targets)
     if json_path is not None:
         check_writable(json_path)
         written = {**where, "metrics": {**metrics, **(details or {})}}
