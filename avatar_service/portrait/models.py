@@ -15,6 +15,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
@@ -128,7 +129,7 @@ def _download(scratch: Path, report: Progress) -> Path:
         *(sys.executable, "-m", "pip", "download", f"mediapipe=={WHEEL_VERSION}"),
         *("--no-deps", "--only-binary=:all:", "--implementation", "cp", "--python-version", "3.12"),
         *("--platform", "manylinux_2_28_x86_64", "--disable-pip-version-check", "--no-input"),
-        *("--progress-bar", "raw", "--dest", str(scratch)),
+        *("--progress-bar", _progress_style(), "--dest", str(scratch)),
     ]
     report("Downloading", 0.0)
     tail: list[str] = []
@@ -145,7 +146,8 @@ def _download(scratch: Path, report: Progress) -> Path:
                 tail = [*tail[-4:], line.strip()]
     wheels = sorted(scratch.glob("*.whl"))
     if process.returncode != 0 or not wheels:
-        reason = next((line for line in reversed(tail) if line.startswith("ERROR")), "pip failed")
+        last = tail[-1] if tail else f"pip ended with {process.returncode}"
+        reason = next((line for line in reversed(tail) if line.startswith("ERROR")), last)
         raise AvatarError(
             Reason.MODELS_NOT_AVAILABLE,
             "The landmark models could not be downloaded "
@@ -153,6 +155,15 @@ def _download(scratch: Path, report: Progress) -> Path:
             "`avatar models fetch`.",
         )
     return wheels[0]
+
+
+def _progress_style() -> str:
+    """Machine-readable progress where pip knows it (24.1); the pip of Debian 12 is older."""
+    try:
+        known = tuple(int(part) for part in version("pip").split(".")[:2])
+    except (PackageNotFoundError, ValueError):
+        return "off"
+    return "raw" if known >= (24, 1) else "off"
 
 
 def _sha256(path: Path) -> str:

