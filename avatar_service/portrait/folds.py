@@ -23,6 +23,8 @@ _HALF_WIDTH: Final = 0.11
 """Reach of the softening beside that line, units."""
 _STRENGTH: Final = 0.8
 """Share of a fold's darkness that goes away under a full smile."""
+_GRAIN: Final = 0.8
+"""Dark spots of up to so many deviations of the skin's detail are grain, not crease."""
 _LIP_GAP: Final = 0.03
 """Kept clear of the lips, units."""
 
@@ -61,5 +63,9 @@ def soften_folds(colors: Float32Array, fit: FaceFit) -> None:
     # Per channel: the fold takes the colour of the skin beside it.
     closed = np.asarray(cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, disc(side)), np.float32)
     lift = np.clip(gaussian(closed, 0.02 * unit) - smooth, 0, None)
-    region += _STRENGTH * fit.smile * mask[..., None] * lift
+    # A hard crease is finer than that; what is deeper than the skin's grain belongs to it.
+    fine = gaussian(region, 0.002 * unit)
+    grain = _GRAIN * float(np.std((fine - smooth)[mask > 0.3])) if (mask > 0.3).any() else 0.0
+    crease = np.clip(smooth - fine - grain, 0, None)
+    region += _STRENGTH * fit.smile * mask[..., None] * (lift + crease)
     np.clip(region, 0, 255, out=region)

@@ -10,7 +10,7 @@ of each coefficient at 1 (ARFaceAnchor.BlendShapeLocation).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +19,7 @@ import numpy as np
 from avatar_service.portrait import topology
 from avatar_service.portrait.deformation import DeformationSpace
 from avatar_service.portrait.landmark_nets import Float64Array
+from avatar_service.portrait.lip_rounding import LipPoint, Rounding, lip_points
 
 JAW_OPEN_RADIANS: Final = np.radians(18.0)
 """Rotation of the jaw at jawOpen = 1."""
@@ -43,31 +44,6 @@ _STILL_SIDES: Final = (234, 454, 93, 323, 127, 356)
 
 _LOWER_LIP_AT_CORNER, _LOWER_LIP_AT_MIDDLE = 0.33, 0.95
 """Share of the jaw's motion that the lower lip takes."""
-
-
-@dataclass(frozen=True, slots=True)
-class LipPoint:
-    """One landmark of the lips: row, place along it, and offset from the mouth's middle."""
-
-    landmark: int
-    is_upper: bool
-    is_inner: bool
-    k: float
-    offset: Float64Array
-    is_corner: bool
-
-    @property
-    def arch(self) -> float:
-        """1 in the middle, 0 at the corners."""
-        return 1 - self.k * self.k
-
-    def toward(self, side: float) -> float:
-        """0 on the other side ... 1 at this side's corner."""
-        return float(np.clip((side * self.k + 0.35) / 1.35, 0, 1) ** 1.6)
-
-    def around(self, center: float, width: float) -> float:
-        """Bell along the row."""
-        return float(np.exp(-0.5 * ((self.k - center) / width) ** 2))
 
 
 LipTarget = Callable[[LipPoint], tuple[float, float, float]]
@@ -96,7 +72,7 @@ class MouthShapes:
     ) -> None:
         self._position = position
         self._hinge = hinge
-        self._lips = list(_lip_points(position))
+        self._lips = list(lip_points(position))
         self._jaw_weight = _jaw_weights()
         handles = {lip.landmark for lip in self._lips} | set(self._jaw_weight)
         handles |= {*_STILL, *_STILL_SIDES}
@@ -123,13 +99,16 @@ class MouthShapes:
         """
         jaw_open, open_targets = self._jaw_open()
         lower_middle = open_targets[topology.LIP_INNER_LOWER[5]]
-        shapes = {"jawOpen": jaw_open, **self._jaw(), **self._lip_forms(lower_middle)}
+        unsmile = self._source_unsmile(source_smile, source_gap)
+        close = self._source_close(source_gap)
+        rounding = Rounding.of(self._position + 1.25 * unsmile + 0.5 * close)
+        shapes = {"jawOpen": jaw_open, **self._jaw(), **self._lip_forms(lower_middle, rounding)}
         shapes |= self._tongue_out(open_targets)
         for side, suffix in SIDES:
             for name, field in self._one_sided(side).items():
                 shapes[name + suffix] = field
-        shapes["sourceClose"] = self._source_close(source_gap)
-        shapes["sourceUnsmile"] = self._source_unsmile(source_smile, source_gap)
+        shapes["sourceClose"] = close
+        shapes["sourceUnsmile"] = unsmile
         return MouthRig(jaw_gap=float(lower_middle[1]), hinge=self._hinge, shapes=shapes)
 
     def _lip_form(
@@ -180,7 +159,7 @@ class MouthShapes:
         )
         return shapes
 
-    def _lip_forms(self, opened: Float64Array) -> dict[str, Float64Array]:
+    def _lip_forms(self, opened: Float64Array, rounding: Rounding) -> dict[str, Float64Array]:
         def close(p: LipPoint) -> tuple[float, float, float]:
             if p.is_corner:
                 return (0, 0, 0)
@@ -190,8 +169,11 @@ class MouthShapes:
 
         def funnel(p: LipPoint) -> tuple[float, float, float]:
             # A round opening parts quickly beside the corners.
-            lift = 0.022 if p.is_corner else (-0.055 if p.is_upper else 0.05) * p.arch**0.7
-            return (-0.26 * p.offset[0], lift, -0.08 * p.arch - 0.05)
+            if p.is_corner:
+                lift = rounding.corner_drop
+            else:
+                lift = rounding.upper_lift(p) if p.is_upper else 0.05 * p.arch**0.7
+            return (-rounding.funnel * p.offset[0], lift, -0.08 * p.arch - 0.05)
 
         def pucker(p: LipPoint) -> tuple[float, float, float]:
             if p.is_corner:
@@ -199,8 +181,8 @@ class MouthShapes:
             elif p.is_inner:
                 lift = (0.004 if p.is_upper else -0.004) * p.arch
             else:
-                lift = (-0.012 if p.is_upper else 0.014) * p.arch
-            return (-0.31 * p.offset[0], lift, -0.09 * p.arch - 0.04)
+                lift = (-0.012 - rounding.thicker if p.is_upper else 0.014) * p.arch
+            return (-rounding.pucker * p.offset[0], lift, -0.09 * p.arch - 0.04)
 
         def roll(p: LipPoint, upper: bool) -> tuple[float, float, float]:
             if p.is_corner or p.is_upper != upper:
@@ -370,28 +352,6 @@ def _shift_lower(side: float) -> LipTarget:
 
 def _shift_both(side: float) -> LipTarget:
     return lambda p: (side * 0.10, 0, 0.03 * side * p.k)
-
-
-def _lip_points(position: Float64Array) -> Iterator[LipPoint]:
-    middle = position[[13, 14]].mean(0)
-    seen: set[int] = set()
-    for row, is_upper, is_inner in (
-        (topology.LIP_OUTER_UPPER, True, False),
-        (topology.LIP_OUTER_LOWER, False, False),
-        (topology.LIP_INNER_UPPER, True, True),
-        (topology.LIP_INNER_LOWER, False, True),
-    ):
-        for k, landmark in zip(np.linspace(-1, 1, len(row)), row, strict=True):
-            if landmark not in seen:
-                seen.add(landmark)
-                yield LipPoint(
-                    landmark,
-                    is_upper,
-                    is_inner,
-                    float(k),
-                    position[landmark] - middle,
-                    landmark in topology.MOUTH_CORNERS,
-                )
 
 
 def _jaw_weights() -> dict[int, float]:

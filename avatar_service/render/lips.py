@@ -43,7 +43,7 @@ _TONGUE_OUT = EXPRESSION_INDEX["tongueOut"]
 # Own teeth may end this far below the upper lip when it is not smiling, units.
 _SPEECH_TOOTH_SHOW: Final = 0.040
 _LIP_COMES_DOWN: Final = 0.35
-_ROUNDING_HIDES: Final = 0.180
+_ROUNDING_HIDES: Final = 0.085
 
 
 @kernel
@@ -127,7 +127,7 @@ def trace_lips(
     place_point(lip_rest[0, 0], skull, projection, knots[2])
     place_point(lip_rest[0, 10], skull, projection, knots[3])
     rest_width = max((knots[3, 0] - knots[2, 0]) * ax + (knots[3, 1] - knots[2, 1]) * ay, 1.0)
-    narrower = smoothstep(1.0 - width / rest_width, 0.02, 0.14)
+    narrower = smoothstep(1.0 - width / rest_width, 0.02, 0.11)
     amount = max(rounding, narrower) if is_open > 0.5 else 1.0
     gap = _round_opening(curves, rounding, amount) / size
     local[GAP] = gap

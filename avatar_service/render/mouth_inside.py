@@ -65,7 +65,7 @@ def draw_inside(
     entering = 0.42 + 0.58 * smoothstep(gap, 0.012, 0.085)
     light = entering * (1.0 - 0.30 * rounding) * shade
     # Teeth stand right behind the lips and catch most of it.
-    tooth_light = (0.70 + 0.30 * entering) * (1.0 - 0.55 * rounding) * shade
+    tooth_light = (0.70 + 0.30 * entering) * (1.0 - 0.46 * rounding) * shade
     tooth_shade = 0.30 if has_own else 0.55  # the photo's own shade is in its teeth
     # Lips that are hardly parted shade no deeper than the gap between them.
     near_reach = min(0.040, 0.45 * gap + 0.006) * size
@@ -147,7 +147,9 @@ def draw_inside(
             # Own teeth cover the front ones; those behind them are not in the photo. They bite a
             # little higher, so that no second edge shows below the own ones. Rounded lips reach
             # over the edges of the teeth.
-            raise_by = (0.075 * rounding + (0.012 if has_own else 0.0)) * size
+            raise_by = 0.020 * rounding * size
+            if has_own:
+                raise_by = max(raise_by, own_lift) + 0.012 * size
             side = look_up_strip(upper, teeth_upper, t, q + raise_by, sample)
             if side >= 0.0:
                 dim = 1.0 - 0.70 * smoothstep(side, 0.16, 0.76)
@@ -179,11 +181,12 @@ def draw_inside(
             keep = shade_near * under * corner
             keep_tooth = (1.0 - (1.0 - keep) * tooth_shade) * tooth_light
             keep = keep * light + tooth * (keep_tooth - keep * light)
-            # Light that passes between lips turns red: shade takes more of green and blue.
+            # Light that passes between lips turns red: shade takes more of green and blue, and on
+            # teeth, which are white, that shows most.
             keep = max(keep, 0.02)
-            keep_red = math.exp(0.84 * math.log(keep))
+            keep_red = math.exp((0.84 - 0.16 * tooth) * math.log(keep))
             keep_green = keep * (1.0 - 0.10 * rounding)
-            keep_blue = math.exp(1.06 * math.log(keep)) * (1.0 - 0.18 * rounding)
+            keep_blue = math.exp((1.06 + 0.10 * tooth) * math.log(keep)) * (1.0 - 0.18 * rounding)
             if as_photo > 0.0:
                 px = own_map[0, 0] * x + own_map[0, 1] * y + own_map[0, 2] - room_origin[0]
                 py = own_map[1, 0] * x + own_map[1, 1] * y + own_map[1, 2] - room_origin[1]
