@@ -7,15 +7,17 @@ from typing import Annotated, Final
 
 import typer
 
-from avatar_service.cli import bench_picture
+from avatar_service.cli import bench_endurance, bench_picture
 from avatar_service.cli.console import progress, say
 from avatar_service.cli.report import publish
 
 app = typer.Typer(
-    help="Measure: render, motion, service, transport, picture, reenact.", no_args_is_help=True
+    help="Measure: render, motion, service, transport, picture, reenact, soak.",
+    no_args_is_help=True,
 )
 app.command()(bench_picture.picture)
 app.command()(bench_picture.reenact)
+app.command()(bench_endurance.soak)
 
 JsonOption = Annotated[
     Path | None, typer.Option("--json", help="Write the figures here.", dir_okay=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from avatar_service.server.messages import (
     session_request,
     statistics_message,
 )
+from avatar_service.server.operation_messages import sessions_message
 from avatar_service.server.photo_upload import receive_photo
 from avatar_service.session.admission import Reservation
 from avatar_service.session.manager import ManagedSession, SessionManager
@@ -75,6 +77,7 @@ class AvatarServicer(avatar_service_pb2_grpc.AvatarServiceServicer):
         self._facts = facts
         self._fits = asyncio.Semaphore(MAX_FITS_AT_ONCE)
         self._num_uploads = 0
+        self._started_nanos = time.monotonic_ns()
 
     async def GetServerInfo(
         self, request: pb.GetServerInfoRequest, context: Any
@@ -209,6 +212,12 @@ class AvatarServicer(avatar_service_pb2_grpc.AvatarServiceServicer):
         managed = self._manager.get(request.session_id)
         await self._close(managed, "the session was closed", None)
         return pb.CloseSessionResponse(statistics=statistics_message(managed))
+
+    async def ListSessions(
+        self, request: pb.ListSessionsRequest, context: Any
+    ) -> pb.ListSessionsResponse:
+        """Tell about all sessions."""
+        return await asyncio.to_thread(sessions_message, self._manager, self._started_nanos)
 
     async def Animate(
         self, request_iterator: AsyncIterator[pb.AnimateRequest], context: Any

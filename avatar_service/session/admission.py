@@ -70,6 +70,17 @@ class Capacity:
         """The cost of a frame as it is known now."""
         return self._cost
 
+    @property
+    def limit_cores(self) -> float:
+        """Cores that sessions may fill."""
+        return self._limit
+
+    @property
+    def used_cores(self) -> float:
+        """Cores that the open sessions fill, by the model of today."""
+        with self._lock:
+            return self._in_use()
+
     def calibrate(self, cost: FrameCost) -> None:
         """Take a benchmark's measurement for the truth."""
         self._cost = cost
@@ -99,7 +110,7 @@ class Capacity:
                     Reason.CAPACITY_EXHAUSTED,
                     f"{len(self._reservations)} sessions run; {self.max_sessions} are allowed",
                 )
-            in_use = sum(self._cost.of_session(one.rate, one.num_px) for one in self._reservations)
+            in_use = self._in_use()
             if self._reservations and in_use + need > self._limit:
                 raise AvatarError(
                     Reason.CAPACITY_EXHAUSTED,
@@ -109,6 +120,9 @@ class Capacity:
             reservation = Reservation(rate, num_px)
             self._reservations.add(reservation)
         return reservation
+
+    def _in_use(self) -> float:
+        return sum(self._cost.of_session(one.rate, one.num_px) for one in self._reservations)
 
     def release(self, reservation: Reservation) -> None:
         """Give back what `reserve` returned; idempotent."""

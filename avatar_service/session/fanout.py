@@ -17,6 +17,18 @@ class Fanout:
         self._encoder = encoder
         self._lock = threading.Lock()
         self._subscribers: tuple[Subscriber, ...] = ()
+        self._dropped_by_gone = 0
+
+    @property
+    def num_waiting(self) -> int:
+        """Items that wait for the streams to take them."""
+        return sum(one.num_waiting for one in self._subscribers)
+
+    @property
+    def num_dropped(self) -> int:
+        """Frames or latents that streams lost so far because they were read too slowly."""
+        with self._lock:
+            return self._dropped_by_gone + sum(one.num_dropped for one in self._subscribers)
 
     @property
     def must_wait(self) -> bool:
@@ -36,6 +48,8 @@ class Fanout:
     def remove(self, subscriber: Subscriber) -> None:
         """Let a stream go."""
         with self._lock:
+            if subscriber in self._subscribers:
+                self._dropped_by_gone += subscriber.num_dropped
             self._subscribers = tuple(s for s in self._subscribers if s is not subscriber)
 
     def tell(self, item: StreamItem) -> None:
@@ -57,6 +71,7 @@ class Fanout:
         """End all streams behind what waits for them."""
         with self._lock:
             subscribers, self._subscribers = self._subscribers, ()
+            self._dropped_by_gone += sum(one.num_dropped for one in subscribers)
         for subscriber in subscribers:
             subscriber.close()
         self._encoder.close()

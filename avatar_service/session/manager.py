@@ -28,6 +28,7 @@ from avatar_service.session.session import Session
 from avatar_service.session.session_request import OutputKind, SessionRequest
 from avatar_service.session.settings import SessionSettings
 from avatar_service.session.stages import FrameRenderer, MotionSource
+from avatar_service.session.tally import ServiceTally, TallyReading
 from avatar_service.transports.publisher import Publisher
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,10 @@ class ManagedSession:
         publishers: list[Publisher],
         reservation: Reservation,
         now_nanos: int,
+        asked_at_nanos: int,
     ) -> None:
+        self.asked_at_nanos = asked_at_nanos
+        self.started_at_nanos = now_nanos
         self.session = session
         self.session_id = session.session_id
         self.request = request
@@ -116,6 +120,7 @@ class SessionManager:
     ) -> None:
         self.capacity = capacity
         self.defaults = defaults
+        self.tally = ServiceTally()
         self._clock = clock
         self._stages = stages
         self._idle_nanos = round(idle_timeout_secs * 1e9)
@@ -132,6 +137,11 @@ class SessionManager:
         self.scheduler = Scheduler(
             clock, num_workers=num_workers, on_fault=self._note_fault, compute=_compute_together
         )
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether new sessions are refused."""
+        return self._is_draining
 
     @property
     def num_sessions(self) -> int:
@@ -154,6 +164,7 @@ class SessionManager:
     def build(self, request: SessionRequest, reservation: Reservation) -> ManagedSession:
         """Make a session (slow; on a worker thread); free the reservation on failure."""
         publishers: list[Publisher] = []
+        asked_at = self._clock.now_nanos()
         self._num_changes += 1
         try:
             session_id = secrets.token_urlsafe(16)
@@ -192,7 +203,8 @@ class SessionManager:
             raise
         finally:
             self._num_changes += 1
-        return ManagedSession(session, request, publishers, reservation, self._clock.now_nanos())
+        now = self._clock.now_nanos()
+        return ManagedSession(session, request, publishers, reservation, now, asked_at)
 
     def start(self, managed: ManagedSession) -> None:
         """Let a built session run. Raises SHUTTING_DOWN where the drain has begun meanwhile."""
@@ -200,8 +212,9 @@ class SessionManager:
             if self._is_draining:
                 raise AvatarError(Reason.SHUTTING_DOWN, "the service is draining")
             self._sessions[managed.session_id] = managed
+        self.tally.open(managed)
         self.scheduler.add(managed.session)
-        log.info("session %s opened, %d run", _short(managed), self.num_sessions)
+        log.info("session %s opened, %d run", short_id(managed), self.num_sessions)
 
     def discard(self, managed: ManagedSession) -> None:
         """Take a built session apart that was never started."""
@@ -273,13 +286,20 @@ class SessionManager:
         self._num_changes += 1
         self.scheduler.remove(managed.session)
         managed.session.close(message, reason)
+        self.tally.close(managed, reason)
         managed.publishers = ()  # a closed ring still holds its mapping
         self.capacity.release(managed.reservation)
         with self._lock:
             self._closed[managed.session_id] = managed
             while len(self._closed) > MAX_REMEMBERED:
                 self._closed.popitem(last=False)
-        log.info("session %s closed (%s), %d run", _short(managed), message, self.num_sessions)
+        log.info("session %s closed (%s), %d run", short_id(managed), message, self.num_sessions)
+
+    def read_tally(self) -> TallyReading:
+        """Return what all sessions have done so far, up to now."""
+        for managed in self.sessions:
+            self.tally.follow(managed)
+        return self.tally.read()
 
     def sweep(self) -> None:
         """Close what has failed or was left alone too long; called every second or so."""
@@ -290,6 +310,7 @@ class SessionManager:
         self._follow_costs()
         now = self._clock.now_nanos()
         for managed in self.sessions:
+            self.tally.follow(managed)
             if not managed.num_streams and now - managed.idle_since_nanos > self._idle_nanos:
                 self.close(managed, "nobody was connected for too long", Reason.SESSION_CLOSED)
 
@@ -341,6 +362,6 @@ def _compute_together(due: Sequence[Tickable]) -> None:
     compute_together([stage for stage in stages if isinstance(stage, MotionStage)])
 
 
-def _short(managed: ManagedSession) -> str:
+def short_id(managed: ManagedSession) -> str:
     """Return enough of an id to follow it through the log, and too little to join the session."""
     return managed.session_id[:6]

@@ -6,6 +6,9 @@ from collections import deque
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
+
+Float64Array = NDArray[np.float64]
 
 WINDOW_SECS: Final = 10
 """Percentiles and rates look back this far."""
@@ -51,6 +54,12 @@ class Recent:
         self.count += 1
         self.total += value
 
+    def newest(self, count: int) -> Float64Array:
+        """Return up to `count` of the newest values, in no order."""
+        size = len(self._values)
+        at = np.arange(self.count - min(count, self.count, size), self.count) % size
+        return self._values[at]
+
     def percentile(self, percent: float) -> float:
         """Return a percentile of the recent values, 0 before the first."""
         if not self.count:
@@ -75,6 +84,8 @@ class SessionStats:
         clipped: samples beyond full scale.
         phones_ignored: phones with unknown symbols.
         speech_secs: speech consumed.
+        first_published_nanos: monotonic time of the first frame that went out; None before it.
+        last_published_nanos: and of the newest.
         publish_ms: session time at publication minus pts, milliseconds.
         render_ms: wall time of rendering per frame, milliseconds.
         render_cpu_ms: CPU time of rendering per frame, milliseconds.
@@ -90,6 +101,8 @@ class SessionStats:
         self.clipped = 0
         self.phones_ignored = 0
         self.speech_secs = 0.0
+        self.first_published_nanos: int | None = None
+        self.last_published_nanos: int | None = None
         self.publish_ms = Recent(window)
         self.render_ms = Recent(window)
         self.render_cpu_ms = Recent(window)
@@ -107,6 +120,9 @@ class SessionStats:
 
     def note_published(self, mono_nanos: int) -> None:
         """Count a frame that went out at this monotonic time."""
+        if self.first_published_nanos is None:
+            self.first_published_nanos = mono_nanos
+        self.last_published_nanos = mono_nanos
         self.published += 1
         self._published_at.append(mono_nanos)
 

@@ -88,6 +88,11 @@ class Subscriber:
         return self._needs_keyframe
 
     @property
+    def num_waiting(self) -> int:
+        """Items that wait for the reader."""
+        return len(self._items)
+
+    @property
     def is_full(self) -> bool:
         """Whether the next frame or latent would push an older one out."""
         with self._lock:

@@ -213,6 +213,11 @@ class Client:
         request = avatar_service_pb2.GetSessionRequest(session_id=session_id)
         return self._call(self._stub.GetSession, request).session
 
+    def list_sessions(self) -> avatar_service_pb2.ListSessionsResponse:
+        """Return what an operator sees: all running sessions and the service's own figures."""
+        request = avatar_service_pb2.ListSessionsRequest()
+        return self._call(self._stub.ListSessions, request)
+
     def close(self) -> None:
         """Disconnect; sessions of this client end with it. Idempotent."""
         self._channel.close()

@@ -31,10 +31,11 @@ from avatar_service.gen.avatar.v1 import event_pb2 as avatar_dot_v1_dot_event__p
 from avatar_service.gen.avatar.v1 import frame_pb2 as avatar_dot_v1_dot_frame__pb2
 from avatar_service.gen.avatar.v1 import live_output_pb2 as avatar_dot_v1_dot_live__output__pb2
 from avatar_service.gen.avatar.v1 import motion_pb2 as avatar_dot_v1_dot_motion__pb2
+from avatar_service.gen.avatar.v1 import operation_pb2 as avatar_dot_v1_dot_operation__pb2
 from avatar_service.gen.avatar.v1 import session_pb2 as avatar_dot_v1_dot_session__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x61vatar/v1/avatar_service.proto\x12\tavatar.v1\x1a\x15\x61vatar/v1/audio.proto\x1a\x16\x61vatar/v1/avatar.proto\x1a\x1a\x61vatar/v1/capability.proto\x1a\x17\x61vatar/v1/control.proto\x1a\x18\x61vatar/v1/endpoint.proto\x1a\x15\x61vatar/v1/event.proto\x1a\x15\x61vatar/v1/frame.proto\x1a\x1b\x61vatar/v1/live_output.proto\x1a\x16\x61vatar/v1/motion.proto\x1a\x17\x61vatar/v1/session.proto\";\n\x14GetServerInfoRequest\x12\x13\n\x0b\x61pi_version\x18\x01 \x01(\t\x12\x0e\n\x06\x63lient\x18\x02 \x01(\t\"\x85\x02\n\x15GetServerInfoResponse\x12\x13\n\x0b\x61pi_version\x18\x01 \x01(\t\x12\x17\n\x0fproduct_version\x18\x02 \x01(\t\x12+\n\x0c\x63\x61pabilities\x18\x03 \x03(\x0e\x32\x15.avatar.v1.Capability\x12!\n\x06limits\x18\x04 \x01(\x0b\x32\x11.avatar.v1.Limits\x12/\n\x0emotion_schemas\x18\x05 \x03(\x0b\x32\x17.avatar.v1.MotionSchema\x12\x17\n\x0fspeaking_styles\x18\x06 \x03(\t\x12\x0e\n\x06\x64\x65vice\x18\x07 \x01(\t\x12\x14\n\x0cnum_sessions\x18\x08 \x01(\r\"_\n\x13\x43reateAvatarRequest\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x17.avatar.v1.AvatarHeaderH\x00\x12\x15\n\x0bphoto_chunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"9\n\x14\x43reateAvatarResponse\x12!\n\x06\x61vatar\x18\x01 \x01(\x0b\x32\x11.avatar.v1.Avatar\"%\n\x10GetAvatarRequest\x12\x11\n\tavatar_id\x18\x01 \x01(\t\"6\n\x11GetAvatarResponse\x12!\n\x06\x61vatar\x18\x01 \x01(\x0b\x32\x11.avatar.v1.Avatar\";\n\x12ListAvatarsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x13ListAvatarsResponse\x12\"\n\x07\x61vatars\x18\x01 \x03(\x0b\x32\x11.avatar.v1.Avatar\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\">\n\x13\x44\x65leteAvatarRequest\x12\x11\n\tavatar_id\x18\x01 \x01(\t\x12\x14\n\x0c\x65nd_sessions\x18\x02 \x01(\x08\"2\n\x14\x44\x65leteAvatarResponse\x12\x1a\n\x12num_sessions_ended\x18\x01 \x01(\r\"\xc4\x03\n\x14\x43reateSessionRequest\x12\x11\n\tavatar_id\x18\x01 \x01(\t\x12(\n\nframe_rate\x18\x02 \x01(\x0b\x32\x14.avatar.v1.FrameRate\x12\x10\n\x08width_px\x18\x03 \x01(\r\x12\x11\n\theight_px\x18\x04 \x01(\r\x12\"\n\x07outputs\x18\x05 \x03(\x0e\x32\x11.avatar.v1.Output\x12(\n\ntransports\x18\x06 \x03(\x0e\x32\x14.avatar.v1.Transport\x12!\n\x06pacing\x18\x07 \x01(\x0e\x32\x11.avatar.v1.Pacing\x12\x30\n\x0e\x66rame_encoding\x18\x08 \x01(\x0e\x32\x18.avatar.v1.FrameEncoding\x12!\n\x14playout_delay_millis\x18\t \x01(\rH\x00\x88\x01\x01\x12%\n\x08\x63ontrols\x18\n \x01(\x0b\x32\x13.avatar.v1.Controls\x12\x17\n\x0fring_slot_count\x18\x0b \x01(\r\x12+\n\x0clive_outputs\x18\x0c \x03(\x0b\x32\x15.avatar.v1.LiveOutputB\x17\n\x15_playout_delay_millis\"<\n\x15\x43reateSessionResponse\x12#\n\x07session\x18\x01 \x01(\x0b\x32\x12.avatar.v1.Session\"\'\n\x11GetSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"9\n\x12GetSessionResponse\x12#\n\x07session\x18\x01 \x01(\x0b\x32\x12.avatar.v1.Session\")\n\x13\x43loseSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"A\n\x14\x43loseSessionResponse\x12)\n\nstatistics\x18\x01 \x01(\x0b\x32\x15.avatar.v1.Statistics\"\xc6\x02\n\x0e\x41nimateRequest\x12%\n\x04open\x18\x01 \x01(\x0b\x32\x15.avatar.v1.OpenStreamH\x00\x12&\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x15.avatar.v1.AudioChunkH\x00\x12(\n\x06phones\x18\x03 \x01(\x0b\x32\x16.avatar.v1.KnownPhonesH\x00\x12+\n\x07\x63ontrol\x18\x04 \x01(\x0b\x32\x18.avatar.v1.ControlChangeH\x00\x12)\n\tinterrupt\x18\x05 \x01(\x0b\x32\x14.avatar.v1.InterruptH\x00\x12,\n\x0bsegment_end\x18\x06 \x01(\x0b\x32\x15.avatar.v1.SegmentEndH\x00\x12*\n\x08playback\x18\x07 \x01(\x0b\x32\x16.avatar.v1.PlaybackAckH\x00\x42\t\n\x07payload\"\xdb\x03\n\x0f\x41nimateResponse\x12)\n\x06opened\x18\x01 \x01(\x0b\x32\x17.avatar.v1.StreamOpenedH\x00\x12\x34\n\x0fsegment_started\x18\x02 \x01(\x0b\x32\x19.avatar.v1.SegmentStartedH\x00\x12)\n\x06motion\x18\x03 \x01(\x0b\x32\x17.avatar.v1.MotionLatentH\x00\x12!\n\x05\x66rame\x18\x04 \x01(\x0b\x32\x10.avatar.v1.FrameH\x00\x12%\n\x05\x61udio\x18\x05 \x01(\x0b\x32\x14.avatar.v1.AudioEchoH\x00\x12\x30\n\rsegment_ended\x18\x06 \x01(\x0b\x32\x17.avatar.v1.SegmentEndedH\x00\x12\x34\n\x0f\x63ontrol_applied\x18\x07 \x01(\x0b\x32\x19.avatar.v1.ControlAppliedH\x00\x12-\n\x0binterrupted\x18\x08 \x01(\x0b\x32\x16.avatar.v1.InterruptedH\x00\x12#\n\x06notice\x18\t \x01(\x0b\x32\x11.avatar.v1.NoticeH\x00\x12+\n\nstatistics\x18\n \x01(\x0b\x32\x15.avatar.v1.StatisticsH\x00\x42\t\n\x07payload2\xd3\x05\n\rAvatarService\x12R\n\rGetServerInfo\x12\x1f.avatar.v1.GetServerInfoRequest\x1a .avatar.v1.GetServerInfoResponse\x12Q\n\x0c\x43reateAvatar\x12\x1e.avatar.v1.CreateAvatarRequest\x1a\x1f.avatar.v1.CreateAvatarResponse(\x01\x12\x46\n\tGetAvatar\x12\x1b.avatar.v1.GetAvatarRequest\x1a\x1c.avatar.v1.GetAvatarResponse\x12L\n\x0bListAvatars\x12\x1d.avatar.v1.ListAvatarsRequest\x1a\x1e.avatar.v1.ListAvatarsResponse\x12O\n\x0c\x44\x65leteAvatar\x12\x1e.avatar.v1.DeleteAvatarRequest\x1a\x1f.avatar.v1.DeleteAvatarResponse\x12R\n\rCreateSession\x12\x1f.avatar.v1.CreateSessionRequest\x1a .avatar.v1.CreateSessionResponse\x12I\n\nGetSession\x12\x1c.avatar.v1.GetSessionRequest\x1a\x1d.avatar.v1.GetSessionResponse\x12O\n\x0c\x43loseSession\x12\x1e.avatar.v1.CloseSessionRequest\x1a\x1f.avatar.v1.CloseSessionResponse\x12\x44\n\x07\x41nimate\x12\x19.avatar.v1.AnimateRequest\x1a\x1a.avatar.v1.AnimateResponse(\x01\x30\x01\x42\x13\xaa\x02\x10\x41vatarService.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x61vatar/v1/avatar_service.proto\x12\tavatar.v1\x1a\x15\x61vatar/v1/audio.proto\x1a\x16\x61vatar/v1/avatar.proto\x1a\x1a\x61vatar/v1/capability.proto\x1a\x17\x61vatar/v1/control.proto\x1a\x18\x61vatar/v1/endpoint.proto\x1a\x15\x61vatar/v1/event.proto\x1a\x15\x61vatar/v1/frame.proto\x1a\x1b\x61vatar/v1/live_output.proto\x1a\x16\x61vatar/v1/motion.proto\x1a\x19\x61vatar/v1/operation.proto\x1a\x17\x61vatar/v1/session.proto\";\n\x14GetServerInfoRequest\x12\x13\n\x0b\x61pi_version\x18\x01 \x01(\t\x12\x0e\n\x06\x63lient\x18\x02 \x01(\t\"\x85\x02\n\x15GetServerInfoResponse\x12\x13\n\x0b\x61pi_version\x18\x01 \x01(\t\x12\x17\n\x0fproduct_version\x18\x02 \x01(\t\x12+\n\x0c\x63\x61pabilities\x18\x03 \x03(\x0e\x32\x15.avatar.v1.Capability\x12!\n\x06limits\x18\x04 \x01(\x0b\x32\x11.avatar.v1.Limits\x12/\n\x0emotion_schemas\x18\x05 \x03(\x0b\x32\x17.avatar.v1.MotionSchema\x12\x17\n\x0fspeaking_styles\x18\x06 \x03(\t\x12\x0e\n\x06\x64\x65vice\x18\x07 \x01(\t\x12\x14\n\x0cnum_sessions\x18\x08 \x01(\r\"_\n\x13\x43reateAvatarRequest\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x17.avatar.v1.AvatarHeaderH\x00\x12\x15\n\x0bphoto_chunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"9\n\x14\x43reateAvatarResponse\x12!\n\x06\x61vatar\x18\x01 \x01(\x0b\x32\x11.avatar.v1.Avatar\"%\n\x10GetAvatarRequest\x12\x11\n\tavatar_id\x18\x01 \x01(\t\"6\n\x11GetAvatarResponse\x12!\n\x06\x61vatar\x18\x01 \x01(\x0b\x32\x11.avatar.v1.Avatar\";\n\x12ListAvatarsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x13ListAvatarsResponse\x12\"\n\x07\x61vatars\x18\x01 \x03(\x0b\x32\x11.avatar.v1.Avatar\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\">\n\x13\x44\x65leteAvatarRequest\x12\x11\n\tavatar_id\x18\x01 \x01(\t\x12\x14\n\x0c\x65nd_sessions\x18\x02 \x01(\x08\"2\n\x14\x44\x65leteAvatarResponse\x12\x1a\n\x12num_sessions_ended\x18\x01 \x01(\r\"\xc4\x03\n\x14\x43reateSessionRequest\x12\x11\n\tavatar_id\x18\x01 \x01(\t\x12(\n\nframe_rate\x18\x02 \x01(\x0b\x32\x14.avatar.v1.FrameRate\x12\x10\n\x08width_px\x18\x03 \x01(\r\x12\x11\n\theight_px\x18\x04 \x01(\r\x12\"\n\x07outputs\x18\x05 \x03(\x0e\x32\x11.avatar.v1.Output\x12(\n\ntransports\x18\x06 \x03(\x0e\x32\x14.avatar.v1.Transport\x12!\n\x06pacing\x18\x07 \x01(\x0e\x32\x11.avatar.v1.Pacing\x12\x30\n\x0e\x66rame_encoding\x18\x08 \x01(\x0e\x32\x18.avatar.v1.FrameEncoding\x12!\n\x14playout_delay_millis\x18\t \x01(\rH\x00\x88\x01\x01\x12%\n\x08\x63ontrols\x18\n \x01(\x0b\x32\x13.avatar.v1.Controls\x12\x17\n\x0fring_slot_count\x18\x0b \x01(\r\x12+\n\x0clive_outputs\x18\x0c \x03(\x0b\x32\x15.avatar.v1.LiveOutputB\x17\n\x15_playout_delay_millis\"<\n\x15\x43reateSessionResponse\x12#\n\x07session\x18\x01 \x01(\x0b\x32\x12.avatar.v1.Session\"\'\n\x11GetSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"9\n\x12GetSessionResponse\x12#\n\x07session\x18\x01 \x01(\x0b\x32\x12.avatar.v1.Session\")\n\x13\x43loseSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"A\n\x14\x43loseSessionResponse\x12)\n\nstatistics\x18\x01 \x01(\x0b\x32\x15.avatar.v1.Statistics\"\x15\n\x13ListSessionsRequest\"o\n\x14ListSessionsResponse\x12+\n\x08sessions\x18\x01 \x03(\x0b\x32\x19.avatar.v1.SessionSummary\x12*\n\x07service\x18\x02 \x01(\x0b\x32\x19.avatar.v1.ServiceFigures\"\xc6\x02\n\x0e\x41nimateRequest\x12%\n\x04open\x18\x01 \x01(\x0b\x32\x15.avatar.v1.OpenStreamH\x00\x12&\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x15.avatar.v1.AudioChunkH\x00\x12(\n\x06phones\x18\x03 \x01(\x0b\x32\x16.avatar.v1.KnownPhonesH\x00\x12+\n\x07\x63ontrol\x18\x04 \x01(\x0b\x32\x18.avatar.v1.ControlChangeH\x00\x12)\n\tinterrupt\x18\x05 \x01(\x0b\x32\x14.avatar.v1.InterruptH\x00\x12,\n\x0bsegment_end\x18\x06 \x01(\x0b\x32\x15.avatar.v1.SegmentEndH\x00\x12*\n\x08playback\x18\x07 \x01(\x0b\x32\x16.avatar.v1.PlaybackAckH\x00\x42\t\n\x07payload\"\xdb\x03\n\x0f\x41nimateResponse\x12)\n\x06opened\x18\x01 \x01(\x0b\x32\x17.avatar.v1.StreamOpenedH\x00\x12\x34\n\x0fsegment_started\x18\x02 \x01(\x0b\x32\x19.avatar.v1.SegmentStartedH\x00\x12)\n\x06motion\x18\x03 \x01(\x0b\x32\x17.avatar.v1.MotionLatentH\x00\x12!\n\x05\x66rame\x18\x04 \x01(\x0b\x32\x10.avatar.v1.FrameH\x00\x12%\n\x05\x61udio\x18\x05 \x01(\x0b\x32\x14.avatar.v1.AudioEchoH\x00\x12\x30\n\rsegment_ended\x18\x06 \x01(\x0b\x32\x17.avatar.v1.SegmentEndedH\x00\x12\x34\n\x0f\x63ontrol_applied\x18\x07 \x01(\x0b\x32\x19.avatar.v1.ControlAppliedH\x00\x12-\n\x0binterrupted\x18\x08 \x01(\x0b\x32\x16.avatar.v1.InterruptedH\x00\x12#\n\x06notice\x18\t \x01(\x0b\x32\x11.avatar.v1.NoticeH\x00\x12+\n\nstatistics\x18\n \x01(\x0b\x32\x15.avatar.v1.StatisticsH\x00\x42\t\n\x07payload2\xa4\x06\n\rAvatarService\x12R\n\rGetServerInfo\x12\x1f.avatar.v1.GetServerInfoRequest\x1a .avatar.v1.GetServerInfoResponse\x12Q\n\x0c\x43reateAvatar\x12\x1e.avatar.v1.CreateAvatarRequest\x1a\x1f.avatar.v1.CreateAvatarResponse(\x01\x12\x46\n\tGetAvatar\x12\x1b.avatar.v1.GetAvatarRequest\x1a\x1c.avatar.v1.GetAvatarResponse\x12L\n\x0bListAvatars\x12\x1d.avatar.v1.ListAvatarsRequest\x1a\x1e.avatar.v1.ListAvatarsResponse\x12O\n\x0c\x44\x65leteAvatar\x12\x1e.avatar.v1.DeleteAvatarRequest\x1a\x1f.avatar.v1.DeleteAvatarResponse\x12R\n\rCreateSession\x12\x1f.avatar.v1.CreateSessionRequest\x1a .avatar.v1.CreateSessionResponse\x12I\n\nGetSession\x12\x1c.avatar.v1.GetSessionRequest\x1a\x1d.avatar.v1.GetSessionResponse\x12O\n\x0c\x43loseSession\x12\x1e.avatar.v1.CloseSessionRequest\x1a\x1f.avatar.v1.CloseSessionResponse\x12O\n\x0cListSessions\x12\x1e.avatar.v1.ListSessionsRequest\x1a\x1f.avatar.v1.ListSessionsResponse\x12\x44\n\x07\x41nimate\x12\x19.avatar.v1.AnimateRequest\x1a\x1a.avatar.v1.AnimateResponse(\x01\x30\x01\x42\x13\xaa\x02\x10\x41vatarService.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,42 +43,46 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'avatar.v1.avatar_service_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\252\002\020AvatarService.V1'
-  _globals['_GETSERVERINFOREQUEST']._serialized_start=295
-  _globals['_GETSERVERINFOREQUEST']._serialized_end=354
-  _globals['_GETSERVERINFORESPONSE']._serialized_start=357
-  _globals['_GETSERVERINFORESPONSE']._serialized_end=618
-  _globals['_CREATEAVATARREQUEST']._serialized_start=620
-  _globals['_CREATEAVATARREQUEST']._serialized_end=715
-  _globals['_CREATEAVATARRESPONSE']._serialized_start=717
-  _globals['_CREATEAVATARRESPONSE']._serialized_end=774
-  _globals['_GETAVATARREQUEST']._serialized_start=776
-  _globals['_GETAVATARREQUEST']._serialized_end=813
-  _globals['_GETAVATARRESPONSE']._serialized_start=815
-  _globals['_GETAVATARRESPONSE']._serialized_end=869
-  _globals['_LISTAVATARSREQUEST']._serialized_start=871
-  _globals['_LISTAVATARSREQUEST']._serialized_end=930
-  _globals['_LISTAVATARSRESPONSE']._serialized_start=932
-  _globals['_LISTAVATARSRESPONSE']._serialized_end=1014
-  _globals['_DELETEAVATARREQUEST']._serialized_start=1016
-  _globals['_DELETEAVATARREQUEST']._serialized_end=1078
-  _globals['_DELETEAVATARRESPONSE']._serialized_start=1080
-  _globals['_DELETEAVATARRESPONSE']._serialized_end=1130
-  _globals['_CREATESESSIONREQUEST']._serialized_start=1133
-  _globals['_CREATESESSIONREQUEST']._serialized_end=1585
-  _globals['_CREATESESSIONRESPONSE']._serialized_start=1587
-  _globals['_CREATESESSIONRESPONSE']._serialized_end=1647
-  _globals['_GETSESSIONREQUEST']._serialized_start=1649
-  _globals['_GETSESSIONREQUEST']._serialized_end=1688
-  _globals['_GETSESSIONRESPONSE']._serialized_start=1690
-  _globals['_GETSESSIONRESPONSE']._serialized_end=1747
-  _globals['_CLOSESESSIONREQUEST']._serialized_start=1749
-  _globals['_CLOSESESSIONREQUEST']._serialized_end=1790
-  _globals['_CLOSESESSIONRESPONSE']._serialized_start=1792
-  _globals['_CLOSESESSIONRESPONSE']._serialized_end=1857
-  _globals['_ANIMATEREQUEST']._serialized_start=1860
-  _globals['_ANIMATEREQUEST']._serialized_end=2186
-  _globals['_ANIMATERESPONSE']._serialized_start=2189
-  _globals['_ANIMATERESPONSE']._serialized_end=2664
-  _globals['_AVATARSERVICE']._serialized_start=2667
-  _globals['_AVATARSERVICE']._serialized_end=3390
+  _globals['_GETSERVERINFOREQUEST']._serialized_start=322
+  _globals['_GETSERVERINFOREQUEST']._serialized_end=381
+  _globals['_GETSERVERINFORESPONSE']._serialized_start=384
+  _globals['_GETSERVERINFORESPONSE']._serialized_end=645
+  _globals['_CREATEAVATARREQUEST']._serialized_start=647
+  _globals['_CREATEAVATARREQUEST']._serialized_end=742
+  _globals['_CREATEAVATARRESPONSE']._serialized_start=744
+  _globals['_CREATEAVATARRESPONSE']._serialized_end=801
+  _globals['_GETAVATARREQUEST']._serialized_start=803
+  _globals['_GETAVATARREQUEST']._serialized_end=840
+  _globals['_GETAVATARRESPONSE']._serialized_start=842
+  _globals['_GETAVATARRESPONSE']._serialized_end=896
+  _globals['_LISTAVATARSREQUEST']._serialized_start=898
+  _globals['_LISTAVATARSREQUEST']._serialized_end=957
+  _globals['_LISTAVATARSRESPONSE']._serialized_start=959
+  _globals['_LISTAVATARSRESPONSE']._serialized_end=1041
+  _globals['_DELETEAVATARREQUEST']._serialized_start=1043
+  _globals['_DELETEAVATARREQUEST']._serialized_end=1105
+  _globals['_DELETEAVATARRESPONSE']._serialized_start=1107
+  _globals['_DELETEAVATARRESPONSE']._serialized_end=1157
+  _globals['_CREATESESSIONREQUEST']._serialized_start=1160
+  _globals['_CREATESESSIONREQUEST']._serialized_end=1612
+  _globals['_CREATESESSIONRESPONSE']._serialized_start=1614
+  _globals['_CREATESESSIONRESPONSE']._serialized_end=1674
+  _globals['_GETSESSIONREQUEST']._serialized_start=1676
+  _globals['_GETSESSIONREQUEST']._serialized_end=1715
+  _globals['_GETSESSIONRESPONSE']._serialized_start=1717
+  _globals['_GETSESSIONRESPONSE']._serialized_end=1774
+  _globals['_CLOSESESSIONREQUEST']._serialized_start=1776
+  _globals['_CLOSESESSIONREQUEST']._serialized_end=1817
+  _globals['_CLOSESESSIONRESPONSE']._serialized_start=1819
+  _globals['_CLOSESESSIONRESPONSE']._serialized_end=1884
+  _globals['_LISTSESSIONSREQUEST']._serialized_start=1886
+  _globals['_LISTSESSIONSREQUEST']._serialized_end=1907
+  _globals['_LISTSESSIONSRESPONSE']._serialized_start=1909
+  _globals['_LISTSESSIONSRESPONSE']._serialized_end=2020
+  _globals['_ANIMATEREQUEST']._serialized_start=2023
+  _globals['_ANIMATEREQUEST']._serialized_end=2349
+  _globals['_ANIMATERESPONSE']._serialized_start=2352
+  _globals['_ANIMATERESPONSE']._serialized_end=2827
+  _globals['_AVATARSERVICE']._serialized_start=2830
+  _globals['_AVATARSERVICE']._serialized_end=3634
 # @@protoc_insertion_point(module_scope)

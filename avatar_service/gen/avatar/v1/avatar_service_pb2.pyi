@@ -17,6 +17,7 @@ from avatar_service.gen.avatar.v1 import event_pb2 as _event_pb2
 from avatar_service.gen.avatar.v1 import frame_pb2 as _frame_pb2
 from avatar_service.gen.avatar.v1 import live_output_pb2 as _live_output_pb2
 from avatar_service.gen.avatar.v1 import motion_pb2 as _motion_pb2
+from avatar_service.gen.avatar.v1 import operation_pb2 as _operation_pb2
 from avatar_service.gen.avatar.v1 import session_pb2 as _session_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -514,6 +515,53 @@ class CloseSessionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CloseSessionResponse: _TypeAlias = CloseSessionResponse  # noqa: Y015
+
+@_typing.final
+class ListSessionsRequest(_message.Message):
+    """Asks for the running sessions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSessionsRequest: _TypeAlias = ListSessionsRequest  # noqa: Y015
+
+@_typing.final
+class ListSessionsResponse(_message.Message):
+    """The running sessions, oldest first."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    SERVICE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sessions(self) -> _containers.RepeatedCompositeFieldContainer[_operation_pb2.SessionSummary]:
+        """The sessions."""
+
+    @_builtins.property
+    def service(self) -> _operation_pb2.ServiceFigures:
+        """The whole service."""
+
+    def __init__(
+        self,
+        *,
+        sessions: _abc.Iterable[_operation_pb2.SessionSummary] | None = ...,
+        service: _operation_pb2.ServiceFigures | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["service", b"service", "sessions", b"sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSessionsResponse: _TypeAlias = ListSessionsResponse  # noqa: Y015
 
 @_typing.final
 class AnimateRequest(_message.Message):

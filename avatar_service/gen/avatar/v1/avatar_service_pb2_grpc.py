@@ -75,6 +75,11 @@ class AvatarServiceStub:
                 request_serializer=avatar_dot_v1_dot_avatar__service__pb2.CloseSessionRequest.SerializeToString,
                 response_deserializer=avatar_dot_v1_dot_avatar__service__pb2.CloseSessionResponse.FromString,
                 _registered_method=True)
+        self.ListSessions = channel.unary_unary(
+                '/avatar.v1.AvatarService/ListSessions',
+                request_serializer=avatar_dot_v1_dot_avatar__service__pb2.ListSessionsRequest.SerializeToString,
+                response_deserializer=avatar_dot_v1_dot_avatar__service__pb2.ListSessionsResponse.FromString,
+                _registered_method=True)
         self.Animate = channel.stream_stream(
                 '/avatar.v1.AvatarService/Animate',
                 request_serializer=avatar_dot_v1_dot_avatar__service__pb2.AnimateRequest.SerializeToString,
@@ -142,6 +147,14 @@ class AvatarServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSessions(self, request, context):
+        """Tells about all sessions and the whole service, for those who operate it. It names no session
+        in a way that would let the caller join it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Animate(self, request_iterator, context):
         """Joins a session: audio and controls in, events and data out. The first message is OpenStream.
         When the controller half-closes, open segments end, and the server ends the stream once
@@ -193,6 +206,11 @@ def add_AvatarServiceServicer_to_server(servicer, server):
                     servicer.CloseSession,
                     request_deserializer=avatar_dot_v1_dot_avatar__service__pb2.CloseSessionRequest.FromString,
                     response_serializer=avatar_dot_v1_dot_avatar__service__pb2.CloseSessionResponse.SerializeToString,
+            ),
+            'ListSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessions,
+                    request_deserializer=avatar_dot_v1_dot_avatar__service__pb2.ListSessionsRequest.FromString,
+                    response_serializer=avatar_dot_v1_dot_avatar__service__pb2.ListSessionsResponse.SerializeToString,
             ),
             'Animate': grpc.stream_stream_rpc_method_handler(
                     servicer.Animate,
@@ -417,6 +435,33 @@ class AvatarService:
             '/avatar.v1.AvatarService/CloseSession',
             avatar_dot_v1_dot_avatar__service__pb2.CloseSessionRequest.SerializeToString,
             avatar_dot_v1_dot_avatar__service__pb2.CloseSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/avatar.v1.AvatarService/ListSessions',
+            avatar_dot_v1_dot_avatar__service__pb2.ListSessionsRequest.SerializeToString,
+            avatar_dot_v1_dot_avatar__service__pb2.ListSessionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -54,6 +54,10 @@ class AvatarServiceStub:
     """Tells about one session."""
     CloseSession: _grpc.UnaryUnaryMultiCallable[_avatar_service_pb2.CloseSessionRequest, _avatar_service_pb2.CloseSessionResponse]
     """Ends a session and its streams. Closing one that is closed is fine."""
+    ListSessions: _grpc.UnaryUnaryMultiCallable[_avatar_service_pb2.ListSessionsRequest, _avatar_service_pb2.ListSessionsResponse]
+    """Tells about all sessions and the whole service, for those who operate it. It names no session
+    in a way that would let the caller join it.
+    """
     Animate: _grpc.StreamStreamMultiCallable[_avatar_service_pb2.AnimateRequest, _avatar_service_pb2.AnimateResponse]
     """Joins a session: audio and controls in, events and data out. The first message is OpenStream.
     When the controller half-closes, open segments end, and the server ends the stream once
@@ -81,6 +85,10 @@ class AvatarServiceAsyncStub(AvatarServiceStub):
     """Tells about one session."""
     CloseSession: _aio.UnaryUnaryMultiCallable[_avatar_service_pb2.CloseSessionRequest, _avatar_service_pb2.CloseSessionResponse]  # type: ignore[assignment]
     """Ends a session and its streams. Closing one that is closed is fine."""
+    ListSessions: _aio.UnaryUnaryMultiCallable[_avatar_service_pb2.ListSessionsRequest, _avatar_service_pb2.ListSessionsResponse]  # type: ignore[assignment]
+    """Tells about all sessions and the whole service, for those who operate it. It names no session
+    in a way that would let the caller join it.
+    """
     Animate: _aio.StreamStreamMultiCallable[_avatar_service_pb2.AnimateRequest, _avatar_service_pb2.AnimateResponse]  # type: ignore[assignment]
     """Joins a session: audio and controls in, events and data out. The first message is OpenStream.
     When the controller half-closes, open segments end, and the server ends the stream once
@@ -153,6 +161,16 @@ class AvatarServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_avatar_service_pb2.CloseSessionResponse, _abc.Awaitable[_avatar_service_pb2.CloseSessionResponse]]:
         """Ends a session and its streams. Closing one that is closed is fine."""
+
+    @_abc_1.abstractmethod
+    def ListSessions(
+        self,
+        request: _avatar_service_pb2.ListSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_avatar_service_pb2.ListSessionsResponse, _abc.Awaitable[_avatar_service_pb2.ListSessionsResponse]]:
+        """Tells about all sessions and the whole service, for those who operate it. It names no session
+        in a way that would let the caller join it.
+        """
 
     @_abc_1.abstractmethod
     def Animate(
