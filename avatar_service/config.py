@@ -77,6 +77,30 @@ class LimitsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class QuotaConfig:
+    """What one client may take: a name of the token file, or everybody where no token is asked for.
+
+    A call beyond a quota is RESOURCE_EXHAUSTED, QUOTA_EXCEEDED, with the time after which it fits;
+    streams that run are slowed down to the rates instead, and lose nothing.
+    """
+
+    sessions: int = 128
+    """Sessions at once."""
+    avatars: int = 1000
+    """Avatars that the client made and that are stored."""
+    audio_ahead_secs: float = 1200.0
+    """Speech that waits in all its sessions together."""
+    calls: int = 512
+    """Calls and streams at once."""
+    requests_per_sec: float = 200.0
+    """New calls; as many again may come at once."""
+    messages_per_sec: float = 4000.0
+    """Messages in streams; as many again may come at once."""
+    bytes_per_sec: float = 64e6
+    """Received; twice as many may come at once."""
+
+
+@dataclass(frozen=True, slots=True)
 class PacingConfig:
     """Defaults of the session's clock."""
 
@@ -158,6 +182,7 @@ class Config:
     cache: Path = field(default_factory=cache_dir)
     tls: TlsConfig = field(default_factory=TlsConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
+    quotas: QuotaConfig = field(default_factory=QuotaConfig)
     pacing: PacingConfig = field(default_factory=PacingConfig)
     shm: ShmConfig = field(default_factory=ShmConfig)
     zmq: ZmqConfig = field(default_factory=ZmqConfig)
@@ -197,6 +222,13 @@ _RANGES: Final[tuple[tuple[str, float, float], ...]] = (
     ("limits.audio_ahead_secs", 1, 3600),
     ("limits.idle_timeout_secs", 1, 1e6),
     ("limits.subscriber_frames", 1, 1024),
+    ("quotas.sessions", 1, 4096),
+    ("quotas.avatars", 0, 1_000_000),
+    ("quotas.audio_ahead_secs", 1, 1e6),
+    ("quotas.calls", 1, 4096),
+    ("quotas.requests_per_sec", 1, 1e6),
+    ("quotas.messages_per_sec", 100, 1e6),
+    ("quotas.bytes_per_sec", 1e6, 1e12),
     ("pacing.lookahead_ms", 0, 1000),
     ("pacing.input_margin_ms", 0, 1000),
     ("pacing.playout_delay_ms", 1, 10_000),

@@ -99,6 +99,7 @@ class AvatarError(Exception):
         reason: row of the table.
         field: name of the offending field or option, where one is to blame.
         metadata: machine-readable facts for ErrorInfo; no private data.
+        retry_secs: when a retry can help; the table's hint where it is not known better.
     """
 
     def __init__(
@@ -108,12 +109,14 @@ class AvatarError(Exception):
         *,
         field: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        retry_secs: float | None = None,
     ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.field = field
         self.metadata = dict(metadata or {})
+        self.retry_secs = self.answer.retry_secs if retry_secs is None else retry_secs
 
     @property
     def answer(self) -> Answer:
@@ -121,10 +124,20 @@ class AvatarError(Exception):
         return ANSWERS[self.reason]
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (self.reason, self.message, self.field, self.metadata)
+        return _rebuild, (
+            self.reason,
+            self.message,
+            self.field,
+            self.metadata,
+            self.retry_secs,
+        )
 
 
 def _rebuild(
-    reason: Reason, message: str, field: str | None, metadata: Mapping[str, str]
+    reason: Reason,
+    message: str,
+    field: str | None,
+    metadata: Mapping[str, str],
+    retry_secs: float | None,
 ) -> AvatarError:
-    return AvatarError(reason, message, field=field, metadata=metadata)
+    return AvatarError(reason, message, field=field, metadata=metadata, retry_secs=retry_secs)

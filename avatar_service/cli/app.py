@@ -10,6 +10,7 @@ from avatar_service import __version__
 from avatar_service.cli import animate, bench, demo, export_commands, models, serve
 from avatar_service.cli.console import out
 from avatar_service.cli.doctor import doctor
+from avatar_service.cli.token import token
 from avatar_service.cli.track import track
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app = typer.Typer(
 app.command()(demo.demo)
 app.command()(animate.animate)
 app.command()(serve.serve)
+app.command()(token)
 app.command()(doctor)
 app.command()(track)
 app.add_typer(models.app, name="models")

@@ -11,6 +11,7 @@ from typing import Final
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.gen.avatar.v1 import avatar_service_pb2 as pb
 from avatar_service.gen.avatar.v1 import event_pb2
+from avatar_service.server.access import check_owner
 from avatar_service.server.controls_message import apply_controls
 from avatar_service.server.messages import (
     invalid,
@@ -36,6 +37,8 @@ MAX_CONTROLS_AHEAD_NANOS: Final = 60_000_000_000
 BURST_AHEAD_NANOS: Final = 10_000_000_000
 """BURST: this much speech waits at most; beyond it the client's stream is not read."""
 POLL_SECS: Final = 0.01
+AHEAD_SHARED_NANOS: Final = 5_000_000_000
+"""A session with less speech waiting is not counted against its client's quota at each chunk."""
 
 _WANTED: Final = {
     OutputKind.FRAMES: Wanted.FRAMES,
@@ -62,6 +65,8 @@ class AnimateStream:
         opening = await _first(requests)
         managed = self._manager.get(opening.session_id)
         is_controller = opening.role == event_pb2.STREAM_ROLE_CONTROLLER
+        if is_controller:
+            check_owner(managed.request.owner, role="control a session")
         subscriber = self._subscribe(opening, managed, is_controller=is_controller)
         if is_controller:
             self._manager.attach_controller(managed)
@@ -162,6 +167,8 @@ class AnimateStream:
             if session.settings.pacing is Pacing.BURST:
                 await _until(lambda: session.audio_ahead_nanos < BURST_AHEAD_NANOS)
             session.push_audio(pcm_of(request.audio))
+            if session.audio_ahead_nanos > AHEAD_SHARED_NANOS:
+                self._manager.check_audio_ahead(managed.request.owner)
         elif kind == "segment_end":
             end = request.segment_end
             session.end_segment(role_of(end.role), end.segment_id)

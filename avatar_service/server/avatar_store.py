@@ -71,11 +71,20 @@ class AvatarStore:
         fit: see Fit.
     """
 
-    def __init__(self, home: Path, *, rig_version: int, fit: Fit, max_avatars: int) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        rig_version: int,
+        fit: Fit,
+        max_avatars: int,
+        max_per_owner: int | None = None,
+    ) -> None:
         self._folder = home / "avatars"
         self._rig_version = rig_version
         self._fit = fit
         self._max_avatars = max_avatars
+        self._max_per_owner = max_avatars if max_per_owner is None else max_per_owner
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
@@ -88,7 +97,7 @@ class AvatarStore:
                 shutil.rmtree(left_over, ignore_errors=True)
 
     def create(
-        self, photo: bytes, *, crop: str, display_name: str, consent: Consent
+        self, photo: bytes, *, crop: str, display_name: str, consent: Consent, owner: str = ""
     ) -> StoredAvatar:
         """Make an avatar; the same photo gives the same one, with the newest statement.
 
@@ -108,6 +117,7 @@ class AvatarStore:
                 Reason.QUOTA_EXCEEDED,
                 f"{self._max_avatars} avatars are stored; delete one that is not needed",
             )
+        self._check_quota(owner)
         partial = self._folder / (_PARTIAL + secrets.token_hex(8))
         try:
             partial.mkdir(mode=0o700)
@@ -124,6 +134,7 @@ class AvatarStore:
                 "photo_sha256": sha256,
                 "notes": list(facts.notes),
                 "rig_version": self._rig_version,
+                "owner": owner,
             }
             (partial / "avatar.json").write_text(json.dumps(record, indent=2) + "\n", "utf-8")
             if not place.is_dir():  # another call may have made the same one meanwhile
@@ -192,6 +203,18 @@ class AvatarStore:
             finally:
                 partial.unlink(missing_ok=True)
         return path
+
+    def _check_quota(self, owner: str) -> None:
+        """Raise QUOTA_EXCEEDED where a client has its share of avatars."""
+        if self._max_per_owner >= self._max_avatars:
+            return
+        records = (_read_record(path) for path in self._folder.glob("[!.]*/avatar.json"))
+        num_owned = sum(record.get("owner", "") == owner for record in records)
+        if num_owned >= self._max_per_owner:
+            raise AvatarError(
+                Reason.QUOTA_EXCEEDED,
+                f"{num_owned} avatars of this client are stored; {self._max_per_owner} are allowed",
+            )
 
     def _portrait_name(self, size_px: int) -> str:
         return f"portrait_{size_px}.v{self._rig_version}.npz"

@@ -1,21 +1,31 @@
-"""One interceptor around every call: token, undecodable requests, faults to statuses."""
+"""One interceptor around every call: token, scope, quota, undecodable requests, faults to statuses.
+
+A call whose token is withdrawn while it runs is ended.
+"""
 
 from __future__ import annotations
 
-import hmac
+import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import grpc
 
 from avatar_service.errors import AvatarError, Reason
+from avatar_service.server.access import (
+    ANYBODY,
+    CALLER,
+    HEALTH_CHECK,
+    OPEN_SERVICES,
+    Caller,
+    TokenFile,
+    check_scope,
+)
+from avatar_service.server.quotas import Quotas, Share
 from avatar_service.server.statuses import abort, bug_from
-
-OPEN_SERVICES: Final = ("/grpc.health.v1.Health/",)
-"""Probes carry no token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,26 +33,18 @@ class _Undecodable:
     """Stands for request bytes that are no message of the expected type."""
 
 
-def check_token(metadata: Any, token: str) -> None:
-    """Raise UNAUTHENTICATED unless the call carries `authorization: Bearer TOKEN`."""
-    given = next((value for key, value in metadata or () if key == "authorization"), "")
-    given = given.decode("utf-8", "replace") if isinstance(given, bytes) else given
-    if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
-        raise AvatarError(
-            Reason.UNAUTHENTICATED,
-            'this service asks for the metadata "authorization: Bearer TOKEN"',
-        )
-
-
 class ServiceInterceptor(grpc.aio.ServerInterceptor):
-    """Guards all methods of the server.
+    """Guards all methods of a server; lives on its event loop.
 
     Args:
-        token: bearer token that calls must carry; None: open (loopback only).
+        tokens: what calls must carry; None: open (loopback only).
+        quotas: what each client may take.
     """
 
-    def __init__(self, token: str | None) -> None:
-        self._token = token
+    def __init__(self, tokens: TokenFile | None, quotas: Quotas) -> None:
+        self._tokens = tokens
+        self._quotas = quotas
+        self._running: set[_Call] = set()
 
     async def intercept_service(
         self,
@@ -55,27 +57,95 @@ class ServiceInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:
             return handler
-        refusal: AvatarError | None = None
         method = handler_call_details.method
-        if self._token is not None and not method.startswith(OPEN_SERVICES):
-            try:
-                check_token(handler_call_details.invocation_metadata, self._token)
-            except AvatarError as error:
-                refusal = error
-        return _wrap(handler, refusal)
+        if method == HEALTH_CHECK:
+            return _wrap(handler, _Call(ANYBODY, None, None, self._running))
+        caller, refusal = ANYBODY, None
+        try:
+            if self._tokens is not None and not method.startswith(OPEN_SERVICES):
+                caller = self._tokens.find(handler_call_details.invocation_metadata)
+                check_scope(caller, method)
+        except AvatarError as error:
+            refusal = error
+        share = None if refusal else self._quotas.share_of(caller.name)
+        return _wrap(handler, _Call(caller, share, refusal, self._running))
+
+    def end_withdrawn(self) -> None:
+        """End the calls whose token no longer counts, or counts for less."""
+        if self._tokens is None:
+            return
+        for call in tuple(self._running):
+            if call.caller is not ANYBODY and not self._tokens.holds(call.caller):
+                call.withdraw()
 
 
-def _wrap(handler: Any, refusal: AvatarError | None) -> grpc.RpcMethodHandler[Any, Any]:
-    decode = _tolerant(handler.request_deserializer)
+class _Call:
+    """One call, from its first metadata to its end."""
+
+    def __init__(
+        self,
+        caller: Caller,
+        share: Share | None,
+        refusal: AvatarError | None,
+        running: set[_Call],
+    ) -> None:
+        self.caller = caller
+        self._share = share
+        self._refusal = refusal
+        self._running = running
+        self._task: asyncio.Task[Any] | None = None
+        self._is_withdrawn = False
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """Count the call while it is served. Raises what it is refused for."""
+        if self._refusal is not None:
+            raise self._refusal
+        if self._share is None:  # open to all, and never refused
+            yield
+            return
+        self._share.begin_call()
+        self._task = asyncio.current_task()
+        self._running.add(self)
+        CALLER.set(self.caller)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not self._is_withdrawn or self._task is None:
+                raise
+            self._task.uncancel()
+            raise AvatarError(Reason.UNAUTHENTICATED, "the token was withdrawn") from None
+        finally:
+            self._running.discard(self)
+            self._share.end_call()
+
+    def withdraw(self) -> None:
+        """End the call from outside."""
+        self._is_withdrawn = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def receive(self, data: bytes) -> None:
+        """Count a message."""
+        if self._share is not None:
+            self._share.take_message(len(data))
+
+    async def pause(self) -> None:
+        """Wait until the client's streams may be read on."""
+        if self._share is not None and (secs := self._share.pause_secs):
+            await asyncio.sleep(secs)
+
+
+def _wrap(handler: Any, call: _Call) -> grpc.RpcMethodHandler[Any, Any]:
+    decode = _tolerant(handler.request_deserializer, call)
     encode = handler.response_serializer
     if not handler.response_streaming:
         inner = handler.stream_unary if handler.request_streaming else handler.unary_unary
 
         async def answer(request: Any, context: Any) -> Any:
             try:
-                if refusal is not None:
-                    raise refusal
-                return await inner(_checked(request), context)
+                with call.serving():
+                    return await inner(_checked(request, call), context)
             except Exception as fault:
                 await _fail(context, fault)
 
@@ -90,15 +160,14 @@ def _wrap(handler: Any, refusal: AvatarError | None) -> grpc.RpcMethodHandler[An
 
     async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
         try:
-            if refusal is not None:
-                raise refusal
-            answering = inner(_checked(request), context)
-            if inspect.isawaitable(answering):  # a handler that writes by itself
-                await answering
-                return
-            async with aclosing(answering) as responses:
-                async for response in responses:
-                    yield response
+            with call.serving():
+                answering = inner(_checked(request, call), context)
+                if inspect.isawaitable(answering):  # a handler that writes by itself
+                    await answering
+                    return
+                async with aclosing(answering) as responses:
+                    async for response in responses:
+                        yield response
         except Exception as fault:
             await _fail(context, fault)
 
@@ -116,10 +185,11 @@ async def _fail(context: Any, fault: Exception) -> None:
     await abort(context, fault if isinstance(fault, AvatarError) else bug_from(fault))
 
 
-def _tolerant(decode: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
+def _tolerant(decode: Callable[[bytes], Any] | None, call: _Call) -> Callable[[bytes], Any]:
     """Let bytes that do not decode through to where they can be answered as the client's fault."""
 
     def tolerant(data: bytes) -> Any:
+        call.receive(data)
         if decode is None:
             return data
         try:
@@ -130,19 +200,20 @@ def _tolerant(decode: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
     return tolerant
 
 
-def _checked(request: Any) -> Any:
+def _checked(request: Any, call: _Call) -> Any:
     if isinstance(request, _Undecodable):
         raise _undecodable()
     if hasattr(request, "__aiter__"):
-        return _checked_stream(request)
+        return _checked_stream(request, call)
     return request
 
 
-async def _checked_stream(requests: Any) -> AsyncIterator[Any]:
+async def _checked_stream(requests: Any, call: _Call) -> AsyncIterator[Any]:
     async for request in requests:
         if isinstance(request, _Undecodable):
             raise _undecodable()
         yield request
+        await call.pause()
 
 
 def _undecodable() -> AvatarError:

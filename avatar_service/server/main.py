@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import ipaddress
 import logging
 import os
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import Any, Final
 
 import grpc
@@ -24,11 +22,15 @@ from avatar_service.gen.avatar.v1 import avatar_service_pb2, avatar_service_pb2_
 from avatar_service.portrait.image_file import MAX_PIXELS
 from avatar_service.portrait.portrait import FORMAT_VERSION
 from avatar_service.server.a2f.server import A2fServer, start_a2f_server
+from avatar_service.server.access import TokenFile
 from avatar_service.server.avatar_store import AvatarStore
 from avatar_service.server.fit_worker import FitWorker
 from avatar_service.server.interceptor import ServiceInterceptor
+from avatar_service.server.quotas import Quotas
 from avatar_service.server.servicer import AvatarServicer, ServiceFacts, offered_capabilities
+from avatar_service.server.start_checks import check_device, check_exposure, check_shared_memory
 from avatar_service.server.statuses import bug_from
+from avatar_service.server.tls import TlsFiles
 from avatar_service.session.admission import Capacity
 from avatar_service.session.clock import MonotonicClock
 from avatar_service.session.manager import SessionManager, StageFactory
@@ -44,8 +46,18 @@ SWITCH_INTERVAL_SECS: Final = 0.5e-3
 """Longest wait of the scheduler's thread for the GIL; Python's default of 5 ms would be seen."""
 SWEEP_SECS: Final = 1.0
 STOP_GRACE_SECS: Final = 1.0
-MIN_TOKEN_CHARS: Final = 16
 MAX_CONCURRENT_RPCS: Final = 4096
+MAX_CONNECTIONS: Final = 2048
+MAX_METADATA_BYTES: Final = 16 << 10
+HANDSHAKE_TIMEOUT_MILLIS: Final = 10_000
+CONNECTION_LIMITS: Final = (
+    ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
+    ("grpc.server_handshake_timeout_ms", HANDSHAKE_TIMEOUT_MILLIS),
+    ("grpc.max_concurrent_streams", 1024),
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
+)
+"""What a peer can hold before it has shown a token."""
 
 
 def run(config: Config) -> None:
@@ -87,22 +99,32 @@ class Service:
         self._config = config
         self.port = 0
         host, _ = parse_listen(config.listen)
-        token = read_token(config.token_file)
-        has_tls, has_token = config.tls.is_enabled, token is not None
+        self._tokens = TokenFile(config.token_file) if config.token_file is not None else None
+        self._tls = TlsFiles(config.tls) if config.tls.is_enabled else None
+        has_tls, has_token = self._tls is not None, self._tokens is not None
         check_exposure(host, has_tls=has_tls, has_token=has_token)
         if config.a2f.listen:
             host, _ = parse_listen(config.a2f.listen, name="a2f.listen")
             check_exposure(host, has_tls=has_tls, has_token=has_token, field="a2f.listen")
         check_device(config.device)
+        check_shared_memory(config.shm)
+        quotas = Quotas(config.quotas)
+        self._guard = ServiceInterceptor(self._tokens, quotas)
+        self._a2f_guard = ServiceInterceptor(self._tokens, quotas)
         self._worker = FitWorker()
         self._avatars = AvatarStore(
             config.home,
             rig_version=FORMAT_VERSION,
             fit=fit or self._worker.fit,
             max_avatars=config.limits.max_avatars,
+            max_per_owner=config.quotas.avatars,
         )
         num_cores = _num_cores()
-        self._capacity = Capacity(num_cores=num_cores, max_sessions=config.limits.max_sessions)
+        self._capacity = Capacity(
+            num_cores=num_cores,
+            max_sessions=config.limits.max_sessions,
+            max_per_owner=config.quotas.sessions,
+        )
         self._real_stages = RealStages(
             portrait_path=self._avatars.portrait_path,
             transports=TransportSettings(
@@ -134,6 +156,7 @@ class Service:
             max_observers=limits.max_observers_per_session,
             on_bug=bug_from,
             live_allowed=config.live.allowed_destinations,
+            audio_ahead_secs_per_owner=config.quotas.audio_ahead_secs,
         )
         self._facts = ServiceFacts(
             device="cpu",
@@ -153,7 +176,6 @@ class Service:
                 has_tcp=config.zmq.enabled and config.zmq.tcp_host is not None,
             ),
         )
-        self._token = token
         self._has_real_stages = stages is None
         self._server: grpc.aio.Server | None = None
         self._health = health.aio.HealthServicer()
@@ -168,10 +190,9 @@ class Service:
         if self._has_real_stages:
             await asyncio.to_thread(self._real_stages.measure_motion)
         self._server = self._make_server()
-        credentials = self._credentials()
-        self.port = self._listen(self._server, credentials)
+        self.port = self._listen(self._server)
         if self._config.a2f.listen:
-            await self._start_a2f(self._config.a2f.listen, credentials)
+            await self._start_a2f(self._config.a2f.listen)
         await self._server.start()
         self._manager.scheduler.start()
         self._sweeping = asyncio.create_task(self._sweep())
@@ -206,8 +227,9 @@ class Service:
     def _make_server(self) -> grpc.aio.Server:
         limit = self._config.limits.max_message_bytes
         server = grpc.aio.server(
-            interceptors=[ServiceInterceptor(self._token)],
+            interceptors=[self._guard],
             options=[
+                *CONNECTION_LIMITS,
                 ("grpc.max_receive_message_length", limit),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.so_reuseport", 0),
@@ -225,37 +247,26 @@ class Service:
         reflection.enable_server_reflection(names, server)
         return server
 
-    def _listen(self, server: grpc.aio.Server, credentials: grpc.ServerCredentials | None) -> int:
+    def _listen(self, server: grpc.aio.Server) -> int:
         listen = self._config.listen
         try:
-            if credentials is None:
+            if self._tls is None:
                 return server.add_insecure_port(listen)
-            return server.add_secure_port(listen, credentials)
+            return server.add_secure_port(listen, self._tls.credentials())
         except RuntimeError as error:
             raise AvatarError(
                 Reason.INVALID_FIELD,
-                f"cannot listen on {listen}: the port is taken, the address is another machine's"
-                + (", or certificate and key do not fit as PEM files" if credentials else ""),
+                f"cannot listen on {listen}: the port is taken or the address is another machine's",
                 field="listen",
             ) from error
 
-    def _credentials(self) -> grpc.ServerCredentials | None:
-        tls = self._config.tls
-        if tls.certificate is None or tls.private_key is None:
-            return None
-        return grpc.ssl_server_credentials(
-            [(_read(tls.private_key, "tls.private_key"), _read(tls.certificate, "tls"))],
-            root_certificates=_read(tls.client_ca, "tls.client_ca") if tls.client_ca else None,
-            require_client_auth=tls.client_ca is not None,
-        )
-
-    async def _start_a2f(self, listen: str, credentials: grpc.ServerCredentials | None) -> None:
+    async def _start_a2f(self, listen: str) -> None:
         host, port = parse_listen(listen, name="a2f.listen")
         self._a2f = await start_a2f_server(
             host,
             port,
-            credentials=credentials,
-            interceptors=[ServiceInterceptor(self._token)],
+            credentials=self._tls.credentials() if self._tls is not None else None,
+            interceptors=[self._a2f_guard],
             max_streams=self._config.a2f.max_streams,
         )
         log.info("serving Audio2Face-3D clients on %s:%d", host, self._a2f.port)
@@ -273,61 +284,18 @@ class Service:
             await asyncio.sleep(SWEEP_SECS)
             try:
                 await asyncio.to_thread(self._manager.sweep)
+                await self._follow_files()
             except Exception as fault:
                 bug_from(fault)  # logged; the next round goes on
 
-
-def check_device(device: str) -> None:
-    """Refuse a device that this build cannot render on. DEVICE_NOT_AVAILABLE."""
-    if device not in ("auto", "cpu"):
-        raise AvatarError(
-            Reason.DEVICE_NOT_AVAILABLE,
-            f"device {device!r} is not available; auto or cpu is allowed",
-            field="device",
-        )
-
-
-def check_exposure(host: str, *, has_tls: bool, has_token: bool, field: str = "listen") -> None:
-    """Refuse to be reachable from other machines without TLS and a token. INVALID_FIELD."""
-    if is_loopback(host) or (has_tls and has_token):
-        return
-    raise AvatarError(
-        Reason.INVALID_FIELD,
-        f"listening on {host} is open to other machines: give tls.certificate, tls.private_key "
-        "and token_file, or listen on 127.0.0.1",
-        field=field,
-    )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address can be reached from this machine only."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def read_token(path: Path | None) -> str | None:
-    """Read the bearer token. Raises INVALID_FIELD where it is missing or too short."""
-    if path is None:
-        return None
-    token = _read(path, "token_file").decode("utf-8", "replace").strip()
-    if len(token) < MIN_TOKEN_CHARS or not token.isascii() or not token.isprintable():
-        raise AvatarError(
-            Reason.INVALID_FIELD,
-            f"token_file: the token needs {MIN_TOKEN_CHARS} or more printable ASCII characters",
-            field="token_file",
-        )
-    return token
-
-
-def _read(path: Path, field: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise AvatarError(
-            Reason.INVALID_FIELD, f"{field}: cannot read {path}: {error.strerror}", field=field
-        ) from error
+    async def _follow_files(self) -> None:
+        """Take over changed tokens and certificates; calls with a withdrawn token are ended."""
+        if self._tls is not None and await asyncio.to_thread(self._tls.poll):
+            log.info("new connections get the new certificate")
+        if self._tokens is not None and await asyncio.to_thread(self._tokens.poll):
+            log.info("the new tokens hold")
+            self._guard.end_withdrawn()
+            self._a2f_guard.end_withdrawn()
 
 
 def _num_cores() -> int:

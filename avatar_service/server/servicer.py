@@ -6,17 +6,22 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib.metadata import version
 from typing import Any, Final
 
 from avatar_service.errors import AvatarError, Reason
+from avatar_service.gen.avatar.v1 import (
+    avatar_pb2,
+    avatar_service_pb2_grpc,
+    capability_pb2,
+)
 from avatar_service.gen.avatar.v1 import avatar_service_pb2 as pb
-from avatar_service.gen.avatar.v1 import avatar_service_pb2_grpc, capability_pb2
 from avatar_service.motion.styles import STYLES
+from avatar_service.server.access import CALLER, Scope, check_owner
 from avatar_service.server.animate import AnimateStream
-from avatar_service.server.avatar_store import AvatarStore
+from avatar_service.server.avatar_store import AvatarStore, StoredAvatar
 from avatar_service.server.messages import (
     CROPS,
     FRAME_SIZES_PX,
@@ -133,13 +138,14 @@ class AvatarServicer(avatar_service_pb2_grpc.AvatarServiceServicer):
                 crop=CROPS[header.crop],
                 display_name=header.display_name,
                 consent=consent_of(header),
+                owner=CALLER.get().name,
             )
         return pb.CreateAvatarResponse(avatar=avatar_message(avatar))
 
     async def GetAvatar(self, request: pb.GetAvatarRequest, context: Any) -> pb.GetAvatarResponse:
         """Tell about one avatar."""
         avatar = await asyncio.to_thread(self._avatars.get, request.avatar_id)
-        return pb.GetAvatarResponse(avatar=avatar_message(avatar))
+        return pb.GetAvatarResponse(avatar=_told(avatar))
 
     async def ListAvatars(
         self, request: pb.ListAvatarsRequest, context: Any
@@ -157,7 +163,7 @@ class AvatarServicer(avatar_service_pb2_grpc.AvatarServiceServicer):
         page = avatars[start : start + (request.page_size or 100)]
         is_last = start + len(page) >= len(avatars)
         return pb.ListAvatarsResponse(
-            avatars=[avatar_message(avatar) for avatar in page],
+            avatars=[_told(avatar) for avatar in page],
             next_page_token="" if is_last else page[-1].avatar_id,
         )
 
@@ -186,6 +192,7 @@ class AvatarServicer(avatar_service_pb2_grpc.AvatarServiceServicer):
             default_rate=self._facts.default_rate,
             default_playout_nanos=self._facts.default_playout_nanos,
         )
+        wanted = replace(wanted, owner=CALLER.get().name)
         if wanted.avatar_id:
             avatar = await asyncio.to_thread(self._avatars.get, wanted.avatar_id)
             avatar.consent.check()
@@ -210,6 +217,7 @@ class AvatarServicer(avatar_service_pb2_grpc.AvatarServiceServicer):
     ) -> pb.CloseSessionResponse:
         """End a session."""
         managed = self._manager.get(request.session_id)
+        check_owner(managed.request.owner, role="close a session")
         await self._close(managed, "the session was closed", None)
         return pb.CloseSessionResponse(statistics=statistics_message(managed))
 
@@ -244,6 +252,14 @@ class AvatarServicer(avatar_service_pb2_grpc.AvatarServiceServicer):
     async def _close(self, managed: ManagedSession, message: str, reason: Reason | None) -> None:
         # Waits for the tick in progress: not on the event loop.
         await asyncio.to_thread(self._manager.close, managed, message, reason)
+
+
+def _told(avatar: StoredAvatar) -> avatar_pb2.Avatar:
+    """Write an avatar down; who the person is and by what right is told to administrators alone."""
+    message = avatar_message(avatar)
+    if Scope.ADMIN not in CALLER.get().scopes:
+        message.ClearField("consent")
+    return message
 
 
 def _check_version(request: pb.GetServerInfoRequest) -> None:

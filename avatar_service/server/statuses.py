@@ -32,9 +32,9 @@ def status_from(error: AvatarError) -> status_pb2.Status:
         error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
     ]
     answer = error.answer
-    if answer.retry_secs is not None:
+    if error.retry_secs is not None:
         retry = error_details_pb2.RetryInfo()
-        retry.retry_delay.FromNanoseconds(round(answer.retry_secs * 1e9))
+        retry.retry_delay.FromNanoseconds(round(error.retry_secs * 1e9))
         details.append(retry)
     if answer.code == "INVALID_ARGUMENT" and error.field is not None:
         violation = error_details_pb2.BadRequest.FieldViolation(

@@ -45,10 +45,11 @@ ESTIMATE: Final = FrameCost(base_secs=3e-3, px_secs=8e-3 / 512**2)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reservation:
-    """What one session needs; identity names it."""
+    """What one session needs, and whose it is; identity names it."""
 
     rate: Fraction
     num_px: int
+    owner: str = ""
 
 
 class Capacity:
@@ -56,10 +57,19 @@ class Capacity:
 
     Args:
         max_sessions: bound beside the measured one.
+        max_per_owner: sessions of one client; None: as many as there are.
     """
 
-    def __init__(self, *, num_cores: float, max_sessions: int, cost: FrameCost = ESTIMATE) -> None:
+    def __init__(
+        self,
+        *,
+        num_cores: float,
+        max_sessions: int,
+        max_per_owner: int | None = None,
+        cost: FrameCost = ESTIMATE,
+    ) -> None:
         self.max_sessions = max_sessions
+        self._max_per_owner = max_sessions if max_per_owner is None else max_per_owner
         self._cost = cost
         self._limit = num_cores * HEADROOM
         self._lock = threading.Lock()
@@ -98,13 +108,19 @@ class Capacity:
         fitting = int(self._limit / self._cost.of_session(rate, num_px))
         return max(1, min(self.max_sessions, fitting))
 
-    def reserve(self, *, rate: Fraction, num_px: int) -> Reservation:
-        """Set aside what a session needs. Raises CAPACITY_EXHAUSTED.
+    def reserve(self, *, rate: Fraction, num_px: int, owner: str = "") -> Reservation:
+        """Set aside what a session needs. Raises CAPACITY_EXHAUSTED, QUOTA_EXCEEDED.
 
         The first session is always let in: a small machine shows late frames, not nothing.
         """
         need = self._cost.of_session(rate, num_px)
         with self._lock:
+            num_owned = sum(one.owner == owner for one in self._reservations)
+            if num_owned >= self._max_per_owner:
+                raise AvatarError(
+                    Reason.QUOTA_EXCEEDED,
+                    f"{num_owned} sessions of this client run; {self._max_per_owner} are allowed",
+                )
             if len(self._reservations) >= self.max_sessions:
                 raise AvatarError(
                     Reason.CAPACITY_EXHAUSTED,
@@ -117,7 +133,7 @@ class Capacity:
                     f"{in_use:.2f} of {self._limit:.2f} cores are in use and this session "
                     f"needs {need:.2f}; close one, or ask for fewer frames or pixels",
                 )
-            reservation = Reservation(rate, num_px)
+            reservation = Reservation(rate, num_px, owner)
             self._reservations.add(reservation)
         return reservation
 

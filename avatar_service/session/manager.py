@@ -7,6 +7,7 @@ and run on worker threads.
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import threading
 from collections import OrderedDict
@@ -102,6 +103,7 @@ class SessionManager:
 
     Args:
         live_allowed: destinations besides loopback that live outputs may send to.
+        audio_ahead_secs_per_owner: speech that may wait in all sessions of one client.
         on_bug: called with the exception that ended a session; logs it.
     """
 
@@ -117,6 +119,7 @@ class SessionManager:
         max_observers: int,
         on_bug: Callable[[Exception], AvatarError],
         live_allowed: Sequence[str] = (),
+        audio_ahead_secs_per_owner: float = math.inf,
     ) -> None:
         self.capacity = capacity
         self.defaults = defaults
@@ -127,6 +130,7 @@ class SessionManager:
         self._max_observers = max_observers
         self._on_bug = on_bug
         self._live_allowed = tuple(live_allowed)
+        self._owner_ahead_nanos = audio_ahead_secs_per_owner * 1e9
         self._lock = threading.Lock()
         self._sessions: dict[str, ManagedSession] = {}
         self._closed: OrderedDict[str, ManagedSession] = OrderedDict()
@@ -159,7 +163,7 @@ class SessionManager:
         if self._is_draining:
             raise AvatarError(Reason.SHUTTING_DOWN, "the service is draining; try another one")
         num_px = request.size_px**2 if OutputKind.FRAMES in request.outputs else 0
-        return self.capacity.reserve(rate=request.rate, num_px=num_px)
+        return self.capacity.reserve(rate=request.rate, num_px=num_px, owner=request.owner)
 
     def build(self, request: SessionRequest, reservation: Reservation) -> ManagedSession:
         """Make a session (slow; on a worker thread); free the reservation on failure."""
@@ -268,6 +272,18 @@ class SessionManager:
         else:
             managed.num_observers -= 1
             managed.session.fanout.tell(ObserversChanged(managed.num_observers))
+
+    def check_audio_ahead(self, owner: str) -> None:
+        """Raise QUOTA_EXCEEDED where too much speech waits in a client's sessions together."""
+        sessions = [one.session for one in self.sessions if one.request.owner == owner]
+        ahead = sum(session.audio_ahead_nanos for session in sessions)
+        if ahead > self._owner_ahead_nanos:
+            raise AvatarError(
+                Reason.QUOTA_EXCEEDED,
+                f"{ahead / 1e9:.0f} s of speech wait in this client's sessions; "
+                f"{self._owner_ahead_nanos / 1e9:g} s are allowed",
+                retry_secs=1.0,
+            )
 
     def uses_of(self, avatar_id: str) -> list[ManagedSession]:
         """Return the sessions that show an avatar."""

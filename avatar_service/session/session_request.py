@@ -43,3 +43,5 @@ class SessionRequest:
     controls: Controls = field(default_factory=Controls)
     ring_slots: int = 8
     live_outputs: tuple[LiveOutput, ...] = ()
+    owner: str = ""
+    """Client that asks; its sessions share its quotas."""

@@ -6,6 +6,7 @@ POSIX: under /dev/shm, else in the user's temporary folder. Windows: in the temp
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import os
 import secrets
@@ -81,8 +82,7 @@ class SharedFile:
         try:
             self._allot(num_bytes)
             if group_id is not None:
-                os.fchown(self._fd, -1, group_id)
-                os.fchmod(self._fd, 0o640)
+                self._share_with(group_id, group)
             self.map = mmap.mmap(self._fd, num_bytes)
         except BaseException:
             os.close(self._fd)
@@ -96,7 +96,15 @@ class SharedFile:
             name = PREFIX + secrets.token_hex(16)
             self.path = self.folder / name
             self._temporary = self.folder / f"{name}.tmp"
-            fd = os.open(self._temporary, flags, 0o600)
+            try:
+                fd = os.open(self._temporary, flags, 0o600)
+            except OSError as error:
+                raise AvatarError(
+                    Reason.STORAGE_EXHAUSTED
+                    if error.errno in (errno.ENOSPC, errno.EMFILE, errno.ENFILE)
+                    else Reason.INVALID_FILE,
+                    f"shared memory {self.folder}: {error.strerror}",
+                ) from error
             try:
                 lock(fd)
             except BlockingIOError:
@@ -107,6 +115,18 @@ class SharedFile:
                 return fd
             # Another service, starting up, took it for an orphan before it was locked.
             os.close(fd)
+
+    def _share_with(self, group_id: int, group: str | None) -> None:
+        try:
+            os.fchown(self._fd, -1, group_id)
+        except OSError as error:
+            raise AvatarError(
+                Reason.INVALID_FIELD,
+                f"shm.group: this user cannot give files to {group!r} ({error.strerror}); it must "
+                "be a member",
+                field="shm.group",
+            ) from error
+        os.fchmod(self._fd, 0o640)
 
     def _allot(self, num_bytes: int) -> None:
         try:

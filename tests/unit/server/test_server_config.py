@@ -5,7 +5,8 @@ import pytest
 
 from avatar_service.config import Config, load_config, parse_fps, parse_listen
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.server.main import check_exposure, read_token
+from avatar_service.server.access import read_tokens
+from avatar_service.server.start_checks import check_exposure
 
 pytestmark = pytest.mark.unit
 
@@ -116,5 +117,5 @@ def test_other_machines_are_let_in_only_with_tls_and_token(host: str, tls: bool,
 @pytest.mark.parametrize("token", ["", "short", "ümläute" * 4, "sixteen chars\x00\x01\x02\x03"])
 def test_weak_tokens_are_refused(tmp_path: Path, token: str) -> None:
     (tmp_path / "token").write_text(token)
-    refused(lambda: read_token(tmp_path / "token"))
-    refused(lambda: read_token(tmp_path / "absent"))
+    refused(lambda: read_tokens(tmp_path / "token"))
+    refused(lambda: read_tokens(tmp_path / "absent"))
