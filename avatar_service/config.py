@@ -167,6 +167,22 @@ class A2fConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsConfig:
+    """Prometheus metrics."""
+
+    port: int | None = None
+    """Port on loopback for http://127.0.0.1:PORT/metrics; 0: a free one; None: off."""
+
+
+@dataclass(frozen=True, slots=True)
+class TracesConfig:
+    """OpenTelemetry traces; need the extra [telemetry]."""
+
+    endpoint: str = ""
+    """OTLP/gRPC collector, usually http://127.0.0.1:4317; https:// speaks TLS; empty: off."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that can be set."""
 
@@ -178,6 +194,9 @@ class Config:
     drain_secs: float = 5.0
     """On SIGTERM sessions get a notice and this long to end."""
     log_level: str = "info"
+    """debug, info, warning or error."""
+    log_format: str = "text"
+    """text: lines for people; json: one object a line for machines."""
     home: Path = field(default_factory=home_dir)
     cache: Path = field(default_factory=cache_dir)
     tls: TlsConfig = field(default_factory=TlsConfig)
@@ -188,6 +207,8 @@ class Config:
     zmq: ZmqConfig = field(default_factory=ZmqConfig)
     live: LiveConfig = field(default_factory=LiveConfig)
     a2f: A2fConfig = field(default_factory=A2fConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    traces: TracesConfig = field(default_factory=TracesConfig)
 
     def __post_init__(self) -> None:
         """Check what the types cannot say."""
@@ -203,6 +224,14 @@ class Config:
             raise _invalid("tls.client_ca", "needs tls.certificate and tls.private_key")
         if self.log_level not in ("debug", "info", "warning", "error"):
             raise _invalid("log_level", f"is {self.log_level!r}; debug, info, warning or error")
+        if self.log_format not in ("text", "json"):
+            raise _invalid("log_format", f"is {self.log_format!r}; text or json")
+        if self.metrics.port is not None and not 0 <= self.metrics.port <= 65535:
+            raise _invalid("metrics.port", f"is {self.metrics.port}; 0 to 65535 is allowed")
+        if self.traces.endpoint and not re.fullmatch(r"https?://\S+:\d+/?", self.traces.endpoint):
+            raise _invalid(
+                "traces.endpoint", f"is {self.traces.endpoint!r}; http://HOST:PORT or https://"
+            )
         if self.zmq.endpoint and not (self.zmq.folder or self.zmq.tcp_host):
             raise _invalid("zmq.endpoint", f"is {self.zmq.endpoint!r}; ipc://FOLDER or tcp://HOST")
         for path, low, high in _RANGES:

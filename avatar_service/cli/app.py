@@ -11,6 +11,7 @@ from avatar_service.cli import animate, bench, demo, export_commands, models, se
 from avatar_service.cli.console import out
 from avatar_service.cli.doctor import doctor
 from avatar_service.cli.token import token
+from avatar_service.cli.top import top
 from avatar_service.cli.track import track
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app.command()(serve.serve)
 app.command()(token)
 app.command()(doctor)
 app.command()(track)
+app.command()(top)
 app.add_typer(models.app, name="models")
 app.add_typer(bench.app, name="bench")
 export_commands.register(app, bench.app)

@@ -40,6 +40,17 @@ def serve(
         str | None,
         typer.Option(help="HOST:PORT for Audio2Face-3D clients, as 127.0.0.1:52000. [off]"),
     ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            help="Prometheus metrics on this port of 127.0.0.1; 0 takes a free one. [off]"
+        ),
+    ] = None,
+    traces_endpoint: Annotated[
+        str | None,
+        typer.Option(help="OpenTelemetry collector (OTLP/gRPC), as http://127.0.0.1:4317. [off]"),
+    ] = None,
+    log_format: Annotated[str | None, typer.Option(help="text, or json: an object a line.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     config: Annotated[
         Path | None, typer.Option(help="TOML file; every setting also has AVATAR_* variables.")
@@ -64,6 +75,9 @@ def serve(
         "shm.group": shm_group,
         "live.allowed_destinations": live_allowed,
         "a2f.listen": a2f_listen,
+        "metrics.port": metrics_port,
+        "traces.endpoint": traces_endpoint,
+        "log_format": log_format,
         "log_level": log_level,
     }
     settings = load_config(options, toml_file=config)

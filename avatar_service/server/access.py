@@ -50,6 +50,7 @@ ALLOWED: Final[Mapping[str, frozenset[Scope]]] = {
     _SERVICE + "DeleteAvatar": frozenset({Scope.ADMIN}),
     _SERVICE + "CreateSession": frozenset({Scope.ANIMATE}),
     _SERVICE + "GetSession": EVERY_SCOPE,
+    _SERVICE + "ListSessions": frozenset({Scope.ADMIN}),
     _SERVICE + "CloseSession": frozenset({Scope.ANIMATE, Scope.ADMIN}),
     # As the controller: ANIMATE; that is known when the stream's first message is.
     _SERVICE + "Animate": frozenset({Scope.ANIMATE, Scope.OBSERVE}),

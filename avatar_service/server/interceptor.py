@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import AbstractContextManager, aclosing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import grpc
@@ -25,6 +26,8 @@ from avatar_service.server.access import (
     check_scope,
 )
 from avatar_service.server.quotas import Quotas, Share
+from avatar_service.server.request_context import begin_request
+from avatar_service.server.request_observer import RequestObserver
 from avatar_service.server.statuses import abort, bug_from
 
 
@@ -39,9 +42,13 @@ class ServiceInterceptor(grpc.aio.ServerInterceptor):
     Args:
         tokens: what calls must carry; None: open (loopback only).
         quotas: what each client may take.
+        observer: notes every call.
     """
 
-    def __init__(self, tokens: TokenFile | None, quotas: Quotas) -> None:
+    def __init__(
+        self, tokens: TokenFile | None, quotas: Quotas, observer: RequestObserver | None = None
+    ) -> None:
+        self._observer = observer or RequestObserver()
         self._tokens = tokens
         self._quotas = quotas
         self._running: set[_Call] = set()
@@ -58,8 +65,10 @@ class ServiceInterceptor(grpc.aio.ServerInterceptor):
         if handler is None:
             return handler
         method = handler_call_details.method
+        begin_request(handler_call_details.invocation_metadata)
+        observe = partial(self._observer.observe, method)
         if method == HEALTH_CHECK:
-            return _wrap(handler, _Call(ANYBODY, None, None, self._running))
+            return _wrap(handler, _Call(ANYBODY, None, None, self._running), observe)
         caller, refusal = ANYBODY, None
         try:
             if self._tokens is not None and not method.startswith(OPEN_SERVICES):
@@ -68,7 +77,7 @@ class ServiceInterceptor(grpc.aio.ServerInterceptor):
         except AvatarError as error:
             refusal = error
         share = None if refusal else self._quotas.share_of(caller.name)
-        return _wrap(handler, _Call(caller, share, refusal, self._running))
+        return _wrap(handler, _Call(caller, share, refusal, self._running), observe)
 
     def end_withdrawn(self) -> None:
         """End the calls whose token no longer counts, or counts for less."""
@@ -136,7 +145,9 @@ class _Call:
             await asyncio.sleep(secs)
 
 
-def _wrap(handler: Any, call: _Call) -> grpc.RpcMethodHandler[Any, Any]:
+def _wrap(
+    handler: Any, call: _Call, observe: Callable[[Any], AbstractContextManager[None]]
+) -> grpc.RpcMethodHandler[Any, Any]:
     decode = _tolerant(handler.request_deserializer, call)
     encode = handler.response_serializer
     if not handler.response_streaming:
@@ -144,7 +155,7 @@ def _wrap(handler: Any, call: _Call) -> grpc.RpcMethodHandler[Any, Any]:
 
         async def answer(request: Any, context: Any) -> Any:
             try:
-                with call.serving():
+                with observe(context.invocation_metadata()), call.serving():
                     return await inner(_checked(request, call), context)
             except Exception as fault:
                 await _fail(context, fault)
@@ -160,7 +171,7 @@ def _wrap(handler: Any, call: _Call) -> grpc.RpcMethodHandler[Any, Any]:
 
     async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
         try:
-            with call.serving():
+            with observe(context.invocation_metadata()), call.serving():
                 answering = inner(_checked(request, call), context)
                 if inspect.isawaitable(answering):  # a handler that writes by itself
                     await answering

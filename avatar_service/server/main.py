@@ -26,10 +26,13 @@ from avatar_service.server.access import TokenFile
 from avatar_service.server.avatar_store import AvatarStore
 from avatar_service.server.fit_worker import FitWorker
 from avatar_service.server.interceptor import ServiceInterceptor
+from avatar_service.server.logs import set_up_logging
 from avatar_service.server.quotas import Quotas
 from avatar_service.server.servicer import AvatarServicer, ServiceFacts, offered_capabilities
+from avatar_service.server.session_health import HealthServicer
 from avatar_service.server.start_checks import check_device, check_exposure, check_shared_memory
 from avatar_service.server.statuses import bug_from
+from avatar_service.server.telemetry import Telemetry
 from avatar_service.server.tls import TlsFiles
 from avatar_service.session.admission import Capacity
 from avatar_service.session.clock import MonotonicClock
@@ -62,11 +65,7 @@ CONNECTION_LIMITS: Final = (
 
 def run(config: Config) -> None:
     """Run the service until SIGTERM or Ctrl-C. Raises AvatarError where it cannot start."""
-    logging.basicConfig(
-        level=config.log_level.upper(),
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    set_up_logging(config.log_level, config.log_format)
     asyncio.run(serve(config))
 
 
@@ -108,9 +107,6 @@ class Service:
             check_exposure(host, has_tls=has_tls, has_token=has_token, field="a2f.listen")
         check_device(config.device)
         check_shared_memory(config.shm)
-        quotas = Quotas(config.quotas)
-        self._guard = ServiceInterceptor(self._tokens, quotas)
-        self._a2f_guard = ServiceInterceptor(self._tokens, quotas)
         self._worker = FitWorker()
         self._avatars = AvatarStore(
             config.home,
@@ -178,7 +174,11 @@ class Service:
         )
         self._has_real_stages = stages is None
         self._server: grpc.aio.Server | None = None
-        self._health = health.aio.HealthServicer()
+        self._health = HealthServicer(self._manager)
+        self.telemetry = Telemetry(config, self._manager, self._facts.device)
+        quotas, observer = Quotas(config.quotas), self.telemetry.observer
+        self._guard = ServiceInterceptor(self._tokens, quotas, observer)
+        self._a2f_guard = ServiceInterceptor(self._tokens, quotas, observer)
         self._sweeping: asyncio.Task[None] | None = None
         self._a2f: A2fServer | None = None
 
@@ -193,6 +193,7 @@ class Service:
         self.port = self._listen(self._server)
         if self._config.a2f.listen:
             await self._start_a2f(self._config.a2f.listen)
+        self.telemetry.start()
         await self._server.start()
         self._manager.scheduler.start()
         self._sweeping = asyncio.create_task(self._sweep())
@@ -222,6 +223,7 @@ class Service:
         if self._server is not None:
             await self._server.stop(STOP_GRACE_SECS)
         await asyncio.to_thread(self._worker.close)
+        await self.telemetry.close()
         log.info("stopped")
 
     def _make_server(self) -> grpc.aio.Server:
@@ -240,7 +242,7 @@ class Service:
             ],
             maximum_concurrent_rpcs=MAX_CONCURRENT_RPCS,
         )
-        servicer = AvatarServicer(self._manager, self._avatars, self._facts)
+        servicer = AvatarServicer(self._manager, self._avatars, self._facts, self.telemetry.tracing)
         avatar_service_pb2_grpc.add_AvatarServiceServicer_to_server(servicer, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         names = (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)

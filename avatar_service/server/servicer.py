@@ -34,6 +34,7 @@ from avatar_service.server.messages import (
 )
 from avatar_service.server.operation_messages import sessions_message
 from avatar_service.server.photo_upload import receive_photo
+from avatar_service.server.tracing import Tracing
 from avatar_service.session.admission import Reservation
 from avatar_service.session.manager import ManagedSession, SessionManager
 from avatar_service.session.session_request import SessionRequest
@@ -76,7 +77,14 @@ class ServiceFacts:
 class AvatarServicer(avatar_service_pb2_grpc.AvatarServiceServicer):
     """The service's face; runs on one event loop and never blocks it."""
 
-    def __init__(self, manager: SessionManager, avatars: AvatarStore, facts: ServiceFacts) -> None:
+    def __init__(
+        self,
+        manager: SessionManager,
+        avatars: AvatarStore,
+        facts: ServiceFacts,
+        tracing: Tracing | None = None,
+    ) -> None:
+        self._tracing = tracing
         self._manager = manager
         self._avatars = avatars
         self._facts = facts
@@ -203,6 +211,8 @@ class AvatarServicer(avatar_service_pb2_grpc.AvatarServiceServicer):
         except AvatarError:
             await asyncio.to_thread(self._manager.discard, managed)
             raise
+        if self._tracing is not None:
+            self._tracing.follow(managed)
         return pb.CreateSessionResponse(session=session_message(managed))
 
     async def GetSession(

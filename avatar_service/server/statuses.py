@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import traceback
 from typing import Final
 
 import grpc
@@ -17,6 +16,8 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from avatar_service.errors import DOMAIN, AvatarError, Reason
+from avatar_service.server.logs import fault_places
+from avatar_service.server.request_context import KEY, current_request_id
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +54,8 @@ def bug_from(fault: BaseException) -> AvatarError:
 
     The exception's own text may hold anything; the log gets its type and its places in the code.
     """
-    request_id = secrets.token_hex(8)
-    frames = "".join(traceback.format_tb(fault.__traceback__))
-    log.error("request %s: %s\n%s", request_id, type(fault).__name__, frames)
+    request_id = current_request_id() or secrets.token_hex(8)
+    log.error("request %s: %s", request_id, fault_places(fault))
     return AvatarError(
         Reason.BUG,
         f"a fault of the service; its log has the request id {request_id}",
@@ -67,7 +67,8 @@ async def abort(context: grpc.aio.ServicerContext[object, object], error: Avatar
     """End a call with the status of a fault; raises, as grpc's abort does."""
     status = status_from(error)
     code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
-    await context.abort(code, status.message, ((DETAILS_KEY, status.SerializeToString()),))
+    trailing = ((DETAILS_KEY, status.SerializeToString()), (KEY, current_request_id()))
+    await context.abort(code, status.message, trailing)
 
 
 def _packed(detail: Message) -> AnyMessage:

@@ -76,6 +76,11 @@ class Scheduler:
         self._is_stopping = False
         self._thread: threading.Thread | None = None
 
+    @property
+    def num_busy(self) -> int:
+        """Sessions whose frame is being made at this moment."""
+        return len(self._busy)
+
     def start(self) -> None:
         """Begin to tick on a thread of its own."""
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
