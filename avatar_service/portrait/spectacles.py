@@ -26,7 +26,7 @@ from avatar_service.portrait.patch_tools import (
     signed_distance,
     smoothstep,
 )
-from avatar_service.portrait.pixels import disc
+from avatar_service.portrait.pixels import LINEAR, disc, resize, shrink
 from avatar_service.portrait.skin_grain import skin_grain, spread_grain
 from avatar_service.portrait.topology import (
     BROW_LOWER,
@@ -64,6 +64,10 @@ the factor (hinges)."""
 _DIFFERENCE: Final = (9.0, 26.0)
 """Grey levels from which and by which a pixel surely is no skin."""
 
+_HINGE_GAP: Final = 0.03
+_HINGES: Final = (0.54, 0.72)
+"""Rims are drawn flat this far beyond their end, within this range from the middle, units."""
+
 _LINE_REACH: Final = 0.22
 _LINE_THICKNESS: Final = 0.030
 _LINE_LENGTH: Final = 0.06
@@ -82,6 +86,7 @@ class SpectaclesAssets:
         anchor: (3,) the bridge, camera space.
         axes: (3, 3) columns are the head's axes in frame coordinates.
         unit: (1,) outer-eye distance, frame px.
+        hinge: (1,) how far from the middle the rims end and the temples run back, units.
     """
 
     texture: FloatArray
@@ -89,6 +94,7 @@ class SpectaclesAssets:
     anchor: FloatArray
     axes: FloatArray
     unit: FloatArray
+    hinge: FloatArray
 
     @property
     def are_worn(self) -> bool:
@@ -264,6 +270,14 @@ def _find_paths(search: _Search) -> tuple[list[FloatArray], float, float]:
     return paths, rim_contrast, float(np.median(bridge_contrast))
 
 
+def _person(fit: FaceFit) -> NDArray[np.bool_]:
+    """Return where the photo at 2x surely shows the person, well inside the outline."""
+    margin, side = fit.margin_px, fit.size_px
+    alpha = fit.canvas_alpha[margin : margin + side, margin : margin + side]
+    inner = shrink(alpha > 0.97, 2 * round(0.03 * fit.head.unit_px) + 1)
+    return np.asarray(resize(inner.astype(np.uint8), (2 * side, 2 * side), LINEAR) > 0)
+
+
 def _distance_to_paths(
     paths: list[FloatArray], shape: tuple[int, int], origin: FloatArray
 ) -> FloatArray:
@@ -306,8 +320,8 @@ def take_off_spectacles(fit: FaceFit) -> tuple[FaceFit, SpectaclesAssets]:
     axes = fit.head.rotation.astype(np.float32)
     units = np.array([fit.head.unit_px], np.float32)
     if rim_contrast < MIN_RIM_CONTRAST or bridge_contrast < MIN_BRIDGE_CONTRAST:
-        nothing = np.zeros((1, 1, 4), np.float32)
-        return fit, SpectaclesAssets(nothing, np.zeros(2, np.float32), bridge, axes, units)
+        blank, origin = np.zeros((1, 1, 4), np.float32), np.zeros(2, np.float32)
+        return fit, SpectaclesAssets(blank, origin, bridge, axes, units, np.zeros(1, np.float32))
     unit = search.unit
     x0, y0, x1, y1 = patch_bounds(np.concatenate(paths), 0.2 * unit, fit.image2x.shape)
     origin = np.array([x0, y0], np.float32)
@@ -315,7 +329,13 @@ def take_off_spectacles(fit: FaceFit) -> tuple[FaceFit, SpectaclesAssets]:
     shape = image.shape[:2]
     away = _distance_to_paths(paths, shape, origin) / unit
     oval = search.points[list(FACE_OVAL)]
-    allowed = smoothstep(signed_distance(oval, shape, (x0, y0)), -0.01 * unit, 0.02 * unit)
+    inside = signed_distance(oval, shape, (x0, y0))
+    allowed = smoothstep(inside, -0.01 * unit, 0.02 * unit)
+    person = _person(fit)[y0:y1, x0:x1]
+    # On a turned face the far rim lies on the outline or beyond it: left there, it would go with
+    # the temple while the rest of the rim goes with the nose.
+    by_rim = 1 - smoothstep(_distance_to_paths(paths[:2], shape, origin) / unit, _BAND, 1.6 * _BAND)
+    allowed = np.maximum(allowed, by_rim * smoothstep(inside, -0.16 * unit, -0.12 * unit))
     eyes = np.full(shape, -np.inf, np.float32)
     for side in (tuple, mirrored):
         ring = search.points[list(side(LID_LOWER)) + list(side(LID_UPPER))[-2:0:-1]]
@@ -360,7 +380,9 @@ def take_off_spectacles(fit: FaceFit) -> tuple[FaceFit, SpectaclesAssets]:
     cover = np.maximum(cover, lines * (1 - smoothstep(eyes, -0.09 * unit, -0.07 * unit)))
     cover = np.asarray(cv2.dilate(np.asarray(cover, np.float32), np.ones((3, 3), np.uint8)))
     cover = blur(cover, 1.0) * allowed
-    known = bare & (cv2.dilate(cover, np.ones((5, 5), np.uint8)) < 0.04)
+    # Beyond the outline there are temples and hair, which are continued as they are.
+    around = (inside < -0.02 * unit) & (away > _THICK_BAND) & person
+    known = (bare | around) & (cv2.dilate(cover, np.ones((5, 5), np.uint8)) < 0.04)
     skin = push_pull(image, known)
     image2x, canvas2x = fit.image2x.copy(), fit.canvas2x.copy()
     # What is painted anew has pores as well.
@@ -370,5 +392,8 @@ def take_off_spectacles(fit: FaceFit) -> tuple[FaceFit, SpectaclesAssets]:
     margin, side = 2 * fit.margin_px, image2x.shape[0]
     canvas2x[margin : margin + side, margin : margin + side] = image2x
     texture = np.concatenate([image * cover[..., None], 255 * cover[..., None]], -1)
-    assets = SpectaclesAssets(np.asarray(texture, np.float32), origin, bridge, axes, units)
+    middle = search.points[_BRIDGE_LANDMARK] @ search.axes[0]
+    ends = [float(np.abs(rim @ search.axes[0] - middle).max()) / unit for rim in paths[:2]]
+    hinge = np.array([float(np.clip(max(ends) + _HINGE_GAP, *_HINGES))], np.float32)
+    assets = SpectaclesAssets(np.asarray(texture, np.float32), origin, bridge, axes, units, hinge)
     return replace(fit, image2x=image2x, canvas2x=canvas2x), assets

@@ -16,7 +16,7 @@ from avatar_service.portrait.landmark_nets import NUM_LANDMARKS
 from avatar_service.portrait.pixels import scale_to
 from avatar_service.portrait.portrait import SIZES_PX, Geometry, Portrait
 from avatar_service.portrait.topology import Int32Array
-from avatar_service.render import composite, raster, rig
+from avatar_service.render import breathing, composite, raster, rig
 from avatar_service.render.expression import pull_folds, resolve_expression, resolve_gaze
 from avatar_service.render.eyes import EyeDrawer
 from avatar_service.render.frame_pose import FramePose
@@ -77,7 +77,7 @@ class CpuRenderer:
         self._sway = Sway()
         self._lagging = np.zeros((3, 4), np.float32)
         self._lagging_jaw = np.zeros((3, 4), np.float32)
-        self._torso_shift = np.zeros(3, np.float32)
+        self._torso_shift = np.zeros(4, np.float32)
         self._packed = np.zeros((size_px * size_px, 2), np.int32)
         self._depth = np.zeros(size_px * size_px, np.float32)
         self._person = np.zeros(size_px * size_px, np.uint32)
@@ -208,11 +208,7 @@ class CpuRenderer:
             self._lagging,
             self._lagging_jaw,
         )
-        unit = geometry.unit_px
-        self._torso_shift[0] = rig.TORSO_SHIFT * unit * self._shift[0]
-        self._torso_shift[1] = -rig.TORSO_SHIFT * unit * self._shift[1]
-        # Distance is the whole person's.
-        self._torso_shift[2] = -unit * self._shift[2]
+        self._pose_torso(motion.pts_nanos)
         rig.blend(
             geometry.rest, shapes.start, shapes.vertex, shapes.delta, self._shapes, self._blended
         )
@@ -237,6 +233,17 @@ class CpuRenderer:
         rig.turn_axis(pose.skull, self._down, self._image_down)
         rig.part_margins(pose.vertices, self._lips, self._image_down, 0.5)
         rig.part_margins(pose.vertices, self._lids, self._image_down, 1.0)
+
+    def _pose_torso(self, pts_nanos: int) -> None:
+        """Let the torso take part in the head's shift, a little late, and breathe."""
+        unit, torso = self._portrait.geometry.unit_px, self._torso_shift
+        share = 0.5 * rig.TORSO_SHIFT * unit
+        breath = breathing.breath_at(pts_nanos)
+        torso[0] = share * (self._shift[0] + self._sway.shift[0])
+        torso[1] = -share * (self._shift[1] + self._sway.shift[1]) - breathing.RISE * unit * breath
+        # Distance is the whole person's.
+        torso[2] = -unit * (self._shift[2] + breathing.FORWARD * breath)
+        torso[3] = breathing.SPREAD * breath
 
     def _shade(self) -> None:
         geometry = self._portrait.geometry

@@ -188,7 +188,7 @@ def pose_mesh(
         sway: (V,) share of the lagging head in the head's motion.
         skull: (3, 4) of pose_head.
         lagging: (3, 4) the same of a head that lags behind.
-        shift_px: (3,) camera-space px, of the torso.
+        shift_px: (4,) camera-space px, of the torso; last, by what share it widens.
         projection: (4,) see projection.py.
         bound: largest output coordinate that the raster takes.
         camera: (V, 3) out: posed, camera space.
@@ -199,6 +199,7 @@ def pose_mesh(
     """
     center, focal, scale, depth_scale = projection
     half = np.float32(0.5)
+    widen = np.float32(1) + shift_px[3]
     is_good = True
     for i in range(vertices.shape[0]):
         w = skin_weight[i]
@@ -213,7 +214,7 @@ def pose_mesh(
             ly = lagging[1, 0] * x + lagging[1, 1] * y + lagging[1, 2] * z + lagging[1, 3]
             lz = lagging[2, 0] * x + lagging[2, 1] * y + lagging[2, 2] * z + lagging[2, 3]
             px, py, pz = px + s * (lx - px), py + s * (ly - py), pz + s * (lz - pz)
-        px = w * px + v * (x + shift_px[0])
+        px = w * px + v * (x * widen + shift_px[0])
         py = w * py + v * (y + shift_px[1])
         pz = w * pz + v * (z + shift_px[2])
         camera[i, 0], camera[i, 1], camera[i, 2] = px, py, pz

@@ -23,7 +23,6 @@ from avatar_service.signals import Float32Array, UInt8Array
 # Depth of the frames behind the bridge at head x (units): wrap * x^2, and beyond the hinges the
 # temples run back steeply.
 _WRAP: Final = 0.20
-_HINGE: Final = 0.56
 _TEMPLE_SLOPE: Final = 1.2
 
 
@@ -79,6 +78,7 @@ def _draw_frame(
     scale: float,
     placed: Float32Array,
     to_head: Float32Array,
+    hinge: float,
     colour: Float32Array,
 ) -> None:
     """Blend the frames into the picture."""
@@ -106,7 +106,7 @@ def _draw_frame(
         for x in range(first_x, last_x):
             dx, dy = x - to_head[2, 0], y - to_head[2, 1]
             hx = to_head[0, 0] * dx + to_head[0, 1] * dy
-            back = _WRAP * hx * hx + _TEMPLE_SLOPE * max(abs(hx) - _HINGE, 0.0)
+            back = _WRAP * hx * hx + _TEMPLE_SLOPE * max(abs(hx) - hinge, 0.0)
             dx, dy = dx - back * pz0, dy - back * pz1
             hx = to_head[0, 0] * dx + to_head[0, 1] * dy
             hy = to_head[1, 0] * dx + to_head[1, 1] * dy
@@ -168,5 +168,5 @@ class SpectaclesDrawer:
         )  # fmt: skip
         _draw_frame(
             frame, a["texture"], self._is_frame, a["origin"], self._scale, self._placed,
-            self._to_head, self._colour,
+            self._to_head, a["hinge"][0], self._colour,
         )  # fmt: skip
