@@ -48,11 +48,12 @@ lint: setup  ## ruff, mypy --strict, import-linter, buf, drift of generated code
 	$(BIN)/python engine_clients/unity/gen_meta.py --check
 	$(BIN)/python engine_clients/godot/gen_ring_layout.py --check
 
-peers: setup  ## programs of others that read our exports in the tests (NVIDIA, Khronos, Blender)
+peers: setup  ## programs of others that read our exports in the tests (NVIDIA, Khronos, Blender, VRM)
 	# --no-deps: NVIDIA's packages pin an old gRPC that they do not need.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 	  nvidia-ace==1.0.0 nvidia-audio2face-3d==1.3.0
-	npm install --silent --no-fund --no-audit --prefix $(VENV)/node gltf-validator@2.0.0-dev.3.10
+	npm install --silent --no-fund --no-audit --prefix $(VENV)/node gltf-validator@2.0.0-dev.3.10 \
+	  three@0.187.0 @pixiv/three-vrm@3.5.5 @pixiv/three-vrm-animation@3.5.5
 	# Blender as a wheel, in a place of its own (it pins its own NumPy); 360 MB, for Python 3.11 only.
 	# It wants libgl1 libsm6 libxi6 libxkbcommon0 libxfixes3 libxrender1 of the system.
 	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then \

@@ -8,16 +8,17 @@ Convention:
     target                  axes                                  head and eye angles
     glTF, VRM 1, VRMA, USD  ours                                  ours
     Unity, VMC              left-handed, +X the subject's right   x mirrored: quaternion (x,-y,-z,w)
-    Live Link (UDP, CSV)    FRotator; +X_ue = -Z, +Y_ue = +X      yaw and roll negated, pitch kept
+    Live Link (UDP, CSV)    head: yaw, -pitch, roll;  eyes: -yaw, pitch
 
-Live Link signs: Unreal's ARKit module builds an FTransform with X_ue = -Z, Y_ue = +X, Z_ue = +Y of
-ARKit (whose face axes are ours) and reports FRotator's yaw, pitch and roll for head and eyes by the
-same path. FRotator's positive yaw takes X_ue to Y_ue (the face turns to the subject's right), its
-positive pitch raises X_ue, the back of the head (the face looks down), its positive roll takes Z_ue
-to Y_ue (the crown tips to the subject's left). FRotator applies roll, then pitch, then yaw, as we
-do, so the angles map one to one. Real recordings confirm the eyes' signs and the unit, radians
-(EyePitch + is down, EyeYaw + to the subject's right); the recordings at hand hold no head motion,
-so the head's signs rest on its sharing that path.
+Live Link signs. The eyes' signs and the unit, radians, are measured on recordings of the app
+(EyePitch + is down, EyeYaw + to the subject's right). The head's are not: no recording with head
+motion is at hand, so they are those of the programs that work with the app's packets. MetaHuman's
+animation blueprint makes a rotator of 50 HeadPitch, -50 HeadYaw and 50 HeadRoll degrees, in which
+Unreal's axes mean HeadYaw + to the left, HeadPitch + up, HeadRoll + crown to the right; MeFaMo, a
+sender made for MetaHumans by the author of PyLiveLinkFace, sends these signs, and a receiver that
+turns VRM models by the app's packets reads them. Against them stands the engine's own ARKit module,
+in which head and eyes share one conversion: there HeadPitch + is down. A rotator applies roll, then
+pitch, then yaw, as we do, so the angles map one to one.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ LIVE_LINK_CSV_NAMES: Final = _csv_order()
 LIVE_LINK_CSV_HEADER: Final = ",".join(("Timecode", "BlendShapeCount", *LIVE_LINK_CSV_NAMES))
 
 # Angle signs, target = sign * ours, in the order of ROTATION_NAMES without the eyes' roll.
-LIVE_LINK_HEAD_SIGNS: Final = np.array([-1, 1, -1], np.float32)
+LIVE_LINK_HEAD_SIGNS: Final = np.array([1, -1, 1], np.float32)
 LIVE_LINK_EYE_SIGNS: Final = np.array([-1, 1], np.float32)
 
 # Gaze angle at which an eyeLook coefficient is taken to be 1: the schema's own limits of gaze.

@@ -20,9 +20,6 @@ scene = bpy.context.scene
 scene.render.fps = int(fps)
 if model.endswith(".glb"):
     bpy.ops.import_scene.gltf(filepath=model)
-elif "usd_import" not in dir(bpy.ops.wm):
-    print("RESULT " + json.dumps({"missing": f"Blender {bpy.app.version_string} without USD"}))
-    sys.exit()
 else:
     bpy.ops.wm.usd_import(filepath=model)
 

@@ -121,9 +121,9 @@ def test_a_sessions_motion_reaches_unreal_and_vtubers(service: ServiceProcess) -
             min(float(motion.expression[jaw]), 1.0), abs=1e-5
         )
         yaw, pitch, roll = motion.head_rotation.tolist()
-        assert face.get_blendshape(shape.HeadYaw) == pytest.approx(-yaw, abs=1e-5)
-        assert face.get_blendshape(shape.HeadPitch) == pytest.approx(pitch, abs=1e-5)
-        assert face.get_blendshape(shape.HeadRoll) == pytest.approx(-roll, abs=1e-5)
+        assert face.get_blendshape(shape.HeadYaw) == pytest.approx(yaw, abs=1e-5)
+        assert face.get_blendshape(shape.HeadPitch) == pytest.approx(-pitch, abs=1e-5)
+        assert face.get_blendshape(shape.HeadRoll) == pytest.approx(roll, abs=1e-5)
     assert max(faces[k].get_blendshape(shape.JawOpen) for k in both) > 0.15
 
     # Half of the frames: 20 a second, each one of those that Unreal saw as well.

@@ -23,13 +23,13 @@ def distinct_pose(pts_nanos: int = 0, seq: int = 0, scale: float = 1.0) -> Motio
 
 
 def live_link_signed(frame: MotionFrame) -> dict[str, float]:
-    """Live Link's names: coefficients as they are; yaw and roll negated, pitch kept."""
+    """Live Link's names: coefficients as they are; the head looks up, the eyes down and right."""
     named = {
         name[0].upper() + name[1:]: float(value)
         for name, value in zip(EXPRESSION_NAMES, frame.expression, strict=True)
     }
     yaw, pitch, roll = (float(v) for v in frame.head_rotation)
-    named |= {"HeadYaw": -yaw, "HeadPitch": pitch, "HeadRoll": -roll}
+    named |= {"HeadYaw": yaw, "HeadPitch": -pitch, "HeadRoll": roll}
     for side, (eye_yaw, eye_pitch) in zip(("Left", "Right"), frame.gaze.tolist(), strict=True):
         named |= {
             f"{side}EyeYaw": -eye_yaw,

@@ -83,14 +83,15 @@ def unreal_rotator(yaw: float, pitch: float, roll: float) -> np.ndarray:
     )
 
 
-def test_live_link_head_is_unreals_rotator_of_the_same_turn() -> None:
-    # Unreal's ARKit axes: X_ue = -Z, Y_ue = +X, Z_ue = +Y.
-    ue_from_ours = np.array([[0, 0, -1], [1, 0, 0], [0, 1, 0]])
+def test_a_metahuman_turns_its_head_as_we_do() -> None:
+    # Its animation blueprint makes a rotator of (pitch, -yaw, roll) of the packet, in Unreal's axes
+    # of a character: X_ue = +Z (forward), Y_ue = -X (right), Z_ue = +Y.
+    ue_from_ours = np.array([[0, 0, 1], [-1, 0, 0], [0, 1, 0]])
     ours = rotation(0.31, -0.17, 0.11)
     expected = ue_from_ours @ ours @ ue_from_ours.T
     frame = MotionFrame(0, head_rotation=np.array([0.31, -0.17, 0.11], np.float32))
     yaw, pitch, roll = c.live_link_values(frame)[52:55]
-    np.testing.assert_allclose(unreal_rotator(yaw, pitch, roll).T, expected, atol=1e-6)
+    np.testing.assert_allclose(unreal_rotator(-yaw, pitch, roll).T, expected, atol=1e-6)
 
 
 def test_live_link_eyes_have_the_signs_of_recordings() -> None:

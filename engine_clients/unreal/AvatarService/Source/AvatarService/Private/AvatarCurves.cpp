@@ -96,12 +96,12 @@ void AvatarCurves::LiveLinkValues(const avatar_motion& Motion, TArray<float>& Ou
 	{
 		OutValues[Index] = FMath::Clamp(Motion.expression[Index], 0.0f, 1.0f);
 	}
-	// Live Link's face angles are those of an FRotator whose X points into the head: its positive
-	// yaw turns to the subject's right and its positive roll tips the crown to the left.
+	// The signs of avatar_service/export/conventions.py: the head's + is left, up and crown to the
+	// right, as MetaHuman's animation blueprint takes it; the eyes' is right and down, as recorded.
 	float* Angles = OutValues.GetData() + AVATAR_NUM_EXPRESSIONS;
-	Angles[0] = -Motion.head_rotation[0];
-	Angles[1] = Motion.head_rotation[1];
-	Angles[2] = -Motion.head_rotation[2];
+	Angles[0] = Motion.head_rotation[0];
+	Angles[1] = -Motion.head_rotation[1];
+	Angles[2] = Motion.head_rotation[2];
 	for (int32 Eye = 0; Eye < 2; ++Eye)
 	{
 		Angles[3 + 3 * Eye] = -Motion.gaze[2 * Eye];

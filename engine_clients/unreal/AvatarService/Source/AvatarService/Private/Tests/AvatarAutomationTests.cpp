@@ -80,7 +80,7 @@ bool FAvatarSignsTest::RunTest(const FString&)
 	AvatarCurves::LiveLinkValues(Pose, Values);
 	TestEqual(TEXT("coefficients keep their order"), Values[51], 0.52f);
 	TestEqual(TEXT("coefficients end at 1"), Values[17], 1.0f);
-	const float Angles[] = {-0.1f, 0.2f, -0.3f, -0.4f, 0.5f, 0.0f, -0.6f, 0.7f, 0.0f};
+	const float Angles[] = {0.1f, -0.2f, 0.3f, -0.4f, 0.5f, 0.0f, -0.6f, 0.7f, 0.0f};
 	for (int32 Index = 0; Index < 9; ++Index)
 	{
 		TestEqual(AvatarCurves::LiveLinkNames()[52 + Index].ToString(), Values[52 + Index], Angles[Index]);
