@@ -85,6 +85,15 @@ def probe_channels(path: Path | str) -> int:
         return source.num_channels
 
 
+def probe_seconds(path: Path | str) -> float | None:
+    """Return a media file's length as its header states it; None where it does not say."""
+    try:
+        with open_local(Path(path)) as container:
+            return None if container.duration is None else container.duration / av.time_base
+    except (OSError, av.error.FFmpegError):
+        return None
+
+
 class _Source:
     """One opened track and the wanted part of it."""
 

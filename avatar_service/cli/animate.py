@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -115,6 +114,7 @@ def animate(
 
 def _check_source(source: Path, audio: Path | None, controls: Controls, *, is_motion: bool) -> None:
     """Refuse options that would have no effect on this kind of source. Raises INVALID_FIELD."""
+    from avatar_service.cli import options
     from avatar_service.errors import AvatarError, Reason
 
     if not is_motion:
@@ -125,19 +125,4 @@ def _check_source(source: Path, audio: Path | None, controls: Controls, *, is_mo
                 field="audio",
             )
         return
-    untouched = Controls(
-        background=controls.background,
-        background_color=controls.background_color,
-        seed=controls.seed,
-    )
-    changed = [
-        field.name.replace("_", "-").replace("speaking-style", "style")
-        for field in fields(Controls)
-        if getattr(controls, field.name) != getattr(untouched, field.name)
-    ]
-    if changed:
-        raise AvatarError(
-            Reason.INVALID_FIELD,
-            f"--{changed[0]}: shapes motion made from speech; {source.name} is motion already",
-            field=changed[0],
-        )
+    options.refuse_speech_options(controls, source)

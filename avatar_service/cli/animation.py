@@ -91,9 +91,10 @@ class Animation:
             return
         with TemporaryDirectory(prefix="avatar-track-") as folder:
             motion = Path(folder) / "motion.npz"
-            capture(
-                self.source, motion, start_secs=self.start_secs, duration_secs=self.duration_secs
+            captured = capture(
+                self.source, start_secs=self.start_secs, duration_secs=self.duration_secs
             )
+            captured.track.save(motion)
             replace(
                 self,
                 source=motion,

@@ -11,10 +11,14 @@ from avatar_service.export.conventions import NameSet
 
 if TYPE_CHECKING:
     from avatar_service.export.formats import ExportOptions
+    from avatar_service.motion.track import MotionTrack
     from avatar_service.signals import Controls
 
 SourceArgument = Annotated[
-    Path, typer.Argument(help="Speech (any file that FFmpeg reads) or motion (.npz .csv .glb).")
+    Path,
+    typer.Argument(
+        help="Speech (any file that FFmpeg reads) or motion (.npz .csv .glb .gltf .vrm)."
+    ),
 ]
 EmotionOption = Annotated[
     list[str] | None, typer.Option(help="NAME:WEIGHT, as happy:0.6; may be repeated.")
@@ -57,8 +61,12 @@ def export(
     source: SourceArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
     format_name: Annotated[
-        str | None, typer.Option("--format", help="livelink, gltf, unity, ...; see --list.")
+        str | None, typer.Option("--format", help="One of those below; else the suffix tells.")
     ] = None,
+    track: Annotated[
+        bool,
+        typer.Option("--track", help="SOURCE is a video: take its face's motion, not its voice."),
+    ] = False,
     fps: Annotated[str, typer.Option(help="Keyframes per second, 30 or 30000/1001.")] = "30",
     emotion: EmotionOption = None,
     head_motion: Annotated[float, typer.Option(help="Strength, 0 to 2.")] = 1.0,
@@ -87,20 +95,26 @@ def export(
         str | None, typer.Option(help="Unity: path of the head bone, to turn it.")
     ] = None,
 ) -> None:
-    """Write motion for another tool; without a portrait no picture is made.
+    """Write the motion of speech, of a capture or of a video's face for another tool.
 
-    Formats: livelink (.csv), gltf (.glb), unity (.anim), vrma, usd (.usda .usdc), unreal-csv,
-    unreal-json, csv, jsonl, npz, rhubarb (.tsv), oculus.
+    Without a portrait no picture is made. Formats: livelink (.csv), gltf (.glb), unity (.anim),
+    vrma, usd (.usda .usdc), unreal-csv, unreal-json, csv, jsonl, npz, rhubarb (.tsv), oculus.
     """
     from avatar_service.cli.console import out, progress, say
-    from avatar_service.cli.motion_source import motion_frames
+    from avatar_service.cli.motion_source import is_motion_file, motion_frames, seconds_of
+    from avatar_service.cli.options import check_distinct, refuse_speech_options
     from avatar_service.config import parse_fps
     from avatar_service.export.formats import ExportOptions, export_motion, format_for
     from avatar_service.export.unity_anim import UnityOptions
+    from avatar_service.export.video import check_writable
 
     rate = parse_fps(fps, name="--fps")
     row = format_for(output, format_name)
     controls = _controls(emotion, head_motion, expression, style, seed)
+    if track or is_motion_file(source):
+        refuse_speech_options(controls, source)
+    check_distinct([output], [source, portrait, into])
+    check_writable(output)
     options = ExportOptions(
         head=None,
         into=into,
@@ -111,15 +125,25 @@ def export(
     )
     if portrait is not None:
         options = _with_portrait(options, portrait, consent)
+    captured: MotionTrack | None = None
+    if track:
+        from avatar_service.cli.track import capture
+
+        captured = capture(source, start_secs=start, duration_secs=duration).track
     with progress() as bar:
-        task = bar.add_task(f"writing {output.name}", total=None)
-        frames = motion_frames(
-            source,
-            rate=rate,
-            controls=controls,
-            start_secs=start,
-            duration_secs=duration,
-            advance=lambda secs: bar.update(task, completed=round(secs)),
+        total = None if captured else seconds_of(source, start_secs=start, duration_secs=duration)
+        task = bar.add_task(f"writing {output.name}, seconds", total=total)
+        frames = (
+            captured.frames()
+            if captured
+            else motion_frames(
+                source,
+                rate=rate,
+                controls=controls,
+                start_secs=start,
+                duration_secs=duration,
+                advance=lambda secs: bar.update(task, completed=round(secs)),
+            )
         )
         count = export_motion(output, frames, rate, format_name=row.name, options=options)
     out.print(f"{output}: {row.name}, {count} keyframes or cues", highlight=False)

@@ -29,6 +29,16 @@ def is_motion_file(path: Path) -> bool:
     return path.suffix.lower() in READERS
 
 
+def seconds_of(path: Path, *, start_secs: float, duration_secs: float | None) -> int | None:
+    """Estimate the seconds that motion_frames will yield, for a progress bar; None: unknown."""
+    from avatar_service.audio.file import probe_seconds
+
+    length = None if is_motion_file(path) else probe_seconds(path)
+    rest = None if length is None else max(length - start_secs, 0.0)
+    known = [seconds for seconds in (rest, duration_secs) if seconds is not None]
+    return round(min(known)) if known else None
+
+
 def motion_frames(
     path: Path,
     *,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.schema import EMOTION_NAMES
-from avatar_service.signals import Background
+from avatar_service.signals import Background, Controls
 
 
 def _bad(option: str, value: str, allowed: str) -> AvatarError:
@@ -100,3 +101,24 @@ def check_distinct(outputs: Iterable[Path | None], inputs: Iterable[Path | None]
                 field="output",
             )
         taken.add(path.resolve())
+
+
+def refuse_speech_options(controls: Controls, source: Path) -> None:
+    """Refuse options that shape motion made from speech where the source is motion already.
+
+    Raises:
+        AvatarError: INVALID_FIELD naming the first of them.
+    """
+    untouched = Controls(
+        background=controls.background,
+        background_color=controls.background_color,
+        seed=controls.seed,
+    )
+    for field in fields(Controls):
+        if getattr(controls, field.name) != getattr(untouched, field.name):
+            option = field.name.replace("_", "-").replace("speaking-style", "style")
+            raise AvatarError(
+                Reason.INVALID_FIELD,
+                f"--{option}: shapes motion made from speech; {source.name} is motion already",
+                field=option,
+            )

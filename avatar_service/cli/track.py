@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from avatar_service.cli.console import progress, say
 from avatar_service.cli.report import print_figures, write_json
 from avatar_service.errors import AvatarError, Reason
+
+if TYPE_CHECKING:
+    from avatar_service.tracking.capture import Capture
 
 
 def track(
@@ -38,7 +41,9 @@ def track(
     for path in (output, report):
         if path is not None:
             check_writable(path)
-    figures = capture(video, output, choice, start_secs=start, duration_secs=duration)
+    captured = capture(video, choice, start_secs=start, duration_secs=duration)
+    captured.track.save(output)
+    figures = captured.report()
     if report is not None:
         write_json(report, figures)
     print_figures(f"{video.name} -> {output.name}", {**figures, "held": len(figures["held"])})
@@ -46,16 +51,15 @@ def track(
 
 def capture(
     video: Path,
-    output: Path,
     reference: Literal["neutral", "first"] = "neutral",
     *,
     start_secs: float = 0.0,
     duration_secs: float | None = None,
-) -> dict[str, Any]:
-    """Track the face of a video into a motion file, with a progress bar.
+) -> Capture:
+    """Track the face of a video, with a progress bar; gaps without a face are told.
 
-    Returns:
-        The figures of the tracking; "held" lists the gaps without a face.
+    Raises:
+        AvatarError: INVALID_FILE, NO_FACE and what else a video may lack.
     """
     from avatar_service.portrait.models import ensure_models
     from avatar_service.tracking.capture import capture_video
@@ -70,13 +74,11 @@ def capture(
             bar.update(task, description=what, completed=done, total=max(total, done) or None)
 
         captured = capture_video(clip, reference=reference, advance=advance)
-    captured.track.save(output)
-    figures = captured.report()
-    for gap in figures["held"]:
+    for gap in captured.report()["held"]:
         say(
             f"note: no face for {gap['frames']} frames from {gap['from_secs']} s on; motion is held"
         )
-    return figures
+    return captured
 
 
 def parse_reference(value: str) -> Literal["neutral", "first"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
@@ -113,6 +114,28 @@ def test_a_video_speaks_by_its_sound(photo: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     with np.load(motion) as shown:
         assert shown["expression"][:, JAW].max() > 0.05
+
+
+def test_a_videos_face_is_exported_in_one_command(photo: Path, tmp_path: Path) -> None:
+    capture, video, take = tmp_path / "take.npz", tmp_path / "talk.mp4", tmp_path / "talk.csv"
+    export_motion(capture, performance(), FPS)
+    assert animate(photo, capture, "-o", video, "--fps", "30").returncode == 0
+    command = [sys.executable, "-m", "avatar_service.cli", "export", str(video), "--track"]
+    done = subprocess.run(
+        [*command, "-o", str(take), "--fps", "30"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(take.open()))
+    assert [row["Timecode"][:8] for row in rows] == ["00:00:00"] * 30 + ["00:00:01"]
+    jaw = [float(row["JawOpen"]) for row in rows]
+    yaw = [float(row["HeadYaw"]) for row in rows]
+    assert max(jaw[:8]) < 0.1 < 0.3 < jaw[-1]
+    assert abs(yaw[4]) < 0.03 < 0.08 < yaw[-1]  # to the subject's left
 
 
 FAULTS = {
