@@ -12,6 +12,7 @@ from avatar_service.portrait.folds import soften_folds
 from avatar_service.portrait.mouth import fill_mouth
 from avatar_service.portrait.patch_tools import push_pull
 from avatar_service.portrait.pixels import AREA, LINEAR, reflect, resize, shrink
+from avatar_service.portrait.symmetry import complete_far_side
 from avatar_service.signals import Float32Array, UInt8Array
 
 _INSIDE: Final = 0.97
@@ -34,6 +35,7 @@ def build_texture(fit: FaceFit, background: UInt8Array) -> UInt8Array:
     _decontaminate(colors, alpha, fit, background)
     inside = slice(2 * fit.margin_px, 2 * (fit.margin_px + fit.size_px))
     face = colors[inside, inside]
+    complete_far_side(face, fit)
     soften_folds(face, fit)
     fill_eyes(face, fit)
     fill_mouth(face, fit)
