@@ -199,6 +199,8 @@ class Config:
     """text: lines for people; json: one object a line for machines."""
     home: Path = field(default_factory=home_dir)
     cache: Path = field(default_factory=cache_dir)
+    provenance: Path | None = None
+    """Folder of the installation's key and its consents; None: the folder provenance in home."""
     tls: TlsConfig = field(default_factory=TlsConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     quotas: QuotaConfig = field(default_factory=QuotaConfig)
@@ -209,6 +211,11 @@ class Config:
     a2f: A2fConfig = field(default_factory=A2fConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     traces: TracesConfig = field(default_factory=TracesConfig)
+
+    @property
+    def provenance_dir(self) -> Path:
+        """Folder of the installation's key and its consents."""
+        return self.provenance or self.home / "provenance"
 
     def __post_init__(self) -> None:
         """Check what the types cannot say."""

@@ -64,7 +64,7 @@ def animate(
     """Animate a photo with speech or with a captured performance."""
     from avatar_service.cli import options
     from avatar_service.cli.animation import Animation
-    from avatar_service.cli.consent import obtain_consent
+    from avatar_service.cli.consent import record_consent
     from avatar_service.cli.device import check_device
     from avatar_service.cli.motion_source import is_motion_file
     from avatar_service.config import parse_fps
@@ -108,7 +108,7 @@ def animate(
         save_motion=save_motion,
         report=report,
     )
-    obtain_consent(consent)
+    record_consent(consent, portrait, "video")
     job.run()
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from avatar_service import __version__
-from avatar_service.cli import animate, bench, demo, export_commands, models, serve
+from avatar_service.cli import animate, bench, consents, demo, export_commands, models, serve
 from avatar_service.cli.console import out
 from avatar_service.cli.doctor import doctor
 from avatar_service.cli.token import token
@@ -29,6 +29,7 @@ app.command()(doctor)
 app.command()(track)
 app.command()(top)
 app.add_typer(models.app, name="models")
+app.add_typer(consents.app, name="consents")
 app.add_typer(bench.app, name="bench")
 export_commands.register(app, bench.app)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -13,6 +15,7 @@ import typer
 from avatar_service.cli.console import err
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.provenance.consent import Consent
+from avatar_service.provenance.consent_book import ConsentBook
 
 HELP: Final = (
     "Who is shown and by what right: TEXT ('NAME; RIGHT' or 'NAME; RIGHT; until YYYY-MM-DD') or "
@@ -43,6 +46,35 @@ def obtain_consent(option: str | None) -> Consent:
         )
     consent.check()
     return consent
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A photo whose consent stands in the installation's book."""
+
+    book: ConsentBook
+    photo_sha256: str
+
+
+def record_consent(option: str | None, photo: Path, purpose: str) -> Recorded:
+    """Obtain the statement for a photo and store it, signed.
+
+    Args:
+        option: what was given on the command line.
+        photo: its file.
+        purpose: see ConsentBook.record.
+
+    Raises:
+        AvatarError: CONSENT_REQUIRED, INVALID_IMAGE, INVALID_FILE, STORAGE_EXHAUSTED.
+    """
+    from avatar_service.config import load_config
+    from avatar_service.portrait.image_file import read_photo
+
+    consent = obtain_consent(option)
+    photo_sha256 = hashlib.sha256(read_photo(photo)).hexdigest()
+    book = ConsentBook(load_config().provenance_dir)
+    book.record(consent, photo_sha256, purpose)
+    return Recorded(book, photo_sha256)
 
 
 def parse_consent(text: str) -> Consent:

@@ -94,6 +94,7 @@ def run_demo(
     from avatar_service.cli.console import say
     from avatar_service.cli.recorder import record
     from avatar_service.cli.report import write_json
+    from avatar_service.config import load_config
     from avatar_service.export.pictures import contact_sheet, write_png
     from avatar_service.export.video import VideoWriter
     from avatar_service.motion.track import MotionTrack
@@ -102,7 +103,10 @@ def run_demo(
     try:
         with (
             TemporaryDirectory(prefix="avatar-demo-") as home,
-            ServiceProcess({"device": device, "home": home}) as service,
+            # The avatar is gone with the demo; who was shown, and by what right, stays known.
+            ServiceProcess(
+                {"device": device, "home": home, "provenance": str(load_config().provenance_dir)}
+            ) as service,
             connect(service.address) as client,
         ):
             avatar = client.create_avatar(photo, consent)
@@ -123,6 +127,7 @@ def run_demo(
                     )
                 server = session.statistics().server
             used_device = client.info.device
+            client.delete_avatar(avatar.avatar_id, end_sessions=True)
     except AvatarClientError as error:
         # The service has said it in one line; a reason of the client's own is a fault on the way.
         known = error.reason in Reason.__members__

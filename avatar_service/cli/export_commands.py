@@ -152,11 +152,11 @@ def export(
 def _with_portrait(options: ExportOptions, photo: Path, consent: str | None) -> ExportOptions:
     from dataclasses import replace
 
-    from avatar_service.cli.consent import obtain_consent
+    from avatar_service.cli.consent import record_consent
     from avatar_service.cli.portrait_head import head_from_portrait
     from avatar_service.cli.portraits import load_portrait
 
-    obtain_consent(consent)
+    record_consent(consent, photo, "head")
     return replace(options, head=head_from_portrait(load_portrait(photo)))
 
 

@@ -91,6 +91,14 @@ def cache_path(content_hash: str) -> Path:
     return cache_dir() / "portraits" / f"{content_hash}.npz"
 
 
+def erase_cached(photo_sha256: str) -> int:
+    """Erase every cached portrait of a photo (SHA-256 of its bytes); return how many there were."""
+    found = list((cache_dir() / "portraits").glob(f"{photo_sha256}-*.npz"))
+    for path in found:
+        path.unlink(missing_ok=True)
+    return len(found)
+
+
 def load_cached(path: Path, kind: type[_T], version: int) -> _T | None:
     """Read a cached portrait; a damaged one is dropped and None returned."""
     try:

@@ -158,9 +158,9 @@ class Portrait:
 
 
 def _hash_of(photo: bytes, crop: str, size_px: int) -> str:
-    digest = hashlib.sha256(photo)
-    digest.update(f"|{crop}|{size_px}|{FORMAT_VERSION}".encode())
-    return digest.hexdigest()
+    # Begins with the photo's own, so that all that was made of a photo can be found and erased.
+    options = hashlib.sha256(f"{crop}|{size_px}|{FORMAT_VERSION}".encode())
+    return f"{hashlib.sha256(photo).hexdigest()}-{options.hexdigest()[:16]}"
 
 
 def _geometry(fit: FaceFit, mesh: FaceMesh, skin_weight: Float64Array) -> Geometry:

@@ -1,16 +1,13 @@
 """Consent: who is shown, by what right, until when. Without it no avatar is made.
 
-The statement is stored beside the avatar it allows, as JSON that a person can read, and is erased
-with it.
+How statements are stored stands in statements.py, what came of them in ledger.py.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from avatar_service.errors import AvatarError, Reason
 
@@ -59,39 +56,6 @@ _MEANING: Final = {
     "subject": "who the person in the photo is",
     "basis": "by what right their likeness is animated",
 }
-
-
-def write_consent(path: Path, consent: Consent) -> None:
-    """Store a statement, with the time of now where it has none."""
-    record = asdict(consent)
-    record["stated_at"] = _text(consent.stated_at or datetime.now(UTC))
-    record["valid_until"] = _text(consent.valid_until)
-    path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", "utf-8")
-
-
-def read_consent(path: Path) -> Consent:
-    """Read a stored statement. Raises INVALID_FILE if it is damaged."""
-    try:
-        record: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        return Consent(
-            subject=str(record["subject"]),
-            basis=str(record["basis"]),
-            stated_by=str(record.get("stated_by", "")),
-            valid_until=_time(record.get("valid_until")),
-            stated_at=_time(record.get("stated_at")),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise AvatarError(
-            Reason.INVALID_FILE, f"the stored consent {path.name} cannot be read"
-        ) from error
-
-
-def _text(time: datetime | None) -> str | None:
-    return None if time is None else time.astimezone(UTC).isoformat()
-
-
-def _time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
 
 
 def _required(message: str, name: str) -> AvatarError:

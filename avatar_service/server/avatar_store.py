@@ -1,12 +1,14 @@
 """Avatars on disk: one folder each under AVATAR_HOME, named by the hash of what it was made from.
 
-A folder holds the photo, the consent it rests on, the facts and the fitted portraits by size. It
-is made aside and renamed into place whole; deleting erases all of it. Only this user can enter.
+A folder holds the photo, the facts and the fitted portraits by size; the consent it rests on is a
+signed statement in the consent book. It is made aside and renamed into place whole; deleting erases
+all of it. Only this user can enter.
 Blocking; the server calls it on worker threads.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -20,7 +22,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.provenance.consent import Consent, read_consent, write_consent
+from avatar_service.provenance.consent import Consent
+from avatar_service.provenance.consent_book import ConsentBook
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +70,7 @@ class AvatarStore:
 
     Args:
         home: folder that holds the folder `avatars`.
+        consents: where statements are kept.
         rig_version: changes whenever portraits made before cannot be used any more.
         fit: see Fit.
     """
@@ -74,6 +78,7 @@ class AvatarStore:
     def __init__(
         self,
         home: Path,
+        consents: ConsentBook,
         *,
         rig_version: int,
         fit: Fit,
@@ -81,6 +86,7 @@ class AvatarStore:
         max_per_owner: int | None = None,
     ) -> None:
         self._folder = home / "avatars"
+        self._consents = consents
         self._rig_version = rig_version
         self._fit = fit
         self._max_avatars = max_avatars
@@ -109,6 +115,7 @@ class AvatarStore:
         digest.update(f"|{crop}|{self._rig_version}".encode())
         avatar_id = digest.hexdigest()[:32]
         place = self._folder / avatar_id
+        self._consents.check_not_revoked(sha256)
         if place.is_dir():
             self._update(place, display_name, consent)
             return self.get(avatar_id)
@@ -124,8 +131,9 @@ class AvatarStore:
             portrait = partial / self._portrait_name(DEFAULT_SIZE_PX)
             facts = self._fit(photo, crop, DEFAULT_SIZE_PX, portrait)
             (partial / "photo").write_bytes(photo)
-            write_consent(partial / "consent.json", consent)
+            statement = self._consents.record(consent, sha256, "avatar")
             record = {
+                "statement": statement.digest,
                 "display_name": display_name,
                 "create_time": datetime.now(UTC).isoformat(),
                 "crop": crop,
@@ -136,7 +144,7 @@ class AvatarStore:
                 "rig_version": self._rig_version,
                 "owner": owner,
             }
-            (partial / "avatar.json").write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+            _write_record(partial / "avatar.json", record)
             if not place.is_dir():  # another call may have made the same one meanwhile
                 partial.rename(place)
         except OSError as error:
@@ -145,6 +153,11 @@ class AvatarStore:
             ) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+        try:
+            self._consents.check_not_revoked(sha256)
+        except AvatarError:  # revoked while it was being made
+            self.delete(avatar_id)
+            raise
         return self.get(avatar_id)
 
     def get(self, avatar_id: str) -> StoredAvatar:
@@ -155,7 +168,7 @@ class AvatarStore:
             avatar_id=avatar_id,
             display_name=record["display_name"],
             create_time=datetime.fromisoformat(record["create_time"]),
-            consent=read_consent(place / "consent.json"),
+            consent=self._consents.read(record["statement"]),
             crop=record["crop"],
             photo_width_px=record["photo_width_px"],
             photo_height_px=record["photo_height_px"],
@@ -178,9 +191,29 @@ class AvatarStore:
     def delete(self, avatar_id: str) -> None:
         """Erase an avatar with its photo and everything derived. Raises AVATAR_NOT_FOUND."""
         place = self._place(avatar_id)
+        with contextlib.suppress(AvatarError):  # a damaged one is erased all the same
+            self._consents.note_erased(
+                _read_record(place / "avatar.json")["photo_sha256"], "avatar"
+            )
         gone = self._folder / (_PARTIAL + secrets.token_hex(8))
         place.rename(gone)  # from here on nobody finds it
         shutil.rmtree(gone)
+
+    def delete_photo(self, photo_sha256: str) -> int:
+        """Erase every avatar made of a photo; return how many there were."""
+        num_erased = 0
+        for path in list(self._folder.iterdir()):
+            with contextlib.suppress(AvatarError):
+                if _read_record(path / "avatar.json")["photo_sha256"] == photo_sha256:
+                    self.delete(path.name)
+                    num_erased += 1
+        return num_erased
+
+    def check_may_show(self, avatar_id: str) -> None:
+        """Raise what ends the right to show an avatar: AVATAR_NOT_FOUND, CONSENT_REQUIRED."""
+        record = _read_record(self._place(avatar_id) / "avatar.json")
+        self._consents.read(record["statement"]).check()
+        self._consents.check_not_revoked(record["photo_sha256"])
 
     def portrait_path(self, avatar_id: str, size_px: int) -> Path:
         """Return the portrait fitted for a frame size.
@@ -190,7 +223,7 @@ class AvatarStore:
         Raises AVATAR_NOT_FOUND, and CONSENT_REQUIRED once the consent has expired.
         """
         place = self._place(avatar_id)
-        read_consent(place / "consent.json").check()
+        self.check_may_show(avatar_id)
         path = place / self._portrait_name(size_px)
         if not path.is_file():
             crop = _read_record(place / "avatar.json")["crop"]
@@ -229,17 +262,34 @@ class AvatarStore:
         return place
 
     def _update(self, place: Path, display_name: str, consent: Consent) -> None:
-        write_consent(place / "consent.json", consent)
         record = _read_record(place / "avatar.json")
-        if display_name and display_name != record["display_name"]:
-            record["display_name"] = display_name
-            (place / "avatar.json").write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+        statement = self._consents.record(consent, record["photo_sha256"], "avatar")
+        record["statement"] = statement.digest
+        record["display_name"] = display_name or record["display_name"]
+        try:
+            _write_record(place / "avatar.json", record)
+        except OSError as error:
+            raise AvatarError(
+                Reason.STORAGE_EXHAUSTED, f"the avatar cannot be stored: {error.strerror}"
+            ) from error
+
+
+def _write_record(path: Path, record: dict[str, Any]) -> None:
+    scratch = path.with_name(f"{_PARTIAL}{secrets.token_hex(8)}.json")
+    try:
+        scratch.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+        scratch.replace(path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
 
 
 def _read_record(path: Path) -> dict[str, Any]:
     try:
         record: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        if not {"statement", "photo_sha256"} <= record.keys():
+            raise ValueError("no signed statement")
+    except (OSError, ValueError, AttributeError) as error:
         raise AvatarError(
             Reason.INVALID_FILE, "the stored avatar is damaged; delete it and make it again"
         ) from error

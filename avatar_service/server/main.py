@@ -21,6 +21,7 @@ from avatar_service.errors import AvatarError, Reason
 from avatar_service.gen.avatar.v1 import avatar_service_pb2, avatar_service_pb2_grpc
 from avatar_service.portrait.image_file import MAX_PIXELS
 from avatar_service.portrait.portrait import FORMAT_VERSION
+from avatar_service.provenance.consent_book import ConsentBook
 from avatar_service.server.a2f.server import A2fServer, start_a2f_server
 from avatar_service.server.access import TokenFile
 from avatar_service.server.avatar_store import AvatarStore
@@ -108,8 +109,10 @@ class Service:
         check_device(config.device)
         check_shared_memory(config.shm)
         self._worker = FitWorker()
+        self._consents = ConsentBook(config.provenance_dir)
         self._avatars = AvatarStore(
             config.home,
+            self._consents,
             rig_version=FORMAT_VERSION,
             fit=fit or self._worker.fit,
             max_avatars=config.limits.max_avatars,
@@ -286,6 +289,7 @@ class Service:
             await asyncio.sleep(SWEEP_SECS)
             try:
                 await asyncio.to_thread(self._manager.sweep)
+                await asyncio.to_thread(self._end_unallowed)
                 await self._follow_files()
             except Exception as fault:
                 bug_from(fault)  # logged; the next round goes on
@@ -298,6 +302,22 @@ class Service:
             log.info("the new tokens hold")
             self._guard.end_withdrawn()
             self._a2f_guard.end_withdrawn()
+
+    def _end_unallowed(self) -> None:
+        """End sessions whose avatar was erased, or whose consent has expired or was revoked.
+
+        Another process may have done it (avatar consents revoke); so it is looked for here.
+        """
+        running = self._manager.sessions
+        for avatar_id in {one.request.avatar_id for one in running} - {""}:
+            try:
+                self._avatars.check_may_show(avatar_id)
+            except AvatarError as error:
+                is_gone = error.reason is Reason.AVATAR_NOT_FOUND
+                message = "the avatar was deleted" if is_gone else error.message
+                reason = Reason.SESSION_CLOSED if is_gone else error.reason
+                for managed in self._manager.uses_of(avatar_id):
+                    self._manager.close(managed, message, reason)
 
 
 def _num_cores() -> int:

@@ -6,7 +6,8 @@ import pytest
 from fakes.service import fake_fit
 
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.provenance.consent import Consent, read_consent
+from avatar_service.provenance.consent import Consent
+from avatar_service.provenance.consent_book import ConsentBook
 from avatar_service.server.avatar_store import AvatarStore
 
 pytestmark = pytest.mark.unit
@@ -14,7 +15,10 @@ CONSENT = Consent("A. Person", "my own photo")
 
 
 def store(home: Path, **fields) -> AvatarStore:
-    return AvatarStore(home, **{"rig_version": 1, "fit": fake_fit, "max_avatars": 3, **fields})
+    book = ConsentBook(home / "provenance")
+    return AvatarStore(
+        home, book, **{"rig_version": 1, "fit": fake_fit, "max_avatars": 3, **fields}
+    )
 
 
 def create(avatars: AvatarStore, photo: bytes, consent: Consent = CONSENT):
@@ -107,11 +111,63 @@ def test_nobody_is_shown_once_the_consent_has_expired(tmp_path: Path) -> None:
     soon = datetime.now(UTC) + timedelta(hours=1)
     made = create(avatars, b"photo", Consent("A", "own", valid_until=soon))
     avatars.portrait_path(made.avatar_id, 512)
-    consent = read_consent(tmp_path / "avatars" / made.avatar_id / "consent.json")
-    consent.check()
+    made.consent.check()
     with pytest.raises(AvatarError) as fault:
-        consent.check(soon + timedelta(seconds=1))
+        made.consent.check(soon + timedelta(seconds=1))
     assert fault.value.reason is Reason.CONSENT_REQUIRED
+
+
+def test_a_revoked_photo_is_not_shown_and_not_made_again(tmp_path: Path) -> None:
+    avatars = store(tmp_path)
+    made = create(avatars, b"photo")
+    ConsentBook(tmp_path / "provenance").revoke(made.photo_sha256)
+    for call in (
+        lambda: avatars.check_may_show(made.avatar_id),
+        lambda: avatars.portrait_path(made.avatar_id, 512),
+        lambda: create(avatars, b"photo"),
+        lambda: avatars.create(b"photo", crop="keep", display_name="", consent=CONSENT),
+    ):
+        assert reason_of(call) is Reason.CONSENT_REQUIRED
+
+
+def test_a_photo_revoked_while_its_avatar_is_made_leaves_nothing(tmp_path: Path) -> None:
+    made = create(store(tmp_path), b"photo")
+    book = ConsentBook(tmp_path / "provenance")
+
+    def slow_fit(photo: bytes, crop: str, size_px: int, path: Path):
+        facts = fake_fit(photo, crop, size_px, path)
+        book.revoke(made.photo_sha256)
+        return facts
+
+    avatars = store(tmp_path, fit=slow_fit)
+    with pytest.raises(AvatarError) as fault:
+        avatars.create(b"photo", crop="keep", display_name="", consent=CONSENT)
+    assert fault.value.reason is Reason.CONSENT_REQUIRED
+    assert [p.name for p in (tmp_path / "avatars").iterdir()] == [made.avatar_id]
+
+
+def test_all_avatars_of_a_photo_are_erased_together(tmp_path: Path) -> None:
+    avatars = store(tmp_path)
+    made = create(avatars, b"photo")
+    avatars.create(b"photo", crop="keep", display_name="", consent=CONSENT)
+    other = create(avatars, b"another")
+    assert avatars.delete_photo(made.photo_sha256) == 2
+    assert [one.avatar_id for one in avatars.list_all()] == [other.avatar_id]
+
+
+def test_a_new_statement_replaces_the_one_before(tmp_path: Path) -> None:
+    avatars = store(tmp_path)
+    made = create(avatars, b"photo")
+    create(avatars, b"photo", Consent("A. Person", "a new contract"))
+    assert avatars.get(made.avatar_id).consent.basis == "a new contract"
+
+
+def test_an_avatar_whose_statement_was_changed_is_not_shown(tmp_path: Path) -> None:
+    avatars = store(tmp_path)
+    made = create(avatars, b"photo", Consent("A", "until tomorrow"))
+    (path,) = (tmp_path / "provenance" / "statements").glob("*.json")
+    path.write_text(path.read_text().replace("until tomorrow", "for ever"))
+    assert reason_of(lambda: avatars.check_may_show(made.avatar_id)) is Reason.INVALID_FILE
 
 
 def test_a_damaged_avatar_does_not_hide_the_others(tmp_path: Path) -> None:

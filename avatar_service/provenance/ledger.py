@@ -1,0 +1,208 @@
+"""An append-only ledger: one signed line per event, each holding the hash of the line before.
+
+A line is canonical JSON (sorted keys, no spaces, UTF-8). `signature` is the installation's over
+the line without it; `previous` is the SHA-256 of the whole line before, zeros in the first. A
+changed, left out, added or exchanged line is found by `audit`; lines cut off at the end are found
+by whoever has noted the hash of a later one.
+
+Several processes may append: a lock file orders them. A line that a crash left incomplete was
+never acknowledged; the next writer takes it away.
+"""
+
+from __future__ import annotations
+
+import base64
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from filelock import FileLock, Timeout
+
+from avatar_service.errors import AvatarError, Reason
+from avatar_service.provenance.installation import Identity, Installation, make_private_folder
+
+LEDGER_NAME: Final = "ledger.jsonl"
+FIRST: Final = "0" * 64
+LOCK_TIMEOUT_SECS: Final = 10.0
+_MAX_LINE_BYTES: Final = 64 << 10
+
+
+class Event(StrEnum):
+    """What a ledger tells."""
+
+    CONSENT = "consent"
+    REVOKED = "revoked"
+    REINSTATED = "reinstated"
+    ERASED = "erased"
+    FORGOTTEN = "forgotten"
+    SHOWN = "shown"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line.
+
+    Attributes:
+        number: counted from 1.
+        time: aware.
+        facts: texts by name, by kind of event.
+        hash: SHA-256 of the line, hexadecimal.
+    """
+
+    number: int
+    time: datetime
+    event: Event
+    facts: dict[str, str]
+    hash: str
+
+
+def canonical(content: dict[str, Any]) -> bytes:
+    """Return the one way to write something down as JSON."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode()
+
+
+class Ledger:
+    """The ledger in a folder; see the module. Safe to use from several threads and processes."""
+
+    def __init__(self, folder: Path, installation: Installation) -> None:
+        self._path = folder / LEDGER_NAME
+        self._installation = installation
+        try:
+            make_private_folder(folder)
+        except OSError as error:
+            raise _unusable(self._path, error) from error
+        # Reentrant, so that "look, then append" can be one step.
+        self.lock = FileLock(folder / "ledger.lock", timeout=LOCK_TIMEOUT_SECS, mode=0o600)
+        self._read_bytes = 0
+        self._entries: list[Entry] = []
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    def append(self, event: Event, **facts: str) -> Entry:
+        """Write a line down, on disk when this returns.
+
+        Raises:
+            AvatarError: STORAGE_EXHAUSTED where the disk is full, INVALID_FILE where the ledger
+                cannot be written or is damaged.
+        """
+        try:
+            with self.lock:
+                entries = self.read()
+                line = self._line(entries, event, facts)
+                self._write(line)
+                return self.read()[-1]
+        except Timeout as error:
+            raise AvatarError(
+                Reason.STORAGE_EXHAUSTED, f"the ledger {self._path} is locked by another process"
+            ) from error
+
+    def read(self) -> list[Entry]:
+        """Return all lines; only what is new since the last call is read from disk."""
+        try:
+            with self.lock, open(self._path, "rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                if size < self._read_bytes:
+                    raise _damaged(self._path, len(self._entries), "lines are gone")
+                file.seek(self._read_bytes)
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break  # not acknowledged: see the module
+                    self._entries.append(_parse(line, self._path, len(self._entries) + 1))
+                    self._read_bytes += len(line)
+        except FileNotFoundError:
+            if self._entries:
+                raise _damaged(self._path, 1, "the file is gone") from None
+        except OSError as error:
+            raise _unusable(self._path, error) from error
+        return self._entries
+
+    def _line(self, entries: list[Entry], event: Event, facts: dict[str, str]) -> bytes:
+        content: dict[str, Any] = {
+            "number": len(entries) + 1,
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "event": event.value,
+            "facts": facts,
+            "previous": entries[-1].hash if entries else FIRST,
+        }
+        signature = self._installation.sign(canonical(content))
+        return canonical({**content, "signature": base64.b64encode(signature).decode()}) + b"\n"
+
+    def _write(self, line: bytes) -> None:
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        try:
+            handle = os.open(self._path, flags, 0o600)
+            try:
+                os.ftruncate(handle, self._read_bytes)  # what a crash left incomplete
+                os.lseek(handle, self._read_bytes, os.SEEK_SET)
+                try:
+                    written = 0
+                    while written < len(line):
+                        written += os.write(handle, line[written:])
+                    os.fsync(handle)
+                except OSError:
+                    os.ftruncate(handle, self._read_bytes)
+                    raise
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise _unusable(self._path, error) from error
+
+
+def audit(lines: Iterator[bytes], identity: Identity) -> Iterator[str]:
+    """Yield what is wrong with a ledger, one line of text per fault; nothing: it is whole."""
+    previous = FIRST
+    for number, line in enumerate(lines, 1):
+        try:
+            content = json.loads(line)
+            signature = base64.b64decode(content.pop("signature"), validate=True)
+            told, told_previous = content["number"], content["previous"]
+            is_signed = identity.is_signed(canonical(content), signature)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            yield f"line {number} cannot be read"
+            previous = hashlib.sha256(line.rstrip(b"\n")).hexdigest()
+            continue
+        if not is_signed:
+            yield f"line {number} was changed: its signature does not fit"
+        if told != number or told_previous != previous:
+            yield f"line {number} does not follow the one before: lines were taken out or added"
+        previous = hashlib.sha256(line.rstrip(b"\n")).hexdigest()
+
+
+def _parse(line: bytes, path: Path, number: int) -> Entry:
+    try:
+        if len(line) > _MAX_LINE_BYTES:
+            raise ValueError("too long")
+        content = json.loads(line)
+        return Entry(
+            number=int(content["number"]),
+            time=datetime.fromisoformat(content["time"]),
+            event=Event(content["event"]),
+            facts={str(key): str(value) for key, value in content["facts"].items()},
+            hash=hashlib.sha256(line.rstrip(b"\n")).hexdigest(),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(path, number, "it cannot be read") from error
+
+
+def _damaged(path: Path, number: int, what: str) -> AvatarError:
+    return AvatarError(
+        Reason.INVALID_FILE,
+        f"the ledger {path} is damaged at line {number}: {what} (see `avatar consents check`)",
+    )
+
+
+def _unusable(path: Path, error: OSError) -> AvatarError:
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    reason = Reason.STORAGE_EXHAUSTED if is_full else Reason.INVALID_FILE
+    return AvatarError(reason, f"the ledger {path} cannot be used: {error.strerror}")
