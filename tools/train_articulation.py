@@ -1,9 +1,10 @@
 """Train the speech-to-articulation network on one CPU thread; resumes from its checkpoint.
 
-    python -m tools.train_articulation --corpus corpus --steps 9000 --out out/articulation
+    python -m tools.train_articulation --corpus corpus --export articulation.npz
 
-Writes OUT/checkpoint.pt as it goes and, with `--export FILE.npz`, the float16 weights with their
-description at the end.
+runs the whole recipe (CYCLES) and writes the float16 weights with their description; checkpoints
+stand in OUT as it goes. `--from-weights FILE.npz --first-cycle 1` goes on from finished weights
+with the cycles after the first.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -25,11 +27,13 @@ from avatar_service.motion.articulation_net import (
     ArticulationNet,
     ArticulationNetConfig,
     ArticulationOutput,
+    load_weights,
     num_parameters,
     save_weights,
 )
 from avatar_service.motion.coarticulation import GRID_SECS, viseme_grid
 from avatar_service.motion.visemes import CLOSURE, LABIODENTAL, VISEME_INDEX
+from tools.corpus.augment import HARSH, MILD
 from tools.corpus.batches import Batch, BatchMaker
 from tools.corpus.store import Utterance
 
@@ -43,8 +47,27 @@ _VELOCITY_WEIGHT: Final = 20.0
 _BOUNDARY_WEIGHT: Final = 0.5
 """A step whose neighbour has another viseme counts less: labels are not exact to 20 ms."""
 _WARM_UP: Final = 0.05
-_PEAK_RATE: Final = 2.5e-3
 _EMA: Final = 0.998
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """A stretch of training with one warm-up and one cosine decay.
+
+    Attributes:
+        steps: its length.
+        peak_rate: highest learning rate.
+        mild_steps: how many steps at its beginning hear mildly disturbed speech only.
+    """
+
+    steps: int
+    peak_rate: float
+    mild_steps: int = 0
+
+
+CYCLES: Final = (Cycle(7200, 2.5e-3, mild_steps=2000), Cycle(5000, 1.2e-3))
+"""The recipe. The second cycle makes sure of what the first one found: more of the corpus, lower
+rates, and every step as harsh as the field."""
 
 
 def _shifted(target: Tensor, look_ahead: int, steps: int) -> Tensor:
@@ -135,11 +158,22 @@ def validate(net: ArticulationNet, utterances: list[Utterance]) -> dict[str, flo
     return figures
 
 
-def _rate(progress: float) -> float:
-    """One cycle: linear warm-up, cosine decay."""
+def _rate(cycle: Cycle, step: int) -> float:
+    """Learning rate at a step of a cycle: linear warm-up, cosine decay."""
+    progress = step / cycle.steps
     if progress < _WARM_UP:
-        return progress / _WARM_UP
-    return 0.5 * (1 + float(np.cos(np.pi * (progress - _WARM_UP) / (1 - _WARM_UP)))) + 1e-3
+        return cycle.peak_rate * progress / _WARM_UP
+    decay = 0.5 * (1 + float(np.cos(np.pi * (progress - _WARM_UP) / (1 - _WARM_UP))))
+    return cycle.peak_rate * (decay + 1e-3)
+
+
+def _at(cycles: tuple[Cycle, ...], step: int) -> tuple[Cycle, int]:
+    """The cycle that a step lies in, and which of its steps it is."""
+    for cycle in cycles:
+        if step < cycle.steps:
+            return cycle, step
+        step -= cycle.steps
+    raise ValueError("the step lies beyond the last cycle")
 
 
 def _commit() -> str:
@@ -154,46 +188,58 @@ def _read_checkpoint(folder: Path) -> dict[str, Any] | None:
 
 
 def _start(
-    kept: dict[str, Any] | None, maker: BatchMaker
+    kept: dict[str, Any] | None, weights: Path | None, maker: BatchMaker
 ) -> tuple[ArticulationNet, ArticulationNet, torch.optim.Optimizer]:
-    net, average = (ArticulationNet(ArticulationNetConfig()) for _ in range(2))
-    optimiser = torch.optim.AdamW(net.parameters(), _PEAK_RATE, weight_decay=0.02)
+    if weights:
+        net, average = load_weights(weights).train(), load_weights(weights).train()
+    else:
+        net, average = (ArticulationNet(ArticulationNetConfig()) for _ in range(2))
+    optimiser = torch.optim.AdamW(net.parameters(), weight_decay=0.02)
     if kept:
         net.load_state_dict(kept["net"])
         average.load_state_dict(kept["average"])
         optimiser.load_state_dict(kept["optimiser"])
-        return net, average, optimiser
-    probe = np.concatenate([maker.draw(16).features for _ in range(6)]).reshape(-1, 80)
-    net.set_normalisation(probe.mean(0), probe.std(0))
-    average.load_state_dict(net.state_dict())
+    elif not weights:
+        probe = np.concatenate([maker.draw(16).features for _ in range(6)]).reshape(-1, 80)
+        net.set_normalisation(probe.mean(0), probe.std(0))
+        average.load_state_dict(net.state_dict())
     return net, average, optimiser
 
 
-def main() -> None:
-    """Parse the command line and train."""
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train the articulation network.")
     parser.add_argument("--corpus", type=Path, default=Path("corpus"))
     parser.add_argument("--out", type=Path, default=Path("out/articulation"))
-    parser.add_argument("--steps", type=int, default=9000)
+    parser.add_argument("--from-weights", type=Path, help="npz to begin with")
+    parser.add_argument("--first-cycle", type=int, default=0, help="of the recipe, from 0")
     parser.add_argument("--batch", type=int, default=20)
     parser.add_argument("--crop-steps", type=int, default=200, help="of 20 ms each")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--export", type=Path, help="npz to write the float16 weights to")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Parse the command line and train."""
+    options = _options()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     options.out.mkdir(parents=True, exist_ok=True)
+    cycles = CYCLES[options.first_cycle :]
+    last = sum(cycle.steps for cycle in cycles)
     kept = _read_checkpoint(options.out)
     first = int(kept["step"]) if kept else 0
     # A resumed run draws on, it does not repeat what it has drawn.
     maker = BatchMaker(options.corpus, options.crop_steps, options.seed + first)
-    net, average, optimiser = _start(kept, maker)
+    net, average, optimiser = _start(kept, options.from_weights, maker)
     print(f"{maker.secs / 3600:.2f} h, {num_parameters(net)} parameters, from step {first}")
     look_aheads = net.config.look_ahead_steps
     started, running = time.monotonic(), 0.0
-    for step in range(first, options.steps):
-        rate = _PEAK_RATE * _rate(step / options.steps)
+    for step in range(first, last):
+        cycle, within = _at(cycles, step)
+        maker.severity = MILD if within < cycle.mild_steps else HARSH
+        rate = _rate(cycle, within)
         for group in optimiser.param_groups:
             group["lr"] = rate
         batch = maker.draw(options.batch)
@@ -212,7 +258,7 @@ def main() -> None:
         if (step + 1) % 100 == 0:
             pace = (time.monotonic() - started) / (step + 1 - first)
             print(f"{step + 1} loss {running:.4f} rate {rate:.1e} {pace:.3f} s/step", flush=True)
-        if (step + 1) % 1000 == 0 or step + 1 == options.steps:
+        if (step + 1) % 500 == 0 or step + 1 == last:
             print("   ", validate(average, maker.validation), flush=True)
             state = {
                 "net": net.state_dict(),
@@ -223,17 +269,21 @@ def main() -> None:
             torch.save(state, options.out / "checkpoint.partial")
             (options.out / "checkpoint.partial").replace(options.out / "checkpoint.pt")
     if options.export:
-        _export(average, maker, options)
+        _export(average, maker, last, options)
 
 
-def _export(net: ArticulationNet, maker: BatchMaker, options: argparse.Namespace) -> None:
-    heard = options.steps * options.batch * options.crop_steps * 0.02 / 3600
+def _export(
+    net: ArticulationNet, maker: BatchMaker, steps: int, options: argparse.Namespace
+) -> None:
+    heard = steps * options.batch * options.crop_steps * 0.02 / 3600
     metadata = {
         "trained": datetime.now(UTC).strftime("%Y-%m-%d"),
         "commit": _commit(),
         "corpus_hours": round(maker.secs / 3600, 2),
         "hours_heard": round(heard, 1),
-        "steps": options.steps,
+        "steps": steps,
+        "from_weights": options.from_weights.name if options.from_weights else None,
+        "first_cycle": options.first_cycle,
         "batch": options.batch,
         "seed": options.seed,
         "validation": validate(net, maker.validation),

@@ -7,11 +7,13 @@ of four seconds costs a few milliseconds.
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import soundfile
 import soxr
+from scipy import fft
 
 from avatar_service.signals import Float32Array
 from tools.corpus.store import SAMPLE_RATE_HZ
@@ -20,6 +22,29 @@ _NOISE_SECS: Final = 60
 _MAX_ROOM_SECS: Final = 0.6
 _DECAY_60_DB: Final = 6.9
 """Natural logarithm of a thousand: amplitude at the end of the reverberation time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Severity:
+    """How bad the recordings are that the network hears.
+
+    Attributes:
+        band_share: share of clips with a band limit.
+        high_hz, low_hz: ranges of the band's edges.
+        gated_share: share of noises that begin or end abruptly.
+        breath_share: share of longer pauses with an audible breath.
+    """
+
+    band_share: float
+    high_hz: tuple[float, float]
+    low_hz: tuple[float, float]
+    gated_share: float
+    breath_share: float
+
+
+MILD: Final = Severity(0.25, (2800.0, 7000.0), (20.0, 300.0), 0.0, 0.0)
+"""To begin with: a network that hears nothing yet learns faster from what can be heard."""
+HARSH: Final = Severity(0.4, (2500.0, 6500.0), (20.0, 350.0), 0.2, 0.4)
 
 
 def make_noises(rng: np.random.Generator) -> list[Float32Array]:
@@ -51,9 +76,11 @@ def _equaliser(frequencies: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(10 ** (gain_db / 20))
 
 
-def _band_limit(frequencies: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    high = rng.uniform(2500, 6500)
-    low = rng.uniform(20, 350)
+def _band_limit(
+    frequencies: np.ndarray, severity: Severity, rng: np.random.Generator
+) -> np.ndarray:
+    high = rng.uniform(*severity.high_hz)
+    low = rng.uniform(*severity.low_hz)
     order = rng.integers(2, 14)
     low_pass = 1 / np.sqrt(1 + (frequencies / high) ** (2 * order))
     return np.asarray(low_pass / np.sqrt(1 + (low / np.maximum(frequencies, 1.0)) ** 4))
@@ -70,26 +97,25 @@ def _room(rng: np.random.Generator) -> np.ndarray:
     return tail
 
 
-def channel(samples: Float32Array, rng: np.random.Generator) -> Float32Array:
+def channel(samples: Float32Array, severity: Severity, rng: np.random.Generator) -> Float32Array:
     """Pass a clip through a random microphone, band and room; (n,) -> (n,)."""
-    size = len(samples) + int(_MAX_ROOM_SECS * SAMPLE_RATE_HZ)
-    size = 1 << (size - 1).bit_length() if size < 1 << 17 else size
-    frequencies = np.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ)
+    size = fft.next_fast_len(len(samples) + int(_MAX_ROOM_SECS * SAMPLE_RATE_HZ), real=True)
+    frequencies = np.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ).astype(np.float32)
     response = np.ones(len(frequencies), np.complex64)
     touched = False
     if rng.random() < 0.7:
         response *= _equaliser(frequencies, rng)
         touched = True
-    if rng.random() < 0.4:
-        response *= _band_limit(frequencies, rng)
+    if rng.random() < severity.band_share:
+        response *= _band_limit(frequencies, severity, rng)
         touched = True
     if rng.random() < 0.4:
-        response *= np.fft.rfft(_room(rng), size)
+        response *= fft.rfft(_room(rng).astype(np.float32), size)
         touched = True
     if not touched:
         return samples
-    filtered = np.fft.irfft(np.fft.rfft(samples, size) * response, size)
-    return filtered[: len(samples)].astype(np.float32)
+    filtered = fft.irfft(fft.rfft(samples, size) * response, size)
+    return np.asarray(filtered[: len(samples)], np.float32)
 
 
 def add_noise(
@@ -122,11 +148,12 @@ def breath(count: int, rng: np.random.Generator) -> Float32Array:
         (count,) float32.
     """
     length = min(count, int(rng.uniform(0.12, 0.5) * SAMPLE_RATE_HZ))
-    frequencies = np.fft.rfftfreq(length, 1 / SAMPLE_RATE_HZ)
+    size = fft.next_fast_len(length, real=True)
+    frequencies = np.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ)
     colour = np.zeros(len(frequencies))
     for centre in rng.uniform((400, 1100, 2200), (900, 2000, 4500)):
         colour += np.exp(-0.5 * ((frequencies - centre) / rng.uniform(150, 700)) ** 2)
-    noise = np.fft.irfft(np.fft.rfft(rng.standard_normal(length)) * colour, length)
+    noise = fft.irfft(fft.rfft(rng.standard_normal(size)) * colour, size)[:length]
     noise *= np.sin(np.pi * np.linspace(0, 1, length)) ** rng.uniform(0.5, 2)
     loudness = 10 ** (float(rng.uniform(-48, -24)) / 20) / (noise.std() + 1e-9)
     out = np.zeros(count, np.float32)

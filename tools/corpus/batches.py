@@ -79,6 +79,11 @@ class BatchMaker:
         steps: length of a crop in steps of 20 ms.
         seed: of everything drawn.
         held_out_real: number of real clips kept for validation (the last ones).
+
+    Attributes:
+        severity: of the recordings drawn from now on.
+        validation: the real clips kept back.
+        secs: length of the corpus.
     """
 
     def __init__(self, folder: Path, steps: int, seed: int, held_out_real: int = 12) -> None:
@@ -103,6 +108,7 @@ class BatchMaker:
         shares = np.array([DRAW_SHARES[name] for name in self._names])
         self._shares = shares / shares.sum()
         self._noises = augment.make_noises(self._rng)
+        self.severity = augment.HARSH
 
     def _coded(self, example: Example) -> Example:
         clear = _floats(example.samples)
@@ -142,7 +148,7 @@ class BatchMaker:
         curves = np.zeros((cells, NUM_ARTICULATORS), np.float32)
         curves[:, 0] = SHAPES["SIL"].jaw
         samples = np.zeros(int(cells * GRID_SECS * SAMPLE_RATE_HZ), np.float32)
-        if secs > 0.2 and rng.random() < 0.4:
+        if secs > 0.2 and rng.random() < self.severity.breath_share:
             samples = augment.breath(len(samples), rng)
         return samples, np.full(cells, VISEME_INDEX["sil"], np.int8), curves
 
@@ -177,7 +183,7 @@ class BatchMaker:
 
     def _degrade(self, samples: Float32Array, others: list[Float32Array]) -> Float32Array:
         rng = self._rng
-        samples = augment.channel(samples, rng)
+        samples = augment.channel(samples, self.severity, rng)
         if rng.random() < 0.65:
             snr = float(rng.uniform(4, 40))
             if others and rng.random() < 0.2:
@@ -185,7 +191,7 @@ class BatchMaker:
                 samples = augment.add_noise(samples, talkers, max(snr, 10.0), rng)
             else:
                 noise = self._noises[int(rng.integers(len(self._noises)))]
-                if rng.random() < 0.2:
+                if rng.random() < self.severity.gated_share:
                     start = int(rng.integers(0, len(noise) - len(samples)))
                     noise = augment.gated(noise[start : start + len(samples)], rng)
                 samples = augment.add_noise(samples, noise, snr, rng)
