@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -23,21 +23,6 @@ JsonOption = Annotated[
     Path | None, typer.Option("--json", help="Write the figures here.", dir_okay=False)
 ]
 PortraitOption = Annotated[Path | None, typer.Option(help="A photo; default: the demo's.")]
-
-_LIP_TARGETS: Final = {
-    "jaw_r": ">= .78",
-    "viseme_tolerant_accuracy": ">= .66",
-    "viseme_f1": ">= .55",
-    "bilabial_recall": ">= .75",
-    "false_closures": "<= .40",
-    "closure_ms_p5": ">= 60",
-    "closure_ms_p95": "<= 160",
-    "labiodental_recall": ">= .80",
-    "aperture_lag_ms": "-40..+20",
-    "pause_still_fraction": ">= .95",
-    "stream_offline_max_diff": "< 1e-4",
-}
-"""Goals for clean speech of speakers not trained on, at the live look-ahead."""
 
 
 @app.command()
@@ -60,19 +45,34 @@ def motion(
     folder: Annotated[
         Path | None, typer.Argument(help="Clips with phone labels: NAME.wav and NAME.json.")
     ] = None,
+    conditions: Annotated[
+        bool, typer.Option("--conditions", help="Score noisy, coded and band-limited speech too.")
+    ] = False,
+    life: Annotated[
+        bool, typer.Option(help="Score head, eyes and controls too (a minute or two).")
+    ] = True,
     json: JsonOption = None,
 ) -> None:
-    """Score the lips on labelled speech (table of docs/models/articulation.md)."""
-    from avatar_service.motion.bench import bench_motion
+    """Score lips, head, eyes and controls on labelled speech, beside goals and simple baselines."""
+    from avatar_service.cli.neutral_vertices import neutral_vertices
+    from avatar_service.motion.bench import bench_motion, read_clips_or_own
+    from avatar_service.motion.life_bench import LIFE_TARGETS, bench_life
+    from avatar_service.motion.metrics import TARGETS
 
     with progress() as bar:
-        task = bar.add_task("scoring", total=None)
+        task = bar.add_task("scoring lips", total=None)
 
         def advance(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
-        figures = bench_motion(folder, progress=advance)
-    publish("motion on labelled speech", figures, json, targets=_LIP_TARGETS)
+        figures = bench_motion(
+            folder, head=neutral_vertices(), conditions=conditions, progress=advance
+        )
+        if life:
+            bar.update(task, description="scoring life", completed=0, total=None)
+            clips = [clip.samples for clip in read_clips_or_own(folder)]
+            figures["life"] = bench_life(clips, progress=advance)
+    publish("motion on labelled speech", figures, json, targets=TARGETS | LIFE_TARGETS)
 
 
 @app.command()

@@ -15,7 +15,7 @@ _LOUD_PERCENTILE: Final = 95
 _FULL_JAW: Final = 0.6
 _SAID_BY: Final = {
     "sil": "SIL", "PP": "P", "FF": "F", "TH": "TH", "DD": "D", "kk": "K", "CH": "CH", "SS": "S",
-    "nn": "N", "RR": "R", "aa": "AA", "E": "EH", "ih": "IH", "oh": "OW", "ou": "UW",
+    "nn": "N", "RR": "R", "aa": "AA", "E": "EH", "ih": "IH", "oh": "AO", "ou": "UW",
 }  # fmt: skip
 """A phone that looks like each viseme."""
 

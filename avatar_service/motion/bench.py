@@ -11,8 +11,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -24,9 +24,13 @@ from avatar_service.audio.file import read_audio
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.articulation import ArticulationStage, ArticulationStep
 from avatar_service.motion.articulation_net import ArticulationNet, load_weights
-from avatar_service.motion.lip_shapes import aperture
-from avatar_service.motion.metrics import ScoredClip, score_clips
+from avatar_service.motion.baselines import energy_jaw, viseme_lookup
+from avatar_service.motion.coarticulation import GRID_SECS, articulator_grid, viseme_grid
+from avatar_service.motion.disturbances import CONDITIONS
+from avatar_service.motion.lip_shapes import aperture, lip_shapes
+from avatar_service.motion.metrics import STEP_SECS, ScoredClip, score_clips
 from avatar_service.motion.phones import TimedPhone, canonical_phones
+from avatar_service.motion.vertex_error import ShapeVertices, vertex_errors
 from avatar_service.signals import Float32Array
 
 _ALIGNER_BIAS_SECS: Final = 0.009
@@ -37,6 +41,9 @@ _GOAL_GROUPS: Final = ("austen", "jfk")
 _SUFFIXES: Final = (".wav", ".flac")
 _STREAM_SECS: Final = 6.0
 _TIMED_STEPS: Final = 250
+
+_Scored = dict[str, ScoredClip]
+"""Mouths beside their speech, by the clip's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,11 @@ def read_clips(folder: Path) -> list[LabelledClip]:
             Reason.INVALID_FILE, f"{folder} holds no NAME.wav or NAME.flac with NAME.json beside it"
         )
     return clips
+
+
+def read_clips_or_own(folder: Path | None) -> list[LabelledClip]:
+    """Read a folder's clips; None takes the demonstration's own speech."""
+    return read_clips(folder) if folder else [_own_clip()]
 
 
 def drive(net: ArticulationNet, samples: Float32Array, look_ahead_millis: int,
@@ -152,6 +164,8 @@ def bench_motion(
     folder: Path | None = None,
     *,
     weights: Path | None = None,
+    head: ShapeVertices | None = None,
+    conditions: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Score the network's lips on labelled speech.
@@ -160,53 +174,107 @@ def bench_motion(
         folder: clips with labels; None takes the demonstration's own speech, whose synthetic
             voice the network was not trained on.
         weights: npz of tools.train_articulation; None takes the committed ones.
+        head: on which LVE and MVE are measured; None leaves them out.
+        conditions: also score disturbed speech (disturbances.CONDITIONS) at 40 ms.
         progress: called with (done, total).
 
     Returns:
-        The metrics of metrics.score_clips and `stream_offline_max_diff`, `step_ms`, at top level
-        for 40 ms of look-ahead over the clips `austen*` and `jfk*` (over all where neither is
-        there); `look_ahead_80ms` the same; `groups_40ms`, `groups_80ms` by group of clips.
+        The metrics of metrics.score_clips and `lve_mm`, `mve_mm`, `stream_offline_max_diff`,
+        `step_ms`, at top level for 40 ms of look-ahead over the clips `austen*` and `*jfk*` (over
+        all where neither is there); `look_ahead_80ms` the same; `groups_40ms`, `groups_80ms` by
+        group of clips; `phones_known`, `energy_jaw` and `viseme_lookup` the same clips by other
+        means: the mouth where phones and times are known, and two simple baselines; and the
+        conditions asked for, by name.
 
     Raises:
         AvatarError: INVALID_FILE for a folder without usable clips; MODELS_NOT_AVAILABLE for
             weights that cannot be read.
     """
     net = load_weights(weights)
-    clips = read_clips(folder) if folder else [_own_clip()]
+    clips = read_clips_or_own(folder)
     looks = [steps * 20 for steps in net.config.look_ahead_steps]
-    total, done = len(looks) * (len(clips) + 1), 0
-    figures: dict[str, Any] = {}
-    for look in looks:
-        scored: dict[str, ScoredClip] = {}
+    disturbed = CONDITIONS if conditions else {}
+    total, done = (len(looks) + len(disturbed)) * len(clips), 0
+
+    def scored_clips(look: int, disturb: Callable[[Float32Array], Float32Array]) -> _Scored:
+        nonlocal done
+        scored = {}
         for clip in clips:
-            scored[clip.name] = score(net, clip, look)
+            heard = replace(clip, samples=disturb(clip.samples))
+            scored[clip.name] = replace(score(net, heard, look), samples=clip.samples)
             done += 1
             if progress:
                 progress(done, total)
-        figures_here = _score(_chosen(scored, _GOAL_GROUPS) or list(scored.values()))
-        figures_here["stream_offline_max_diff"] = stream_difference(net, clips[0].samples, look)
-        done += 1
-        if progress:
-            progress(done, total)
+        return scored
+
+    figures: dict[str, Any] = {}
+    for look in looks:
+        scored = scored_clips(look, lambda samples: samples)
+        here = _score(_of_goals(scored), head)
+        here["stream_offline_max_diff"] = stream_difference(net, clips[0].samples, look)
         if look == looks[0]:
-            figures.update(figures_here)
+            figures |= here
             figures["step_ms"] = step_cost_millis(net)
+            for means, others in _by_other_means(clips, scored).items():
+                figures[means] = _score(_of_goals(others), head)
         else:
-            figures[f"look_ahead_{look}ms"] = figures_here
+            figures[f"look_ahead_{look}ms"] = here
         groups = {name: members for name in _GROUPS if (members := _chosen(scored, (name,)))}
         if len(groups) > 1:
             figures[f"groups_{look}ms"] = {n: _score(members) for n, members in groups.items()}
+    for name, disturb in disturbed.items():
+        figures[name] = _score(_of_goals(scored_clips(looks[0], disturb)))
     figures["clips"] = len(clips)
     return figures
 
 
-def _score(clips: list[ScoredClip]) -> dict[str, float]:
+def phones_known(clip: LabelledClip) -> ScoredClip:
+    """The mouth where the phones and their times are known, as a speech engine gives them."""
+    secs = len(clip.samples) / 16000
+    stride = round(STEP_SECS / GRID_SECS)
+    expression = lip_shapes(articulator_grid(clip.phones, secs)[::stride])
+    visemes = np.maximum(viseme_grid(clip.phones, secs)[::stride], 0).astype(np.int64)
+    return ScoredClip(clip.phones, clip.samples, expression, aperture(expression), visemes)
+
+
+def _by_other_means(clips: Sequence[LabelledClip], ours: _Scored) -> dict[str, _Scored]:
+    def shown(clip: LabelledClip, expression: Float32Array) -> ScoredClip:
+        mine = ours[clip.name]
+        count = min(len(expression), len(mine.visemes))
+        part = expression[:count]
+        return replace(mine, expression=part, aperture=aperture(part), visemes=mine.visemes[:count])
+
+    return {
+        "phones_known": {clip.name: phones_known(clip) for clip in clips},
+        "viseme_lookup": {
+            clip.name: shown(clip, viseme_lookup(ours[clip.name].visemes)) for clip in clips
+        },
+        "energy_jaw": {clip.name: shown(clip, energy_jaw(clip.samples)) for clip in clips},
+    }
+
+
+def _score(clips: list[ScoredClip], head: ShapeVertices | None = None) -> dict[str, float]:
     """Metrics without those for which the clips hold no event (JSON knows no NaN)."""
-    return {name: value for name, value in score_clips(clips).items() if math.isfinite(value)}
+    figures = score_clips(clips)
+    if head:
+        pairs = [
+            vertex_errors(
+                clip.expression,
+                phones_known(LabelledClip("", clip.samples, list(clip.phones))).expression,
+                head,
+            )
+            for clip in clips
+        ]
+        figures["lve_mm"], figures["mve_mm"] = np.mean(pairs, axis=0).tolist()
+    return {name: value for name, value in figures.items() if math.isfinite(value)}
 
 
-def _chosen(scored: dict[str, ScoredClip], prefixes: tuple[str, ...]) -> list[ScoredClip]:
+def _chosen(scored: _Scored, prefixes: tuple[str, ...]) -> list[ScoredClip]:
     return [clip for name, clip in scored.items() if name.startswith(prefixes)]
+
+
+def _of_goals(scored: _Scored) -> list[ScoredClip]:
+    return _chosen(scored, _GOAL_GROUPS) or list(scored.values())
 
 
 def _own_clip() -> LabelledClip:

@@ -196,9 +196,7 @@ def gaze_error_deg(track: MotionTrack, wanted: tuple[float, float], from_secs: f
     secs = track.pts_nanos * 1e-9
     speed = np.linalg.norm(np.gradient(away, secs, axis=0), axis=1)
     margin = round(_SACCADE_MARGIN_SECS * float(track.frame_rate))
-    busy = (speed > _SACCADE_DEG_PER_SEC) | (
-        track.expression[:, _BLINK].max(axis=1) > _BLINK_LEVEL
-    )
+    busy = (speed > _SACCADE_DEG_PER_SEC) | (track.expression[:, _BLINK].max(axis=1) > _BLINK_LEVEL)
     busy = np.convolve(busy, np.ones(2 * margin + 1), mode="same") > 0
     counted = ~busy & (secs >= from_secs)
     return float(np.linalg.norm(away[counted], axis=1).mean()) if counted.any() else float("nan")

@@ -33,7 +33,8 @@ def vertex_errors(
     """Compare two mouths on one head.
 
     Args:
-        expression, reference: (steps, 52); the longer one's rest is left out.
+        expression: (steps, 52).
+        reference: (steps, 52); the rest of the longer one is left out.
         head: what they drive.
 
     Returns:

@@ -75,7 +75,7 @@ def test_channel_noise_breath_and_gate_stay_finite_and_in_shape() -> None:
     original = clip()
     noises = augment.make_noises(rng)
     for _ in range(6):
-        heard = augment.add_noise(augment.channel(original, rng), noises[0], 10.0, rng)
+        heard = augment.add_noise(augment.channel(original, rng), noises[0], 10.0, augment.HARSH, rng)
         assert heard.shape == original.shape
         assert np.isfinite(heard).all()
         assert augment.breath(5000, rng).shape == (5000,)
@@ -133,3 +133,17 @@ def test_the_same_seed_draws_the_same_lines_and_lips_are_well_represented() -> N
     assert len(set(lines)) > 120
     letters = "".join(lines).lower()
     assert sum(letters.count(c) for c in "pbmfv") / len(letters) > 0.06
+
+
+def test_every_cycle_of_the_recipe_warms_up_and_comes_to_rest():
+    from tools.train_articulation import CYCLES, _at, _rate
+
+    step = 0
+    for cycle in CYCLES:
+        rates = [_rate(*_at(CYCLES, step + k)) for k in range(cycle.steps)]
+        assert rates[0] == 0
+        assert max(rates) == pytest.approx(cycle.peak_rate, rel=2e-3)
+        assert rates[-1] < 0.01 * cycle.peak_rate
+        step += cycle.steps
+    with pytest.raises(ValueError, match="beyond"):
+        _at(CYCLES, step)
