@@ -75,7 +75,8 @@ def test_channel_noise_breath_and_gate_stay_finite_and_in_shape() -> None:
     original = clip()
     noises = augment.make_noises(rng)
     for _ in range(6):
-        heard = augment.add_noise(augment.channel(original, rng), noises[0], 10.0, augment.HARSH, rng)
+        passed = augment.channel(original, augment.HARSH, rng)
+        heard = augment.add_noise(passed, noises[0], 10.0, rng)
         assert heard.shape == original.shape
         assert np.isfinite(heard).all()
         assert augment.breath(5000, rng).shape == (5000,)
