@@ -16,7 +16,8 @@ from avatar_service.portrait.landmark_nets import NUM_LANDMARKS
 from avatar_service.portrait.pixels import scale_to
 from avatar_service.portrait.portrait import SIZES_PX, Geometry, Portrait
 from avatar_service.portrait.topology import Int32Array
-from avatar_service.render import breathing, composite, raster, rig
+from avatar_service.render import composite, raster, rig
+from avatar_service.render.breathing import pose_torso
 from avatar_service.render.expression import pull_folds, resolve_expression, resolve_gaze
 from avatar_service.render.eyes import EyeDrawer
 from avatar_service.render.frame_pose import FramePose
@@ -34,7 +35,7 @@ STAGES: Final = ("blend_pose", "normals_shade", "raster", "composite", "mouth", 
 _JAW_LEFT, _JAW_RIGHT, _JAW_FORWARD = (
     EXPRESSION_INDEX[name] for name in ("jawLeft", "jawRight", "jawForward")
 )
-_BOUND_FRAMES: Final = 16.0
+BOUND_FRAMES: Final = 16.0
 """Vertices further than this many frames from the origin are a fault, not a pose."""
 
 
@@ -58,13 +59,7 @@ class CpuRenderer:
         self._pose.projection[:] = make_projection(portrait.size_px, geometry.focal_px, size_px)
         self._texture = PersonTexture.of(portrait, size_px)
         self._shading = face_shading_source(geometry)
-        self._lips = margin_pairs(geometry, topology.LIP_INNER_UPPER, topology.LIP_INNER_LOWER)
-        self._lids = np.concatenate(
-            [
-                margin_pairs(geometry, mirror(topology.LID_UPPER), mirror(topology.LID_LOWER))
-                for mirror in (tuple, topology.mirrored)
-            ]
-        )
+        self._lips, self._lids = lip_pairs(geometry), lid_pairs(geometry)
         self._down = np.ascontiguousarray(geometry.rotation[:, 1])
         self._image_down = np.zeros(3, np.float32)
         self._pull = np.zeros(1 + len(GROUPS), np.int32)
@@ -81,7 +76,7 @@ class CpuRenderer:
         self._packed = np.zeros((size_px * size_px, 2), np.int32)
         self._depth = np.zeros(size_px * size_px, np.float32)
         self._person = np.zeros(size_px * size_px, np.uint32)
-        self._picture = _packed_picture(portrait.background, size_px)
+        self._picture = packed_picture(portrait.background, size_px)
         self._background = Background.KEEP
         self._color = 0
         self._eyes = EyeDrawer(portrait.eyes.to_arrays(), portrait.size_px, size_px)
@@ -208,7 +203,9 @@ class CpuRenderer:
             self._lagging,
             self._lagging_jaw,
         )
-        self._pose_torso(motion.pts_nanos)
+        pose_torso(
+            motion.pts_nanos, geometry.unit_px, self._shift, self._sway.shift, self._torso_shift
+        )
         rig.blend(
             geometry.rest, shapes.start, shapes.vertex, shapes.delta, self._shapes, self._blended
         )
@@ -222,7 +219,7 @@ class CpuRenderer:
             self._lagging,
             self._torso_shift,
             pose.projection,
-            _BOUND_FRAMES * self._size_px,
+            BOUND_FRAMES * self._size_px,
             self._camera,
             pose.vertices,
         )
@@ -233,17 +230,6 @@ class CpuRenderer:
         rig.turn_axis(pose.skull, self._down, self._image_down)
         rig.part_margins(pose.vertices, self._lips, self._image_down, 0.5)
         rig.part_margins(pose.vertices, self._lids, self._image_down, 1.0)
-
-    def _pose_torso(self, pts_nanos: int) -> None:
-        """Let the torso take part in the head's shift, a little late, and breathe."""
-        unit, torso = self._portrait.geometry.unit_px, self._torso_shift
-        share = 0.5 * rig.TORSO_SHIFT * unit
-        breath = breathing.breath_at(pts_nanos)
-        torso[0] = share * (self._shift[0] + self._sway.shift[0])
-        torso[1] = -share * (self._shift[1] + self._sway.shift[1]) - breathing.RISE * unit * breath
-        # Distance is the whole person's.
-        torso[2] = -unit * (self._shift[2] + breathing.FORWARD * breath)
-        torso[3] = breathing.SPREAD * breath
 
     def _shade(self) -> None:
         geometry = self._portrait.geometry
@@ -296,6 +282,21 @@ class CpuRenderer:
             composite.unpremultiply(self._person, words)
 
 
+def lip_pairs(geometry: Geometry) -> Int32Array:
+    """Return the (P, 2) facing points of upper and lower lip."""
+    return margin_pairs(geometry, topology.LIP_INNER_UPPER, topology.LIP_INNER_LOWER)
+
+
+def lid_pairs(geometry: Geometry) -> Int32Array:
+    """Return the (P, 2) facing points of upper and lower lids, both eyes."""
+    return np.concatenate(
+        [
+            margin_pairs(geometry, mirror(topology.LID_UPPER), mirror(topology.LID_LOWER))
+            for mirror in (tuple, topology.mirrored)
+        ]
+    )
+
+
 def margin_pairs(geometry: Geometry, upper: tuple[int, ...], lower: tuple[int, ...]) -> Int32Array:
     """Return (P, 2) pairs of facing points of two margins that share their ends.
 
@@ -314,6 +315,7 @@ def margin_pairs(geometry: Geometry, upper: tuple[int, ...], lower: tuple[int, .
     return np.array(list(zip(with_middles(upper), with_middles(lower), strict=True)), np.int32)
 
 
-def _packed_picture(picture: UInt8Array, size_px: int) -> UInt32Array:
+def packed_picture(picture: UInt8Array, size_px: int) -> UInt32Array:
+    """Scale an opaque picture to the output and pack it, one uint32 per px."""
     opaque = np.dstack([scale_to(picture, size_px), np.full((size_px, size_px), 255, np.uint8)])
     return np.ascontiguousarray(opaque).reshape(-1).view(np.uint32)

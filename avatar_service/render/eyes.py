@@ -177,6 +177,11 @@ class EyeDrawer:
         self._region = np.zeros(4, np.int64)
         self._colour = np.zeros(4, np.float32)
 
+    @property
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """What the kernels read: the assets, filtered for the output's size."""
+        return self._arrays
+
     def draw(self, pose: FramePose, frame: UInt8Array) -> None:
         """Draw eyes and lids over the skin.
 

@@ -37,9 +37,9 @@ ORIGIN_X, ORIGIN_Y, AXIS_X, AXIS_Y, WIDTH, CLOSURE, SHADE, TOP, BOTTOM, SIZE = r
 brightness factor, least and greatest q of the curves, output px per length unit."""
 
 # The crease follows the brow and this share of the lid margin's way.
-_CREASE_FOLLOWS: Final = 0.15
+CREASE_FOLLOWS: Final = 0.15
 # Where the lid's upper end lies between the first (0) and the second row (1) above the margin.
-_CREASE_HEIGHT: Final = 0.30
+CREASE_HEIGHT: Final = 0.30
 
 
 @kernel
@@ -109,7 +109,7 @@ def trace_lids(
         open_rest += max(below - rest[k], 0.0)
     local[CLOSURE] = 1.0 - open_now / open_rest
 
-    mix = _CREASE_HEIGHT
+    mix = CREASE_HEIGHT
     t[0], q[0] = -0.02, 0.0
     for j in range(7):
         place_point(row_rest[0, j], skull, projection, spot)
@@ -117,7 +117,7 @@ def trace_lids(
         py = spot[1] + 0.0
         place_point(row_rest[1, j], skull, projection, spot)
         i = row_ids[1, j]
-        follow = _CREASE_FOLLOWS * lifted[j + 1]
+        follow = CREASE_FOLLOWS * lifted[j + 1]
         rx = px + mix * (spot[0] - px) + (vertices[i, 0] - spot[0]) - ox
         ry = py + mix * (spot[1] - py) + (vertices[i, 1] - spot[1]) - oy
         t[j + 1] = min(max((rx * ax + ry * ay) / width, 0.02), 0.98)

@@ -36,14 +36,14 @@ of the seam, 1 where lips are shut, 1 where an open mouth is posed as in the pho
 _FUNNEL = EXPRESSION_INDEX["mouthFunnel"]
 _PUCKER = EXPRESSION_INDEX["mouthPucker"]
 # All coefficients of the mouth stand together.
-_FIRST_MOUTH: Final = min(i for name, i in EXPRESSION_INDEX.items() if name.startswith("mouth"))
-_LAST_MOUTH: Final = max(i for name, i in EXPRESSION_INDEX.items() if name.startswith("mouth"))
+FIRST_MOUTH: Final = min(i for name, i in EXPRESSION_INDEX.items() if name.startswith("mouth"))
+LAST_MOUTH: Final = max(i for name, i in EXPRESSION_INDEX.items() if name.startswith("mouth"))
 _TONGUE_OUT = EXPRESSION_INDEX["tongueOut"]
 
 # Own teeth may end this far below the upper lip when it is not smiling, units.
-_SPEECH_TOOTH_SHOW: Final = 0.040
-_LIP_COMES_DOWN: Final = 0.35
-_ROUNDING_HIDES: Final = 0.085
+SPEECH_TOOTH_SHOW: Final = 0.040
+LIP_COMES_DOWN: Final = 0.35
+ROUNDING_HIDES: Final = 0.085
 
 
 @kernel
@@ -145,13 +145,13 @@ def trace_lips(
     place_point(lip_rest[1, 5], skull, projection, knots[3])
     rest_gap = (knots[3, 1] - knots[2, 1]) * ax - (knots[3, 0] - knots[2, 0]) * ay
     # Rounded lips reach over the edges of the teeth, which the mesh's thin margin cannot.
-    shown = _SPEECH_TOOTH_SHOW - _ROUNDING_HIDES * rounding
-    excess = own_show - _LIP_COMES_DOWN * max(rest_gap, 0.0) / size - shown
+    shown = SPEECH_TOOTH_SHOW - ROUNDING_HIDES * rounding
+    excess = own_show - LIP_COMES_DOWN * max(rest_gap, 0.0) / size - shown
     local[LIFT] = size * max(excess, 0.0) * max(narrower, rounding)
     local[CLOSED] = 1.0 - smoothstep(gap, 0.004, 0.045)
     # Shut lips of the photo bring their own line, until an expression squeezes it to a staircase.
     moved = 0.0
-    for k in range(_FIRST_MOUTH, _LAST_MOUTH + 1):
+    for k in range(FIRST_MOUTH, LAST_MOUTH + 1):
         moved += coefficients[k]
     ajar = abs(gap * size / max(rest_gap, 1.0) - 1.0)
     wider = abs(width / rest_width - 1.0)

@@ -53,6 +53,11 @@ class MouthDrawer:
         self._sample = np.zeros(4, np.float32)
         self._rgb = np.zeros(3, np.float32)
 
+    @property
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """What the kernels read: the assets, filtered for the output's size."""
+        return self._arrays
+
     def draw(self, pose: FramePose, frame: UInt8Array) -> None:
         """Draw the mouth over the skin.
 

@@ -22,12 +22,12 @@ from avatar_service.portrait.shapes_mouth import (
 from avatar_service.portrait.topology import Int32Array
 from avatar_service.signals import Float32Array
 
-_ACTIVE: Final = np.float32(1e-4)
+ACTIVE: Final = np.float32(1e-4)
 _GLIDE_Y, _GLIDE_Z = JAW_GLIDE[1], JAW_GLIDE[2]
 TORSO_SHIFT: Final = 0.4
 """Share of a sideways or vertical head shift that the torso takes part in."""
-_SHADE_STRENGTH, _SHADE_MIN, _SHADE_MAX = 0.8, 0.74, 1.26
-_MIN_LIGHT: Final = 20.0
+SHADE_STRENGTH, SHADE_MIN, SHADE_MAX = 0.8, 0.74, 1.26
+MIN_LIGHT: Final = 20.0
 
 
 @kernel
@@ -45,7 +45,7 @@ def blend(
             out[i, j] = rest[i, j]
     for k in range(coefficients.shape[0]):
         c = coefficients[k]
-        if c > -_ACTIVE and c < _ACTIVE:
+        if c > -ACTIVE and c < ACTIVE:
             continue
         for n in range(start[k], start[k + 1]):
             i = vertex[n]
@@ -276,8 +276,8 @@ def shade(
         n0, n1, n2 = normals[i, 0], normals[i, 1], normals[i, 2]
         scale = np.float32(1) / (math.sqrt(n0 * n0 + n1 * n1 + n2 * n2) + np.float32(1e-9))
         bright = light[0] + (light[1] * n0 + light[2] * n1 + light[3] * n2) * scale
-        ratio = max(bright, np.float32(_MIN_LIGHT)) / rest_light[i]
-        ratio = np.float32(1) + (ratio - np.float32(1)) * np.float32(_SHADE_STRENGTH)
-        normals[i, 0] = min(max(ratio, np.float32(_SHADE_MIN)), np.float32(_SHADE_MAX))
+        ratio = max(bright, np.float32(MIN_LIGHT)) / rest_light[i]
+        ratio = np.float32(1) + (ratio - np.float32(1)) * np.float32(SHADE_STRENGTH)
+        normals[i, 0] = min(max(ratio, np.float32(SHADE_MIN)), np.float32(SHADE_MAX))
     for i in range(out.shape[0]):
         out[i] = np.float32(1) + (normals[source[i], 0] - np.float32(1)) * weight[i]

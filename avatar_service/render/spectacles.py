@@ -22,8 +22,8 @@ from avatar_service.signals import Float32Array, UInt8Array
 
 # Depth of the frames behind the bridge at head x (units): wrap * x^2, and beyond the hinges the
 # temples run back steeply.
-_WRAP: Final = 0.20
-_TEMPLE_SLOPE: Final = 1.2
+WRAP: Final = 0.20
+TEMPLE_SLOPE: Final = 1.2
 
 
 @kernel
@@ -106,7 +106,7 @@ def _draw_frame(
         for x in range(first_x, last_x):
             dx, dy = x - to_head[2, 0], y - to_head[2, 1]
             hx = to_head[0, 0] * dx + to_head[0, 1] * dy
-            back = _WRAP * hx * hx + _TEMPLE_SLOPE * max(abs(hx) - hinge, 0.0)
+            back = WRAP * hx * hx + TEMPLE_SLOPE * max(abs(hx) - hinge, 0.0)
             dx, dy = dx - back * pz0, dy - back * pz1
             hx = to_head[0, 0] * dx + to_head[0, 1] * dy
             hy = to_head[1, 0] * dx + to_head[1, 1] * dy
@@ -151,6 +151,11 @@ class SpectaclesDrawer:
         self._placed = np.zeros((8, 2), np.float32)
         self._to_head = np.zeros((3, 2), np.float32)
         self._colour = np.zeros(4, np.float32)
+
+    @property
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """What the kernels read: the assets, filtered for the output's size."""
+        return self._arrays
 
     def draw(self, pose: FramePose, frame: UInt8Array) -> None:
         """Draw the frames; call it last.

@@ -1,0 +1,1 @@
+"""The CUDA renderer: one batch of frames, of any avatars, per device."""

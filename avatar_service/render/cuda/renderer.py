@@ -1,0 +1,127 @@
+"""One session's face on a device; see renderer.Renderer."""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+import numpy as np
+
+from avatar_service.errors import AvatarError, Reason
+from avatar_service.portrait.portrait import Portrait
+from avatar_service.render.cuda.batch import BatchRenderer
+from avatar_service.render.cuda.lane_buffers import Shot
+from avatar_service.signals import Background, MotionFrame, UInt8Array
+
+_MAX_PLACES: Final = 64
+"""As many slots as a ring may have."""
+
+
+class CudaRenderer:
+    """Draws one portrait on a device, alone (`render`) or among others (BatchRenderer.draw).
+
+    Args:
+        batch: of the device.
+        portrait: what to draw.
+        size_px: side of the frames, 256, 512 or 1024.
+        neutralize: see CpuRenderer.
+
+    Raises:
+        AvatarError: CAPACITY_EXHAUSTED where the device has no room.
+    """
+
+    def __init__(
+        self,
+        batch: BatchRenderer,
+        portrait: Portrait,
+        size_px: int = 512,
+        *,
+        neutralize: float = 1.0,
+    ) -> None:
+        self.batch = batch
+        self.background_code = 0
+        self.color = 0
+        self._portrait = portrait
+        self._size_px = size_px
+        self._lock = threading.Lock()
+        self._pinned: dict[int, tuple[UInt8Array, bool]] = {}
+        self._is_closed = False
+        self.pose_row = batch.add(portrait, size_px, neutralize)
+        self.set_background(Background.KEEP)
+
+    @property
+    def size_px(self) -> int:
+        """Side of the frames."""
+        return self._size_px
+
+    @property
+    def portrait(self) -> Portrait:
+        """What is drawn."""
+        return self._portrait
+
+    @property
+    def resident_key(self) -> tuple[str, int]:
+        """Names the portrait's memory on the device."""
+        return self._portrait.content_hash, self._size_px
+
+    def set_background(
+        self, background: Background, color: tuple[int, int, int] = (0, 177, 64)
+    ) -> None:
+        """Choose what stands behind the person; color is (r, g, b) for Background.COLOR."""
+        self.color = pack_color(color)
+        self.background_code = list(Background).index(background)
+
+    def warm_up(self) -> None:
+        """Compile the kernels and take the memory by drawing once."""
+        out = np.zeros((self._size_px, self._size_px, 4), np.uint8)
+        self._draw(MotionFrame(pts_nanos=0), out)
+
+    def render(self, motion: MotionFrame, out: UInt8Array) -> None:
+        """Draw one frame; see renderer.Renderer."""
+        self._draw(motion, out)
+
+    def is_pinned(self, out: UInt8Array) -> bool:
+        """Whether the device may copy straight into a place; asks for it on first sight.
+
+        A place that was pinned stays referenced, and so mapped, until `close`.
+        """
+        address = out.ctypes.data
+        with self._lock:
+            known = self._pinned.get(address)
+            if known is not None and known[0].nbytes == out.nbytes:
+                return known[1]
+            if self._is_closed or known is not None or len(self._pinned) >= _MAX_PLACES:
+                return False
+            is_possible = self.batch.device.pin(out)
+            self._pinned[address] = (out, is_possible)
+            return is_possible
+
+    def close(self) -> None:
+        """Give the device's memory back; idempotent. Not while a frame is drawn."""
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            pinned, self._pinned = self._pinned, {}
+            self.batch.device.use()
+            for place, is_possible in pinned.values():
+                if is_possible:
+                    self.batch.device.unpin(place)
+        self.batch.remove(self._portrait, self._size_px, self.pose_row)
+
+    def _draw(self, motion: MotionFrame, out: UInt8Array) -> None:
+        error = self.batch.draw([Shot(self, motion, out)])[0]
+        if error is not None:
+            raise error
+
+
+def pack_color(color: tuple[int, int, int]) -> int:
+    """Return (r, g, b) as an opaque pixel, red in the lowest byte. Raises INVALID_FIELD."""
+    if len(color) != 3 or not all(0 <= int(c) <= 255 for c in color):
+        raise AvatarError(
+            Reason.INVALID_FIELD,
+            f"The background colour {color} must be three numbers from 0 to 255.",
+            field="background_color",
+        )
+    red, green, blue = (int(c) for c in color)
+    return red | green << 8 | blue << 16 | 255 << 24
