@@ -187,6 +187,8 @@ def _opened(path: Path | str, start_secs: float, duration_secs: float | None) ->
             if not container.streams.audio:
                 raise _invalid(f"{path.name} has no audio track")
             stream = container.streams.audio[0]
+            if getattr(stream, "codec_context", None) is None:
+                raise _invalid(f"the audio track of {path.name} is of an unknown codec")
             if stream.channels > MAX_CHANNELS:
                 raise AvatarError(
                     Reason.INVALID_AUDIO,

@@ -9,13 +9,13 @@ from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from avatar_service.audio.file import stream_audio
 from avatar_service.cli.console import progress, say
+from avatar_service.cli.decoding import count_channels, has_sound, stream_audio, stream_sound
 from avatar_service.cli.motion_source import is_motion_file, motion_frames
 from avatar_service.cli.portraits import load_portrait
 from avatar_service.cli.report import percentiles, write_json
 from avatar_service.cli.track import capture
-from avatar_service.export.sound import SOUND_RATE_HZ, count_channels, has_sound, stream_sound
+from avatar_service.export.sound import SOUND_RATE_HZ
 from avatar_service.export.video import VideoWriter
 from avatar_service.motion.track import MotionTrack
 from avatar_service.portrait.crop import CropPolicy

@@ -44,15 +44,17 @@ def demo(
 
     Writes demo.mp4, contact_sheet.png, motion.npz and report.json.
     """
-    from avatar_service.audio.file import read_audio
+    import numpy as np
+
     from avatar_service.cli.console import say
+    from avatar_service.cli.decoding import stream_audio
     from avatar_service.cli.portraits import read_photo
     from avatar_service.cli.report import print_figures
     from avatar_service.portrait.models import ensure_models
 
     photo = read_photo(portrait)
     statement = _statement(portrait, consent)
-    samples = read_audio(audio or DEMO_SPEECH).samples
+    samples = np.concatenate(list(stream_audio(audio or DEMO_SPEECH)))
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -167,8 +167,9 @@ def import_(
 ) -> None:
     """Read another tool's motion into motion.npz."""
     from avatar_service.cli.console import out
+    from avatar_service.cli.decoding import import_motion
     from avatar_service.config import parse_fps
-    from avatar_service.export.formats import export_motion, import_motion
+    from avatar_service.export.formats import export_motion
 
     frames = import_motion(capture)
     count = export_motion(output, frames, parse_fps(fps, name="--fps"), format_name="npz")

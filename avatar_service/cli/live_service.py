@@ -19,8 +19,8 @@ from avatar_client import (
     connect,
 )
 
-from avatar_service.audio.file import stream_audio
 from avatar_service.audio.ingest import SAMPLE_RATE_HZ
+from avatar_service.cli.decoding import stream_audio
 from avatar_service.cli.live import split_endpoint
 from avatar_service.cli.motion_source import is_motion_file
 from avatar_service.errors import AvatarError, Reason

@@ -10,8 +10,9 @@ from typing import Final
 
 import numpy as np
 
+from avatar_service.cli import decoding
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.export.formats import READERS, import_motion
+from avatar_service.export.formats import READERS
 from avatar_service.signals import AudioChunk, Controls, Float32Array, MotionFrame
 
 _SAMPLE_NANOS: Final = 62_500
@@ -62,7 +63,7 @@ def motion_frames(
         AvatarError: INVALID_FILE, INVALID_AUDIO, INVALID_FIELD.
     """
     if is_motion_file(path):
-        frames = _cut(import_motion(path), start_secs, duration_secs)
+        frames = _cut(decoding.import_motion(path), start_secs, duration_secs)
     else:
         if not path.is_file():
             raise AvatarError(Reason.INVALID_FILE, f"{path}: there is no such file")
@@ -104,7 +105,6 @@ def _animated(
     duration_secs: float | None,
 ) -> Iterator[MotionFrame]:
     # Late: imported motion needs neither torch nor FFmpeg, and they take seconds to load.
-    from avatar_service.audio.file import stream_audio
     from avatar_service.motion.stage import MAX_FRAME_RATE, MotionStage
 
     stage = MotionStage(
@@ -112,7 +112,9 @@ def _animated(
     )
     line = 0
     last = -1
-    for samples in _joined(stream_audio(path, start_secs=start_secs, duration_secs=duration_secs)):
+    for samples in _joined(
+        decoding.stream_audio(path, start_secs=start_secs, duration_secs=duration_secs)
+    ):
         stage.push(AudioChunk(samples, line * _SAMPLE_NANOS))
         line += len(samples)
         for frame in stage.pull():

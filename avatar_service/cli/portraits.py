@@ -50,11 +50,14 @@ def read_photo(path: Path | None) -> bytes:
 
 def load_portrait(path: Path | None, *, size_px: int = 512, crop: CropPolicy = "face") -> Portrait:
     """Make (or take from the cache) the rig of a photo, telling what is remarkable about it."""
+    from avatar_service.cli.decoding import decode_photo
     from avatar_service.portrait.models import ensure_models
     from avatar_service.portrait.portrait import Portrait
 
     ensure_models(say)
-    portrait = Portrait.from_image(read_photo(path), crop=crop, size_px=size_px)
+    portrait = Portrait.from_image(
+        read_photo(path), crop=crop, size_px=size_px, decode=decode_photo
+    )
     for notice in portrait.notices:
         say(f"note: {notice}")
     return portrait

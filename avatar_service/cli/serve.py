@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+
+SHORT_FLAGS: Final = {
+    "limits.max_sessions": "--max-sessions",
+    "live.allowed_destinations": "--live-allowed",
+}
+"""Options whose flag is not their path."""
 
 
 def serve(
@@ -59,6 +65,7 @@ def serve(
     """Run the service: gRPC for control; shared memory, ZeroMQ and gRPC for frames and motion."""
     from avatar_service.cli.console import say
     from avatar_service.config import load_config
+    from avatar_service.errors import AvatarError
     from avatar_service.portrait.models import ensure_models
     from avatar_service.server.main import run
 
@@ -80,6 +87,14 @@ def serve(
         "log_format": log_format,
         "log_level": log_level,
     }
-    settings = load_config(options, toml_file=config)
-    ensure_models(say)
-    run(settings)
+    try:
+        settings = load_config(options, toml_file=config)
+        ensure_models(say)
+        run(settings)
+    except AvatarError as error:
+        path = error.field or ""
+        if options.get(path) is None:  # of the file or the environment, where it has this name
+            raise
+        flag = SHORT_FLAGS.get(path, "--" + path.replace(".", "-").replace("_", "-"))
+        message = error.message.replace(path, flag)
+        raise AvatarError(error.reason, message, field=path) from error

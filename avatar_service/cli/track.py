@@ -61,11 +61,11 @@ def capture(
     Raises:
         AvatarError: INVALID_FILE, NO_FACE and what else a video may lack.
     """
+    from avatar_service.cli.confined_clip import ConfinedClip
     from avatar_service.portrait.models import ensure_models
     from avatar_service.tracking.capture import capture_video
-    from avatar_service.tracking.video import VideoClip
 
-    clip = VideoClip(video, start_secs=start_secs, duration_secs=duration_secs)
+    clip = ConfinedClip(video, start_secs=start_secs, duration_secs=duration_secs)
     ensure_models(say)
     with progress() as bar:
         task = bar.add_task("tracking", total=None)

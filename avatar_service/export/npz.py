@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -110,7 +113,11 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
             return {name: data[name] for name in data.files if name in wanted}
     except OSError as error:
         raise _bad(path, f"cannot be read ({error.strerror or 'not a motion file'})") from None
-    except (ValueError, zipfile.BadZipFile, EOFError, KeyError, MemoryError, NotImplementedError):
+    except (
+        # What zipfile and NumPy raise on damaged archives and headers of arrays.
+        *(ValueError, KeyError, TypeError, SyntaxError, EOFError, MemoryError, OverflowError),
+        *(NotImplementedError, zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError),
+    ):
         raise _bad(path, "is not a motion file (.npz)") from None
 
 

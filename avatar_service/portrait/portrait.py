@@ -7,6 +7,7 @@ Convention:
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,7 +24,7 @@ from avatar_service.portrait.expression_folds import paint_folds
 from avatar_service.portrait.eyes import EyeAssets, build_eyes
 from avatar_service.portrait.face_fit import FaceFit, fit_face
 from avatar_service.portrait.hair import sway_weights
-from avatar_service.portrait.image_file import load_image, read_photo
+from avatar_service.portrait.image_file import LoadedImage, load_image, read_photo
 from avatar_service.portrait.landmark_nets import Float64Array
 from avatar_service.portrait.light import MIN_LIGHT, fit_light, vertex_normals
 from avatar_service.portrait.mesh import FaceMesh, build_mesh
@@ -117,6 +118,7 @@ class Portrait:
         crop: CropPolicy = "face",
         size_px: int = 512,
         use_cache: bool = True,
+        decode: Callable[[bytes], LoadedImage] = load_image,
     ) -> Portrait:
         """Fit a portrait; the same photo and options give the same portrait.
 
@@ -125,6 +127,7 @@ class Portrait:
             crop: see crop.CropPolicy.
             size_px: side of the frame, 256, 512 or 1024.
             use_cache: read and write the fitted portrait in the user's cache.
+            decode: another way to load_image, in a process of its own for one.
 
         Raises:
             AvatarError: INVALID_IMAGE, NO_FACE, FACE_TOO_SMALL, FACE_TURNED_AWAY,
@@ -138,7 +141,7 @@ class Portrait:
             found = archive.load_cached(cached, cls, FORMAT_VERSION)
             if found is not None:
                 return found
-        portrait = _build(fit_face(load_image(photo), crop=crop, size_px=size_px), content_hash)
+        portrait = _build(fit_face(decode(photo), crop=crop, size_px=size_px), content_hash)
         if cached is not None:
             archive.save_cached(portrait, cached, FORMAT_VERSION)
         return portrait

@@ -1,83 +1,50 @@
-"""Fitting photos in a process of its own, at low priority.
+"""Fitting photos in a process of its own, at low priority and within bounds.
 
 A fit holds the GIL for a second or two; in the service's own process live sessions would stutter.
-The process is started with the first photo, kept, and made anew if it dies.
+A photo that makes a decoder allocate without end, loop or crash loses its own fit and no other.
 """
 
 from __future__ import annotations
 
 import io
-import multiprocessing
-import os
-import threading
-import time
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Final
 
-from avatar_service.errors import AvatarError, Reason
+from avatar_service.confined import GIB, Bounds, ConfinedWorker, WorkFailed, failed_as
+from avatar_service.errors import Reason
 from avatar_service.server.avatar_store import FitFacts
 
 NICENESS: Final = 10
-FIT_TIMEOUT_SECS: Final = 120.0
-"""Bound for one photo, model loading and compiling included."""
+FIT_BOUNDS: Final = Bounds(
+    # The largest photo takes 1.2 GiB; models, compiler and OpenCV about as much.
+    memory_bytes=4 * GIB,
+    # Model loading and compiling included, on a machine that is busy.
+    cpu_secs=120.0,
+    wall_secs=180.0,
+    file_bytes=GIB,
+)
 
 
 class FitWorker:
     """Runs `Portrait.from_image` elsewhere; called from any thread, which waits."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._pool: ProcessPoolExecutor | None = None
+    def __init__(self, bounds: Bounds = FIT_BOUNDS) -> None:
+        self._worker = ConfinedWorker(bounds, niceness=NICENESS)
 
     def fit(self, photo: bytes, crop: str, size_px: int, path: Path) -> FitFacts:
         """Fit a photo and store the portrait at `path`; see avatar_store.Fit.
 
         Raises what Portrait.from_image raises; INVALID_IMAGE if the photo takes the process down
-        or too long.
+        or more than it may.
         """
-        future = self._submit(photo, crop, size_px, path)
         try:
-            return future.result(FIT_TIMEOUT_SECS)
-        except (BrokenProcessPool, TimeoutError) as error:
-            self.close()
-            raise AvatarError(
-                Reason.INVALID_IMAGE, "the photo cannot be processed; try another file of it"
-            ) from error
+            return self._worker.run(_fit, photo, crop, size_px, path)
+        except WorkFailed as error:
+            raise failed_as(Reason.INVALID_IMAGE, "the photo", error) from error
 
     def close(self) -> None:
         """End the process; the next fit starts another one."""
-        with self._lock:
-            pool, self._pool = self._pool, None
-        if pool is None:
-            return
-        processes = list((getattr(pool, "_processes", None) or {}).values())
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.terminate()
-
-    def _submit(self, photo: bytes, crop: str, size_px: int, path: Path) -> Future[FitFacts]:
-        with self._lock:
-            if self._pool is None:
-                self._pool = ProcessPoolExecutor(
-                    1, multiprocessing.get_context("spawn"), initializer=_begin
-                )
-            return self._pool.submit(_fit, photo, crop, size_px, path)
-
-
-def _begin() -> None:
-    """Set the worker process up: low priority, one thread, gone with its parent."""
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+        self._worker.close()
 
 
 def _fit(photo: bytes, crop: str, size_px: int, path: Path) -> FitFacts:

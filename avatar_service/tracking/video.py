@@ -72,6 +72,8 @@ class VideoClip:
                 if not container.streams.video:
                     raise _invalid(path, "has no video track")
                 stream = container.streams.video[0]
+                if getattr(stream, "codec_context", None) is None:
+                    raise _invalid(path, "is of an unknown codec")
                 rate = stream.average_rate or stream.guessed_rate or _USUAL_RATE
                 width, height = stream.codec_context.width, stream.codec_context.height
                 num_frames = stream.frames
@@ -108,6 +110,8 @@ class VideoClip:
                 for frame in container.decode(stream):
                     if frame.pts is None or frame.time_base is None:
                         continue
+                    if max(frame.width, frame.height) > MAX_SIDE_PX:  # not what the head told
+                        raise _invalid(self.path, f"grows to {frame.width}x{frame.height}")
                     nanos = int(frame.pts * frame.time_base * _NANOS)
                     first = nanos if first is None else first
                     since = nanos - first - round(self._start_secs * _NANOS)

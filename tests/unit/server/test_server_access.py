@@ -12,15 +12,18 @@ from pathlib import Path
 import grpc
 import pytest
 from fakes.certificates import write_certificate
-from fakes.service import RunningService, running_service
+from fakes.service import FakeStages, RunningService, fake_fit, running_service
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from rpc_tools import OBSERVER, Stream, opening, photo_parts, reason_of, refused
+from typer.testing import CliRunner
 
-from avatar_service.config import TlsConfig
+from avatar_service.cli.app import app
+from avatar_service.config import TlsConfig, load_config
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.gen.avatar.v1 import avatar_service_pb2 as pb
 from avatar_service.gen.avatar.v1 import avatar_service_pb2_grpc
 from avatar_service.server.access import ALLOWED, EVERY_SCOPE, Scope, TokenFile, read_tokens
+from avatar_service.server.main import Service
 from avatar_service.server.reloading import ReloadedFiles
 from avatar_service.server.tls import TlsFiles, read_material
 
@@ -343,3 +346,35 @@ def test_tls_files_that_cannot_work_are_told_at_the_start(tmp_path: Path) -> Non
         assert fault.value.reason is Reason.INVALID_FIELD
         assert "\n" not in fault.value.message
     assert "PRIVATE" not in repr(TlsFiles(TlsConfig(pem, key))._files.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"shm.group": "no-such-group"}, "shm.group: no group 'no-such-group'"),
+        ({"shm.folder": "/proc"}, "shared memory /proc"),
+        ({"shm.folder": "/nowhere"}, "shared memory /nowhere"),
+        ({"token_file": "/nowhere"}, "token_file: cannot read /nowhere"),
+        ({"tls.certificate": "/nowhere", "tls.private_key": "/nowhere"}, "tls.certificate: cannot"),
+        ({"listen": "0.0.0.0:0"}, "listen: listening on 0.0.0.0 is open to other machines"),
+    ],
+)
+def test_what_cannot_work_is_told_before_anything_listens(
+    tmp_path: Path, options: dict[str, str], told: str
+) -> None:
+    config = load_config({"home": tmp_path, **options}, environ={})
+    with pytest.raises(AvatarError) as fault:
+        Service(config, stages=FakeStages(), fit=fake_fit)
+    assert told in fault.value.message
+    assert "\n" not in fault.value.message
+
+
+def test_the_command_names_its_options(tmp_path: Path) -> None:
+    for arguments, told in (
+        (["--max-sessions", "0"], "--max-sessions is 0; 1 to 4096 is allowed"),
+        (["--tls-certificate", "a", "--tls-private-key", "b", "--listen", "x"], "--listen is 'x'"),
+        (["--log-level", "loud"], "--log-level is 'loud'"),
+    ):
+        result = CliRunner().invoke(app, ["serve", *arguments])
+        assert isinstance(result.exception, AvatarError), result.output
+        assert result.exception.message.startswith(told)
