@@ -11,7 +11,7 @@ TORCH_INDEX ?=
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint peers clients format generate bench clean
+.PHONY: help setup demo test lint audit peers clients format generate bench clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,11 @@ lint: setup  ## ruff, mypy --strict, import-linter, buf, drift of generated code
 	$(BIN)/python engine_clients/native/tools/gen_tables.py --check
 	$(BIN)/python engine_clients/unity/gen_meta.py --check
 	$(BIN)/python engine_clients/godot/gen_ring_layout.py --check
+	$(BIN)/python -m tools.lock --check
+
+audit: setup  ## ask PyPI's advisory database about the locked dependencies (needs the network)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(BIN)/python -m tools.lock --audit
 
 peers: setup  ## programs of others that read our exports in the tests (NVIDIA, Khronos, Blender, VRM)
 	# --no-deps: NVIDIA's packages pin an old gRPC that they do not need.

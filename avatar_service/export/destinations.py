@@ -37,20 +37,28 @@ def resolve_destination(
     """
     if not 1 <= port <= 65535:
         raise AvatarError(Reason.INVALID_FIELD, f"port {port}: 1 to 65535", field=field)
+    networks = [network for entry in allowed if (network := _network(entry)) is not None]
+    is_named = host.lower() in (entry.lower() for entry in allowed)
+    # The resolver is asked for names that could be allowed only: who may not send there must not
+    # make this machine look up names of their choosing either.
+    if not (networks or is_named or host.lower() == "localhost" or _network(host) is not None):
+        raise _not_allowed(host, field)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     except (OSError, UnicodeError):
         raise AvatarError(
             Reason.INVALID_FIELD, f"host {host!r} is not known", field=field
         ) from None
-    networks = [_network(entry) for entry in allowed]
-    is_named = host.lower() in (entry.lower() for entry in allowed)
     for family, _, _, _, address in found:
         text = str(address[0])
         ip = ipaddress.ip_address(text.partition("%")[0])
-        if ip.is_loopback or is_named or any(n is not None and ip in n for n in networks):
+        if ip.is_loopback or is_named or any(ip in network for network in networks):
             return Destination(text, port, socket.AddressFamily(family))
-    raise AvatarError(
+    raise _not_allowed(host, field)
+
+
+def _not_allowed(host: str, field: str) -> AvatarError:
+    return AvatarError(
         Reason.PERMISSION_DENIED,
         f"destination {host!r} is not this machine and not on the list of allowed destinations",
         field=field,

@@ -161,7 +161,16 @@ def test_bad_subjects_get_one_line(subject: str) -> None:
 
 def test_an_unknown_host_gets_one_line() -> None:
     with pytest.raises(AvatarError, match="is not known"):
-        resolve_destination("no such host.invalid", 1)
+        resolve_destination("no such host.invalid", 1, allowed=["no such host.invalid"])
+
+
+def test_a_name_that_nobody_allowed_is_not_even_looked_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("looked up"))
+    with pytest.raises(AvatarError) as fault:
+        resolve_destination("secret.internal.example", 1)
+    assert fault.value.reason is Reason.PERMISSION_DENIED
 
 
 def test_rate_is_kept_by_the_frames_own_times() -> None:

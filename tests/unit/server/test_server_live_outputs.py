@@ -104,7 +104,7 @@ BAD = {
     "subject": (LiveOutput(kind=LIVE_LINK, subject_name="a\nb"), "INVALID_FIELD", "subject"),
     "long subject": (LiveOutput(kind=LIVE_LINK, subject_name="x" * 300), "INVALID_FIELD", "subj"),
     "long host": (LiveOutput(kind=VMC, host="x" * 300), "INVALID_FIELD", "live_outputs[0].host"),
-    "unknown host": (LiveOutput(kind=VMC, host="a.invalid"), "INVALID_FIELD", "live_outputs[0]"),
+    "name": (LiveOutput(kind=VMC, host="a.invalid"), "PERMISSION_DENIED", "live_outputs[0]"),
     "foreign": (LiveOutput(kind=VMC, host="192.0.2.7"), "PERMISSION_DENIED", "live_outputs[0]"),
     "everybody": (LiveOutput(kind=VMC, host="0.0.0.0"), "PERMISSION_DENIED", "live_outputs[0]"),
 }
