@@ -12,6 +12,8 @@ from avatar_service.gen.avatar.v1 import avatar_service_pb2 as pb
 from avatar_service.server.messages import CROPS, PHOTO_MAGIC, consent_of, invalid, pick
 
 PART_TIMEOUT_SECS: Final = 30.0
+UPLOAD_TIMEOUT_SECS: Final = 300.0
+"""Of the whole: a byte now and then does not hold one of the few places for uploads."""
 MAX_DISPLAY_NAME_CHARS: Final = 200
 
 
@@ -19,6 +21,18 @@ async def receive_photo(
     parts: AsyncIterator[pb.CreateAvatarRequest], *, max_bytes: int
 ) -> tuple[avatar_pb2.AvatarHeader, bytes]:
     """Return the header, checked, and the photo. CONSENT_REQUIRED, INVALID_FIELD, INVALID_IMAGE."""
+    try:
+        async with asyncio.timeout(UPLOAD_TIMEOUT_SECS):
+            return await _receive(parts, max_bytes)
+    except TimeoutError:
+        raise AvatarError(
+            Reason.INVALID_IMAGE, f"the photo was not whole within {UPLOAD_TIMEOUT_SECS:g} s"
+        ) from None
+
+
+async def _receive(
+    parts: AsyncIterator[pb.CreateAvatarRequest], max_bytes: int
+) -> tuple[avatar_pb2.AvatarHeader, bytes]:
     first = await _next(parts)
     if first is None or first.WhichOneof("part") != "header":
         raise invalid("header", "is missing; it is the first part of a photo upload")

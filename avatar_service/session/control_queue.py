@@ -22,10 +22,16 @@ class _Change:
 
 
 class ControlQueue:
-    """The controls of a session and the changes that wait. Guarded by the session's lock."""
+    """The controls of a session and the changes that wait. Guarded by the session's lock.
 
-    def __init__(self, controls: Controls) -> None:
+    Args:
+        controls: to begin with.
+        has_pictures: whether backgrounds matter.
+    """
+
+    def __init__(self, controls: Controls, *, has_pictures: bool) -> None:
         self._now = controls
+        self._has_pictures = has_pictures
         self._waiting: deque[_Change] = deque()
         self._backgrounds: deque[tuple[int, Controls]] = deque()
 
@@ -54,7 +60,11 @@ class ControlQueue:
             change = self._waiting.popleft()
             pts = motion.set_controls(change.controls, change.effective_pts)
             self._now = change.controls
-            self._backgrounds.append((pts, change.controls))
+            if self._has_pictures:
+                # As the motion stage does: what was planned for later is overruled.
+                while self._backgrounds and self._backgrounds[-1][0] >= pts:
+                    self._backgrounds.pop()
+                self._backgrounds.append((pts, change.controls))
             applied.append(ControlsApplied(change.change_id, pts, change.controls))
         return applied
 

@@ -87,7 +87,7 @@ class Session:
         self._speech = SpeechInput(settings.audio_ahead_secs)
         self._phones = PhoneQueue()
         self._lock = threading.RLock()
-        self._controls = ControlQueue(controls)
+        self._controls = ControlQueue(controls, has_pictures=renderer is not None)
         self._pending_ends: deque[SegmentEnd] = deque()
         self._ready: deque[MotionFrame | SegmentEnd] = deque()
         self._must_reset = False
