@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -40,12 +41,17 @@ class ReloadedFiles(Generic[Value]):
     def __init__(self, paths: Sequence[Path], load: Callable[[], Value]) -> None:
         self._paths = tuple(paths)
         self._load = load
+        self._lock = threading.Lock()
         self._stamp = self._look()
         self._is_settled = self._is_old(self._stamp)
         self.value: Value = load()
 
     def poll(self) -> bool:
         """Read again where something changed; return whether there is another value. Blocking."""
+        with self._lock:
+            return self._poll()
+
+    def _poll(self) -> bool:
         stamp = self._look()
         if stamp == self._stamp and self._is_settled:
             return False
