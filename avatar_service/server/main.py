@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import grpc
@@ -50,14 +51,18 @@ SWITCH_INTERVAL_SECS: Final = 0.5e-3
 """Longest wait of the scheduler's thread for the GIL; Python's default of 5 ms would be seen."""
 SWEEP_SECS: Final = 1.0
 STOP_GRACE_SECS: Final = 1.0
+NUM_THREADS: Final = 32
 MAX_CONCURRENT_RPCS: Final = 4096
 MAX_CONNECTIONS: Final = 2048
 MAX_METADATA_BYTES: Final = 16 << 10
 HANDSHAKE_TIMEOUT_MILLIS: Final = 10_000
+IDLE_CONNECTION_MILLIS: Final = 600_000
+"""Without a call; clients connect anew by themselves."""
 CONNECTION_LIMITS: Final = (
     ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
     ("grpc.server_handshake_timeout_ms", HANDSHAKE_TIMEOUT_MILLIS),
     ("grpc.max_concurrent_streams", 1024),
+    ("grpc.max_connection_idle_ms", IDLE_CONNECTION_MILLIS),
     ("grpc.max_metadata_size", MAX_METADATA_BYTES),
     ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
 )
@@ -188,6 +193,9 @@ class Service:
     async def start(self) -> None:
         """Warm up, listen and say so. Raises INVALID_FIELD where the address is taken."""
         sys.setswitchinterval(SWITCH_INTERVAL_SECS)
+        # Fits wait on these threads for up to minutes: the rest must find free ones.
+        threads = ThreadPoolExecutor(NUM_THREADS, thread_name_prefix="server")
+        asyncio.get_running_loop().set_default_executor(threads)
         for path in [*reclaim_rings(self._config.shm.folder), *reclaim_sockets()]:
             log.info("removed what a killed service had left: %s", path.name)
         if self._has_real_stages:

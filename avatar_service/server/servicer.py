@@ -45,6 +45,8 @@ API_VERSION: Final = "1.0"
 MAX_CLIENT_CHARS: Final = 100
 MAX_FITS_AT_ONCE: Final = 4
 """Photos that wait for the fit worker; further ones wait for their turn."""
+MAX_LISTS_AT_ONCE: Final = 2
+"""A list reads every avatar's folder: it must not keep the threads from other calls."""
 MAX_UPLOADS_AT_ONCE: Final = 16
 """Bounds the memory that photos on their way can take."""
 MAX_FRAME_RATE: Final = 120
@@ -89,6 +91,7 @@ class AvatarServicer(avatar_service_pb2_grpc.AvatarServiceServicer):
         self._avatars = avatars
         self._facts = facts
         self._fits = asyncio.Semaphore(MAX_FITS_AT_ONCE)
+        self._lists = asyncio.Semaphore(MAX_LISTS_AT_ONCE)
         self._num_uploads = 0
         self._started_nanos = time.monotonic_ns()
 
@@ -161,7 +164,8 @@ class AvatarServicer(avatar_service_pb2_grpc.AvatarServiceServicer):
         """List the avatars, newest first; a page token is the last id of the page before."""
         if request.page_size > MAX_PAGE:
             raise invalid("page_size", f"is {request.page_size}; {MAX_PAGE} at most")
-        avatars = await asyncio.to_thread(self._avatars.list_all)
+        async with self._lists:
+            avatars = await asyncio.to_thread(self._avatars.list_all)
         start = 0
         if request.page_token:
             ids = [avatar.avatar_id for avatar in avatars]

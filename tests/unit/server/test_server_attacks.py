@@ -1,0 +1,280 @@
+"""What a hostile or broken client tries; each time the others go on."""
+
+from __future__ import annotations
+
+import hmac
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from fakes.service import RunningService, running_service
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from rpc_tools import CONSENT, Stream, audio, details_of, opening, photo_parts, reason_of, refused
+
+from avatar_service.config import QuotaConfig
+from avatar_service.errors import AvatarError, Reason
+from avatar_service.gen.avatar.v1 import avatar_pb2, control_pb2
+from avatar_service.gen.avatar.v1 import avatar_service_pb2 as pb
+from avatar_service.server import main, photo_upload
+from avatar_service.server.access import TokenFile
+from avatar_service.server.quotas import Quotas, TokenBucket
+
+pytestmark = pytest.mark.unit
+
+WAIT_SECS = 10.0
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_SECS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def info(service: RunningService) -> pb.GetServerInfoResponse:
+    return service.stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=WAIT_SECS)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    with pytest.MonkeyPatch.context() as patch:
+        limits = dict(main.CONNECTION_LIMITS)
+        limits["grpc.server_handshake_timeout_ms"] = 500
+        limits["grpc.max_allowed_incoming_connections"] = 8
+        patch.setattr(main, "CONNECTION_LIMITS", tuple(limits.items()))
+        with running_service(tmp_path_factory.mktemp("home")) as running:
+            yield running
+
+
+def connected(service: RunningService) -> socket.socket:
+    host, _, port = service.address.rpartition(":")
+    connection = socket.create_connection((host, int(port)), WAIT_SECS)
+    connection.settimeout(WAIT_SECS)
+    return connection
+
+
+def ended(connection: socket.socket) -> bool:
+    """Whether the other end closes; what it says before counts for nothing."""
+    try:
+        while connection.recv(4096):
+            pass
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def test_a_connection_that_says_nothing_is_closed(service) -> None:
+    with connected(service) as silent:
+        assert ended(silent)
+
+
+def test_a_connection_that_says_nonsense_is_closed(service) -> None:
+    with connected(service) as loud:
+        loud.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert ended(loud)
+
+
+def test_many_connections_are_turned_away_and_who_is_in_goes_on(service) -> None:
+    info(service)
+    many = [connected(service) for _ in range(12)]
+    info(service)
+    assert any(ended(one) for one in many[-4:])
+    for one in many:
+        one.close()
+    eventually(lambda: bool(info(service)))
+
+
+def test_huge_metadata_is_refused(service) -> None:
+    error = refused(
+        lambda: service.stub.GetServerInfo(
+            pb.GetServerInfoRequest(), metadata=[("x-much", "x" * (1 << 20))], timeout=WAIT_SECS
+        )
+    )
+    assert error.code() in (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE)
+    info(service)
+
+
+def test_a_huge_message_is_refused(service) -> None:
+    limit = info(service).limits.max_message_bytes
+    session_id = service.stub.CreateSession(pb.CreateSessionRequest()).session.session_id
+    stream = Stream(service.stub, session_id)
+    stream.send(audio(data=bytes(limit + 1)))
+    assert refused(stream.rest).code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    service.stub.CloseSession(pb.CloseSessionRequest(session_id=session_id))
+
+
+def test_an_upload_that_trickles_ends_as_a_whole(service, monkeypatch) -> None:
+    monkeypatch.setattr(photo_upload, "UPLOAD_TIMEOUT_SECS", 0.2)
+
+    def trickle() -> Iterator[pb.CreateAvatarRequest]:
+        yield pb.CreateAvatarRequest(header=avatar_pb2.AvatarHeader(consent=CONSENT))
+        for _ in range(1000):
+            time.sleep(0.02)
+            yield pb.CreateAvatarRequest(photo_chunk=b"x")
+
+    error = refused(lambda: service.stub.CreateAvatar(trickle(), timeout=WAIT_SECS))
+    assert reason_of(error) == "INVALID_IMAGE"
+    assert "not whole within" in error.details()
+
+
+def test_calls_that_are_dropped_half_way_leave_nothing(service) -> None:
+    for _ in range(5):
+        session_id = service.stub.CreateSession(pb.CreateSessionRequest()).session.session_id
+        calls = [
+            service.stub.CreateAvatar.future(iter([next(photo_parts())])),
+            service.stub.CreateSession.future(pb.CreateSessionRequest()),
+            service.stub.Animate(iter([opening(session_id), audio()])),
+        ]
+        for call in calls:
+            call.cancel()
+        service.stub.CloseSession(pb.CloseSessionRequest(session_id=session_id))
+    eventually(lambda: not service.service._guard._running)
+    manager = service.service._manager
+    # A session whose answer was on its way when the caller left waits for a stream, and times out.
+    for one in manager.sessions:
+        service.stub.CloseSession(pb.CloseSessionRequest(session_id=one.session_id))
+    assert len(manager.capacity._reservations) == 0
+
+
+def test_absurd_controls_are_refused_and_say_which(service) -> None:
+    session_id = service.stub.CreateSession(pb.CreateSessionRequest()).session.session_id
+    for field, value in (("distance", float("nan")), ("head_motion", 1e38), ("blink_rate", -1.0)):
+        stream = Stream(service.stub, session_id)
+        controls = control_pb2.Controls(**{field: value})
+        change = control_pb2.ControlChange(controls=controls)
+        stream.send(pb.AnimateRequest(control=change))
+        error = refused(stream.rest)
+        assert reason_of(error) == "INVALID_FIELD"
+        assert field in error.details()
+    service.stub.CloseSession(pb.CloseSessionRequest(session_id=session_id))
+
+
+# Quotas, of one client after the other.
+
+
+def exceeded(call: Callable[[], object]) -> float:
+    """Check that a call is beyond a quota; return the seconds after which to try again."""
+    error = refused(call)
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert reason_of(error) == "QUOTA_EXCEEDED"
+    return details_of(error)["RetryInfo"].retry_delay.ToTimedelta().total_seconds()
+
+
+def test_sessions_and_avatars_of_one_client_are_bounded(tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text(f"{'a' * 20} name=a\n{'b' * 20} name=b\n")
+    options = {"quotas.sessions": 2, "quotas.avatars": 1, "token_file": tmp_path / "tokens"}
+    with running_service(tmp_path, **options) as service:
+        a, b = ([("authorization", f"Bearer {letter * 20}")] for letter in "ab")
+        request = pb.CreateSessionRequest()
+        for _ in range(2):
+            service.stub.CreateSession(request, metadata=a)
+        assert exceeded(lambda: service.stub.CreateSession(request, metadata=a)) == 5.0
+        service.stub.CreateSession(request, metadata=b)
+        service.stub.CreateAvatar(photo_parts(b"one"), metadata=a)
+        exceeded(lambda: service.stub.CreateAvatar(photo_parts(b"two"), metadata=a))
+        service.stub.CreateAvatar(photo_parts(b"one"), metadata=a)  # the same one again
+        service.stub.CreateAvatar(photo_parts(b"three"), metadata=b)
+
+
+def test_calls_too_often_are_told_when_to_come_back(tmp_path: Path) -> None:
+    with running_service(tmp_path, **{"quotas.requests_per_sec": 2}) as service:
+        info(service), info(service)
+        assert 0 < exceeded(lambda: info(service)) <= 0.5
+        health = health_pb2_grpc.HealthStub(service.channel)
+        for _ in range(20):  # probes are never refused
+            assert health.Check(health_pb2.HealthCheckRequest()).status == 1
+
+
+def test_calls_at_once_are_bounded(tmp_path: Path) -> None:
+    with running_service(tmp_path, **{"quotas.calls": 3}) as service:
+        session_id = service.stub.CreateSession(pb.CreateSessionRequest()).session.session_id
+        streams = [Stream(service.stub, session_id, role) for role in (1, 2, 2)]
+        exceeded(lambda: info(service))
+        streams.pop().close()
+        eventually(lambda: service.service._guard._quotas.share_of("").num_calls == 2)
+        info(service)
+        for stream in streams:
+            stream.close()
+
+
+def test_speech_that_waits_in_all_sessions_together_is_bounded(tmp_path: Path) -> None:
+    with running_service(tmp_path, **{"quotas.audio_ahead_secs": 15}) as service:
+        ids = [
+            service.stub.CreateSession(pb.CreateSessionRequest()).session.session_id
+            for _ in range(2)
+        ]
+        first, second = (Stream(service.stub, one) for one in ids)
+        first.send(audio(millis=10_000))
+        first.until("segment_started")
+        second.send(audio(millis=10_000))
+        assert exceeded(second.rest) == 1.0
+        first.close()
+
+
+def test_a_flood_of_small_messages_is_slowed_and_nothing_is_lost(tmp_path: Path) -> None:
+    with running_service(tmp_path, **{"quotas.messages_per_sec": 100}) as service:
+        session_id = service.stub.CreateSession(pb.CreateSessionRequest()).session.session_id
+        stream = Stream(service.stub, session_id)
+        began = time.monotonic()
+        for number in range(1, 161):
+            stream.send(pb.AnimateRequest(control=control_pb2.ControlChange(change_id=number)))
+        seen = 0
+        while seen < 160:
+            seen += 1
+            assert stream.until("control_applied").change_id == seen
+        assert time.monotonic() - began >= 0.5, "100 at once, the others at 100 per second"
+        stream.close()
+
+
+def test_bytes_are_bounded_too() -> None:
+    now = [0.0]
+    share = Quotas(QuotaConfig(bytes_per_sec=1e6), now=lambda: now[0]).share_of("a")
+    share.begin_call()
+    assert share.pause_secs == 0
+    share.take_message(5_000_000)
+    assert share.pause_secs == pytest.approx(3.0), "two seconds' worth were saved up"
+    with pytest.raises(AvatarError) as fault:
+        share.begin_call()
+    assert (fault.value.reason, fault.value.retry_secs) == (Reason.QUOTA_EXCEEDED, 3.0)
+    now[0] = 3.1
+    share.begin_call()
+    assert share.num_calls == 2
+
+
+def test_a_bucket_saves_up_no_more_than_its_burst() -> None:
+    now = [0.0]
+    bucket = TokenBucket(10.0, 20.0, lambda: now[0])
+    now[0] = 1e6
+    bucket.take(20.0)
+    assert bucket.wait_secs(1.0) == pytest.approx(0.1)
+    now[0] += 0.1
+    assert bucket.wait_secs(1.0) == pytest.approx(0, abs=1e-9)
+
+
+def test_how_long_a_token_is_looked_for_tells_nothing(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "tokens").write_text("".join(f"{letter * 20}\n" for letter in "abc"))
+    tokens = TokenFile(tmp_path / "tokens")
+    num_compared = 0
+
+    def counted(one: bytes, other: bytes) -> bool:
+        nonlocal num_compared
+        num_compared += 1
+        return compare(one, other)
+
+    compare = hmac.compare_digest
+    monkeypatch.setattr(hmac, "compare_digest", counted)
+    for token in ("a" * 20, "c" * 20, "x", "a" * 20 + "b", "x" * 10_000):
+        num_compared = 0
+        is_known = token in ("a" * 20, "c" * 20)
+        try:
+            tokens.find([("authorization", f"Bearer {token}")])
+        except AvatarError:
+            assert not is_known
+        else:
+            assert is_known
+        assert num_compared == 3, "every token, whichever it is"
