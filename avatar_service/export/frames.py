@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_service.errors import AvatarError, Reason
+from avatar_service.export.part_file import PartFile
 from avatar_service.schema import NUM_EMOTIONS, NUM_EXPRESSIONS
 from avatar_service.signals import MotionFrame
 
@@ -177,23 +178,22 @@ def output_file(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     """
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        part = PartFile(path)
     except OSError as error:
         raise AvatarError(
             Reason.INVALID_FIELD, f"{path}: cannot be written ({error.strerror})", field="out"
         ) from None
     try:
-        with open(handle, mode, **text) as file:  # type: ignore[call-overload]
+        with open(part.fd, mode, closefd=False, **text) as file:  # type: ignore[call-overload]
             yield file
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)  # what a plain open() would have given
-        os.replace(temporary, path)
+        os.replace(part.path, path)
     except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
+        part.path.unlink(missing_ok=True)
         raise AvatarError(
             Reason.INVALID_FIELD, f"{path}: cannot be written ({error.strerror})", field="out"
         ) from None
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        part.path.unlink(missing_ok=True)
         raise
+    finally:
+        part.close()

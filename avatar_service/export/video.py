@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +17,7 @@ from av.audio import AudioStream
 from av.video import VideoStream
 
 from avatar_service.errors import AvatarError, Reason
+from avatar_service.export.part_file import PartFile
 from avatar_service.signals import Float32Array, UInt8Array
 
 AUDIO_BITRATE: Final = 160_000
@@ -96,7 +96,10 @@ class VideoWriter:
     ) -> None:
         check_video_path(path, with_alpha=with_alpha)
         self.path = path
-        self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        try:
+            self._part = PartFile(path)
+        except OSError as error:
+            raise _as_storage_error(error, path) from error
         formats = _WITH_ALPHA if with_alpha else _OPAQUE
         container_format = formats[path.suffix.lower()]
         self._with_alpha = with_alpha
@@ -105,7 +108,7 @@ class VideoWriter:
         self._frame_time_base = 1 / frame_rate
         options = {"movflags": "+faststart"} if container_format in ("mp4", "mov") else {}
         self._container = av.open(
-            str(self._temporary), "w", format=container_format, options=options
+            str(self._part.path), "w", format=container_format, options=options
         )
         self._video = self._add_video(container_format, width_px, height_px, frame_rate)
         self._audio: AudioStream | None = None
@@ -189,7 +192,8 @@ class VideoWriter:
             if self._audio is not None:
                 self._mux(self._audio, None)
             self._container.close()
-            self._temporary.replace(self.path)
+            self._part.path.replace(self.path)
+            self._part.close()
         except (OSError, av.error.FFmpegError) as error:
             self.abort()
             raise _as_storage_error(error, self.path) from error
@@ -198,7 +202,8 @@ class VideoWriter:
         """Drop what was written; nothing stays at the file's name."""
         with contextlib.suppress(OSError, av.error.FFmpegError):
             self._container.close()
-        self._temporary.unlink(missing_ok=True)
+        self._part.path.unlink(missing_ok=True)
+        self._part.close()
 
     def __enter__(self) -> Self:
         return self

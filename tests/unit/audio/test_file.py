@@ -1,3 +1,4 @@
+import os
 import wave
 from pathlib import Path
 
@@ -139,3 +140,33 @@ def test_part_beyond_the_end_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AvatarError, match=r"0\.50 s") as caught:
         read_audio(path, start_secs=3.0)
     assert caught.value.reason is Reason.INVALID_FILE
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.wav")
+    for path in (tmp_path / "fifo.wav", Path("/dev/zero"), tmp_path):
+        with pytest.raises(AvatarError, match="is not a file") as fault:
+            read_audio(path)
+        assert fault.value.reason is Reason.INVALID_FILE
+
+
+def test_too_many_channels_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "64.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(64)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(bytes(128 * 1600))
+    with pytest.raises(AvatarError, match="64 channels; 1 to 8 are allowed") as fault:
+        next(stream_audio(path))
+    assert fault.value.reason is Reason.INVALID_AUDIO
+
+
+def test_a_codec_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "odd.wav"
+    soundfile.write(path, tone(16_000, 0.1), 16_000, subtype="PCM_16")
+    data = bytearray(path.read_bytes())
+    data[20:22] = b"\x01\x42"  # the format tag of the header
+    path.write_bytes(data)
+    with pytest.raises(AvatarError, match="unknown codec"):
+        read_audio(path)

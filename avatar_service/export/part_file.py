@@ -1,0 +1,65 @@
+"""Files that are being written, beside the name they will get, and those that a kill left behind.
+
+Each is locked by the process that writes it. A process that is killed lets go of its lock, and the
+next one that writes the same output removes what it left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import Final
+
+if sys.platform != "win32":
+    import fcntl
+
+SUFFIX: Final = ".part"
+
+
+class PartFile:
+    """An empty, locked file beside `output`; `path` is its name, `fd` its descriptor.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+
+    def __init__(self, output: Path) -> None:
+        remove_stale(output)
+        self.path = output.with_name(f".{output.name}.{secrets.token_hex(4)}{SUFFIX}")
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        self.fd = os.open(self.path, flags, 0o666)
+        _lock(self.fd)
+
+    def close(self) -> None:
+        """Let go of the lock; idempotent."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+
+def remove_stale(output: Path) -> None:
+    """Remove what killed writers of the same output left beside it."""
+    if sys.platform == "win32":
+        return  # an open file cannot be removed there, but nor can it be told apart
+    for name in output.parent.glob(f".{glob.escape(output.name)}.*{SUFFIX}"):
+        with contextlib.suppress(OSError):
+            fd = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                if _lock(fd):
+                    name.unlink()
+            finally:
+                os.close(fd)
+
+
+def _lock(fd: int) -> bool:
+    if sys.platform == "win32":
+        return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
