@@ -278,3 +278,26 @@ def test_how_long_a_token_is_looked_for_tells_nothing(tmp_path: Path, monkeypatc
         else:
             assert is_known
         assert num_compared == 3, "every token, whichever it is"
+
+
+def test_the_log_knows_no_person_no_token_and_no_whole_session_id(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "tokens").write_text(f"{'a' * 20} name=a\n")
+    metadata = [("authorization", f"Bearer {'a' * 20}")]
+    with (
+        caplog.at_level("DEBUG", logger="avatar_service"),
+        running_service(tmp_path, token_file=tmp_path / "tokens") as service,
+    ):
+        made = service.stub.CreateAvatar(
+            photo_parts(b"photo", display_name="Jane Doe's face"), metadata=metadata
+        )
+        request = pb.CreateSessionRequest(avatar_id=made.avatar.avatar_id)
+        session_id = service.stub.CreateSession(request, metadata=metadata).session.session_id
+        refused(lambda: service.stub.CreateAvatar(photo_parts(b"bug"), metadata=metadata))
+        wrong = [("authorization", f"Bearer {'wrong' * 5}")]
+        refused(lambda: service.stub.GetSession(pb.GetSessionRequest(), metadata=wrong))
+        service.stub.CloseSession(pb.CloseSessionRequest(session_id=session_id), metadata=metadata)
+    assert session_id[:6] in caplog.text, "enough to follow a session"
+    for private in ("A. Person", "Jane", "a" * 20, "wrong", session_id):
+        assert private not in caplog.text

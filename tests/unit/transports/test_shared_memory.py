@@ -1,4 +1,6 @@
+import grp
 import os
+import stat
 import subprocess
 import sys
 from collections import namedtuple
@@ -12,6 +14,7 @@ from fakes import ring_process
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.transports import shared_memory
 from avatar_service.transports.ring import RingGeometry, RingWriter
+from avatar_service.transports.shared_memory import PREFIX, SharedFile
 
 pytestmark = [
     pytest.mark.unit,
@@ -140,4 +143,27 @@ def test_a_reader_that_is_killed_neither_slows_the_writer_nor_leaves_anything(tm
         ring.publish(uniform_motion(0, seq), ring.acquire())
     assert ring.num_published == 59
     ring.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nobody_else_finds_or_reads_a_ring(tmp_path):
+    files = [SharedFile(tmp_path, 4096) for _ in range(3)]
+    for file in files:
+        assert stat.S_IMODE(os.stat(f"{file.path}.tmp").st_mode) == 0o600, "also half-made"
+        file.show()
+        assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
+        assert len(file.path.name.removeprefix(PREFIX)) == 32, "128 random bits"
+    assert len({file.path.name for file in files}) == 3
+    for file in files:
+        file.close()
+
+
+def test_a_ring_for_a_group_is_for_its_readers_only(tmp_path):
+    group = grp.getgrgid(os.getgid())
+    file = SharedFile(tmp_path, 4096, group=group.gr_name)
+    found = os.stat(f"{file.path}.tmp")
+    assert (stat.S_IMODE(found.st_mode), found.st_gid) == (0o640, group.gr_gid)
+    file.close()
+    with pytest.raises(AvatarError, match="no group"):
+        SharedFile(tmp_path, 4096, group="no-such-group")
     assert list(tmp_path.iterdir()) == []
