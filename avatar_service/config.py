@@ -94,8 +94,10 @@ class QuotaConfig:
     """Calls and streams at once."""
     requests_per_sec: float = 200.0
     """New calls; as many again may come at once."""
-    messages_per_sec: float = 4000.0
-    """Messages in streams; as many again may come at once."""
+    messages_per_sec: float = 2000.0
+    """Messages in all its streams; as many again may come at once. A live one sends about 60."""
+    stream_messages_per_sec: float = 500.0
+    """Messages in one stream; as many again may come at once."""
     bytes_per_sec: float = 64e6
     """Received; twice as many may come at once."""
 
@@ -264,6 +266,7 @@ _RANGES: Final[tuple[tuple[str, float, float], ...]] = (
     ("quotas.calls", 1, 4096),
     ("quotas.requests_per_sec", 1, 1e6),
     ("quotas.messages_per_sec", 100, 1e6),
+    ("quotas.stream_messages_per_sec", 100, 1e6),
     ("quotas.bytes_per_sec", 1e6, 1e12),
     ("pacing.lookahead_ms", 0, 1000),
     ("pacing.input_margin_ms", 0, 1000),

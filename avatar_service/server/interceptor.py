@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, aclosing, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import grpc
 
@@ -29,6 +29,9 @@ from avatar_service.server.quotas import Quotas, Share
 from avatar_service.server.request_context import begin_request
 from avatar_service.server.request_observer import RequestObserver
 from avatar_service.server.statuses import abort, bug_from
+
+LONG_MESSAGE_BYTES: Final = 4096
+"""A message of this size in a conversation counts as two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,7 @@ class _Call:
         self._share = share
         self._refusal = refusal
         self._running = running
+        self._messages = share.stream_bucket() if share is not None else None
         self._task: asyncio.Task[Any] | None = None
         self._is_withdrawn = False
 
@@ -134,21 +138,24 @@ class _Call:
         if self._task is not None:
             self._task.cancel()
 
-    def receive(self, data: bytes) -> None:
-        """Count a message."""
-        if self._share is not None:
-            self._share.take_message(len(data))
+    def receive(self, num_bytes: int, cost: float) -> None:
+        """Count a message that costs as much as so many usual ones."""
+        if self._share is not None and self._messages is not None:
+            self._share.take_message(num_bytes, cost)
+            self._messages.take(cost)
 
     async def pause(self) -> None:
         """Wait until the client's streams may be read on."""
-        if self._share is not None and (secs := self._share.pause_secs):
+        if self._share is None or self._messages is None:
+            return
+        if secs := max(self._share.pause_secs, self._messages.wait_secs()):
             await asyncio.sleep(secs)
 
 
 def _wrap(
     handler: Any, call: _Call, observe: Callable[[Any], AbstractContextManager[None]]
 ) -> grpc.RpcMethodHandler[Any, Any]:
-    decode = _tolerant(handler.request_deserializer, call)
+    decode = _tolerant(handler.request_deserializer, call, is_live=handler.response_streaming)
     encode = handler.response_serializer
     if not handler.response_streaming:
         inner = handler.stream_unary if handler.request_streaming else handler.unary_unary
@@ -196,11 +203,14 @@ async def _fail(context: Any, fault: Exception) -> None:
     await abort(context, fault if isinstance(fault, AvatarError) else bug_from(fault))
 
 
-def _tolerant(decode: Callable[[bytes], Any] | None, call: _Call) -> Callable[[bytes], Any]:
+def _tolerant(
+    decode: Callable[[bytes], Any] | None, call: _Call, *, is_live: bool
+) -> Callable[[bytes], Any]:
     """Let bytes that do not decode through to where they can be answered as the client's fault."""
 
     def tolerant(data: bytes) -> Any:
-        call.receive(data)
+        # In a conversation work grows with size (lists of phones); in an upload it does not.
+        call.receive(len(data), 1.0 + len(data) / LONG_MESSAGE_BYTES if is_live else 1.0)
         if decode is None:
             return data
         try:

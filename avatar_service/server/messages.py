@@ -25,7 +25,7 @@ from avatar_service.server.controls_message import apply_controls, controls_mess
 from avatar_service.server.live_output_message import live_output_messages, live_outputs_of
 from avatar_service.session.events import FrameEncoding
 from avatar_service.session.manager import ManagedSession, SessionState
-from avatar_service.session.phones import KnownPhones, check_phones
+from avatar_service.session.phones import KnownPhones, check_number, check_phones
 from avatar_service.session.session_request import OutputKind, SessionRequest, TransportKind
 from avatar_service.session.settings import Pacing
 from avatar_service.session.speech import Pcm
@@ -213,6 +213,7 @@ def phones_of(message: audio_pb2.KnownPhones) -> KnownPhones:
     if len(message.segment_id) > MAX_NAME_CHARS:
         raise invalid("phones.segment_id", f"is longer than {MAX_NAME_CHARS} characters")
     alphabet = pick(_ALPHABETS, message.alphabet, "phones.alphabet")
+    check_number(len(message.phones))  # before they are read, one by one
     phones = [TimedPhone(p.start_nanos / 1e9, p.end_nanos / 1e9, p.symbol) for p in message.phones]
     return check_phones(message.segment_id, alphabet, phones)
 

@@ -58,6 +58,7 @@ class Share:
 
     def __init__(self, limits: QuotaConfig, now: Callable[[], float]) -> None:
         self._limits = limits
+        self._now = now
         rate, messages, size = (
             limits.requests_per_sec,
             limits.messages_per_sec,
@@ -92,10 +93,15 @@ class Share:
         """Count a call that ends."""
         self.num_calls -= 1
 
-    def take_message(self, num_bytes: int) -> None:
-        """Count a message that was received."""
-        self._messages.take(1.0)
+    def take_message(self, num_bytes: int, cost: float = 1.0) -> None:
+        """Count a message that was received, and costs as much as so many usual ones."""
+        self._messages.take(cost)
         self._bytes.take(num_bytes)
+
+    def stream_bucket(self) -> TokenBucket:
+        """Return a bucket for the messages of one stream."""
+        rate = self._limits.stream_messages_per_sec
+        return TokenBucket(rate, rate * BURST_SECS, self._now)
 
     @property
     def pause_secs(self) -> float:

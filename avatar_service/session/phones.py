@@ -38,14 +38,19 @@ class PlacedPhones:
     pts_nanos: int
 
 
-def check_phones(segment_id: str, alphabet: str, phones: Sequence[TimedPhone]) -> KnownPhones:
-    """Leave out unknown symbols and check the rest. Raises INVALID_FIELD for times and number."""
-    if len(phones) > MAX_PHONES:
+def check_number(count: int) -> None:
+    """Raise INVALID_FIELD for more phones than come at once."""
+    if count > MAX_PHONES:
         raise AvatarError(
             Reason.INVALID_FIELD,
-            f"phones: {len(phones)} at once; {MAX_PHONES} are allowed",
+            f"phones: {count} at once; {MAX_PHONES} are allowed",
             field="phones",
         )
+
+
+def check_phones(segment_id: str, alphabet: str, phones: Sequence[TimedPhone]) -> KnownPhones:
+    """Leave out unknown symbols and check the rest. Raises INVALID_FIELD for times and number."""
+    check_number(len(phones))
     voiced = [phone for phone in phones if phone.symbol]  # the empty symbol is silence, as a gap is
     usable = tuple(phone for phone in voiced if _is_known(phone.symbol, alphabet))
     canonical_phones(usable, alphabet)

@@ -216,8 +216,9 @@ def test_speech_that_waits_in_all_sessions_together_is_bounded(tmp_path: Path) -
         first.close()
 
 
-def test_a_flood_of_small_messages_is_slowed_and_nothing_is_lost(tmp_path: Path) -> None:
-    with running_service(tmp_path, **{"quotas.messages_per_sec": 100}) as service:
+@pytest.mark.parametrize("rate", ["messages_per_sec", "stream_messages_per_sec"])
+def test_a_flood_of_small_messages_is_slowed_and_nothing_is_lost(tmp_path: Path, rate) -> None:
+    with running_service(tmp_path, **{f"quotas.{rate}": 100}) as service:
         session_id = service.stub.CreateSession(pb.CreateSessionRequest()).session.session_id
         stream = Stream(service.stub, session_id)
         began = time.monotonic()
