@@ -8,6 +8,7 @@ device does whose crystal is off by DEVICE_DRIFT.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from dataclasses import dataclass, field
@@ -54,10 +55,15 @@ class SpokenSegment:
 
 @dataclass(slots=True)
 class AnchorReport:
-    """All segments, and the fault that ended the anchor early, if any."""
+    """What the anchor saw.
+
+    Attributes:
+        segments: all that were said to their end.
+        faults: reasons for which its session ended early; it opened another one then.
+    """
 
     segments: list[SpokenSegment] = field(default_factory=list)
-    fault: str = ""
+    faults: list[str] = field(default_factory=list)
 
 
 def run_anchor(pipe: Any, address: str, avatar_id: str, size_px: int, clip: Float32Array) -> None:
@@ -72,20 +78,25 @@ def run_anchor(pipe: Any, address: str, avatar_id: str, size_px: int, clip: Floa
     """
     from avatar_client import AvatarClientError, connect
 
-    with connect(address) as client:
-        session = client.open_session(avatar_id, size_px=size_px, transport="shm")
-        pipe.send(None)
-        anchor = _Anchor(session, clip)
-        report = AnchorReport()
-        began = time.monotonic()
+    report, began = AnchorReport(), time.monotonic()
+    pipe.send(None)
+    while not pipe.poll():
+        anchor = None
         try:
-            while not pipe.poll():
-                report.segments.append(anchor.speak(time.monotonic() - began))
+            with (
+                connect(address) as client,
+                client.open_session(avatar_id, size_px=size_px, transport="shm") as session,
+            ):
+                anchor = _Anchor(session, clip)
+                while not pipe.poll():
+                    report.segments.append(anchor.speak(time.monotonic() - began))
         except AvatarClientError as error:
-            report.fault = f"{error.reason}: {error}"
-        pipe.send(report)
-        anchor.stop()
-        session.close()
+            report.faults.append(error.reason)
+            time.sleep(1.0)
+        finally:
+            if anchor is not None:
+                anchor.stop()
+    pipe.send(report)
     pipe.close()
 
 
@@ -124,7 +135,9 @@ class _Anchor:
         self._device.start()
 
     def speak(self, at_secs: float) -> SpokenSegment:
-        """Say the clip once and watch it."""
+        """Say the clip once and watch it. Raises what the session meets."""
+        from avatar_client import TimeoutExceededError
+
         self._num_said += 1
         name = f"clip-{self._num_said}"
         pushed_at = time.monotonic()
@@ -145,6 +158,8 @@ class _Anchor:
             jaws.append(float(frame.motion.expression[self._jaw]))
             late.append((arrived - pushed_at) * 1e3 - (frame.pts_nanos - began) / 1e6)
         pushing.join()
+        if len(pts) < 2:
+            raise TimeoutExceededError("TIMEOUT", "the frames of the clip did not come")
         grid = np.arange(0, len(self._clip) / RATE_HZ, GRID_SECS)
         statistics = self._session.statistics()
         server = statistics.server
@@ -162,6 +177,12 @@ class _Anchor:
         self._device.join()
 
     def _push(self, name: str, began: float) -> None:
+        from avatar_client import AvatarClientError
+
+        with contextlib.suppress(AvatarClientError):  # whoever reads the frames meets it too
+            self._push_clip(name, began)
+
+    def _push_clip(self, name: str, began: float) -> None:
         samples = RATE_HZ * CHUNK_MILLIS // 1000
         for start in range(0, len(self._clip), samples):
             due = began + start / RATE_HZ - AHEAD_SECS
@@ -172,9 +193,12 @@ class _Anchor:
 
     def _play(self) -> None:
         """Acknowledge as a device that plays the session's line at its own speed."""
+        from avatar_client import AvatarClientError
+
         began, first = time.monotonic(), self._session.clock.pts_nanos()
         while not self._is_stopping.wait(ACKNOWLEDGE_SECS):
             played = (time.monotonic() - began) * (1 + DEVICE_DRIFT)
             heard = first + int(played * 1e9) - self._session.info.playout_delay_millis * 10**6
             if heard > 0 and self._session.is_open:
-                self._session.acknowledge(heard)
+                with contextlib.suppress(AvatarClientError):
+                    self._session.acknowledge(heard)

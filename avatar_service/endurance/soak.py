@@ -305,13 +305,13 @@ class _Visitor:
 def _anchor_figures(report: AnchorReport) -> Mapping[str, object]:
     segments = report.segments
     if len(segments) < 2:
-        return {"segments": len(segments), "fault": report.fault}
+        return {"segments": len(segments), "faults": dict(Counter(report.faults))}
     count = max(1, len(segments) // 10)
     shifts = jaw_shifts_ms(segments)
     arrivals = [one.arrival_ms for one in segments]
     return {
         "segments": len(segments),
-        "fault": report.fault,
+        "faults": dict(Counter(report.faults)),
         "frames_missed": segments[-1].num_missed,
         # Of the last tenth of the segments against the first tenth.
         "latents_against_audio_drift_ms": _change(shifts, count),
