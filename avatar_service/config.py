@@ -190,6 +190,9 @@ class Config:
 
     listen: str = f"127.0.0.1:{DEFAULT_PORT}"
     token_file: Path | None = None
+    reuse_port: bool = False
+    """Let another service listen on the same port (SO_REUSEPORT; Linux): for a hand-over without a
+    refused connection. On SIGTERM this one then stops listening at once."""
     device: str = "auto"
     workers: int = 0
     """Threads that render; 0: one per CPU core."""

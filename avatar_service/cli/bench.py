@@ -12,12 +12,13 @@ from avatar_service.cli.console import progress, say
 from avatar_service.cli.report import publish
 
 app = typer.Typer(
-    help="Measure: render, motion, service, transport, picture, reenact, soak.",
+    help="Measure: render, motion, service, transport, picture, reenact, soak, chaos.",
     no_args_is_help=True,
 )
 app.command()(bench_picture.picture)
 app.command()(bench_picture.reenact)
 app.command()(bench_endurance.soak)
+app.command()(bench_endurance.chaos)
 
 JsonOption = Annotated[
     Path | None, typer.Option("--json", help="Write the figures here.", dir_okay=False)

@@ -59,3 +59,42 @@ def soak(
         clip = read_audio(DEMO_SPEECH).samples
         figures = run_soak(plan, photo=read_photo(portrait), clip=clip, progress=advance)
     publish(f"soak, {minutes:g} minutes", figures, json, targets=_SOAK_TARGETS)
+
+
+_CHAOS_TARGETS: Final = {
+    "unsound_faults": "0",
+    "left_after_restart": "0",
+    "sessions": "0",
+    "rings": "0",
+    "files": "0",
+    "exit_code": "0",
+}
+
+
+def chaos(
+    cycles: Annotated[int, typer.Option(min=1, max=1_000_000, help="Kills.")] = 1000,
+    clients: Annotated[int, typer.Option(min=1, max=64, help="That stream at once.")] = 3,
+    service_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the kills that meet the service.")
+    ] = 0.1,
+    seed: SeedOption = 1,
+    json: JsonOption = None,
+) -> None:
+    """Kill the service and its clients (SIGKILL) at random moments; count what is left behind."""
+    from avatar_service.audio.file import read_audio
+    from avatar_service.cli.demo import DEMO_SPEECH
+    from avatar_service.endurance.chaos import ChaosPlan, run_chaos
+
+    plan = ChaosPlan(cycles, clients, service_share, seed)
+    say(f"{cycles} kills; a killed service is started again, which takes a few seconds ...")
+    with progress() as bar:
+        task = bar.add_task("killing", total=cycles)
+
+        def advance(done: int, text: str) -> None:
+            bar.update(task, completed=done, description=text)
+            if not err.is_terminal and done % max(cycles // 10, 1) == 0:
+                say(f"{done} of {cycles}; {text}")
+
+        speech = read_audio(DEMO_SPEECH).samples
+        figures = run_chaos(plan, speech=speech, progress=advance)
+    publish(f"chaos, {cycles} kills", figures, json, targets=_CHAOS_TARGETS)

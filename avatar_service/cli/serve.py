@@ -27,6 +27,15 @@ def serve(
     ] = None,
     tls_private_key: Annotated[Path | None, typer.Option(help="PEM.")] = None,
     tls_client_ca: Annotated[Path | None, typer.Option(help="PEM; asks clients for one.")] = None,
+    reuse_port: Annotated[
+        bool | None,
+        typer.Option(
+            "--reuse-port", help="Share the port with a service that takes over or is taken over."
+        ),
+    ] = None,
+    drain_secs: Annotated[
+        float | None, typer.Option(help="On SIGTERM sentences get this long to end. [5]")
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Rendering threads; 0: one per core.")] = None,
     max_sessions: Annotated[int | None, typer.Option(help="Most sessions at once.")] = None,
     zmq_endpoint: Annotated[
@@ -76,6 +85,8 @@ def serve(
         "tls.certificate": tls_certificate,
         "tls.private_key": tls_private_key,
         "tls.client_ca": tls_client_ca,
+        "reuse_port": reuse_port,
+        "drain_secs": drain_secs,
         "workers": workers,
         "limits.max_sessions": max_sessions,
         "zmq.endpoint": zmq_endpoint,

@@ -117,7 +117,10 @@ class AvatarStore:
         place = self._folder / avatar_id
         self._consents.check_not_revoked(sha256)
         if place.is_dir():
-            self._update(place, display_name, consent)
+            try:
+                self._update(place, display_name, consent)
+            except OSError as error:
+                raise _cannot_store(error) from error
             return self.get(avatar_id)
         if sum(1 for _ in self._folder.iterdir()) >= self._max_avatars:
             raise AvatarError(
@@ -148,9 +151,7 @@ class AvatarStore:
             if not place.is_dir():  # another call may have made the same one meanwhile
                 partial.rename(place)
         except OSError as error:
-            raise AvatarError(
-                Reason.STORAGE_EXHAUSTED, f"the avatar cannot be stored: {error.strerror}"
-            ) from error
+            raise _cannot_store(error) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         try:
@@ -233,6 +234,8 @@ class AvatarStore:
                 for outdated in place.glob(f"portrait_{size_px}.v*.npz"):
                     outdated.unlink()
                 partial.rename(path)
+            except OSError as error:
+                raise _cannot_store(error) from error
             finally:
                 partial.unlink(missing_ok=True)
         return path
@@ -294,3 +297,7 @@ def _read_record(path: Path) -> dict[str, Any]:
             Reason.INVALID_FILE, "the stored avatar is damaged; delete it and make it again"
         ) from error
     return record
+
+
+def _cannot_store(error: OSError) -> AvatarError:
+    return AvatarError(Reason.STORAGE_EXHAUSTED, f"the avatar cannot be stored: {error.strerror}")

@@ -196,7 +196,10 @@ class Service:
         # Fits wait on these threads for up to minutes: the rest must find free ones.
         threads = ThreadPoolExecutor(NUM_THREADS, thread_name_prefix="server")
         asyncio.get_running_loop().set_default_executor(threads)
-        for path in [*reclaim_rings(self._config.shm.folder), *reclaim_sockets()]:
+        for path in [
+            *reclaim_rings(self._config.shm.folder),
+            *reclaim_sockets(self._config.zmq.folder),
+        ]:
             log.info("removed what a killed service had left: %s", path.name)
         if self._has_real_stages:
             await asyncio.to_thread(self._real_stages.measure_motion)
@@ -215,15 +218,20 @@ class Service:
         log.info("serving avatar.v1 on %s:%d", host, self.port)
 
     async def stop(self) -> None:
-        """Drain: refuse new sessions, let running ones end within drain_secs, then stop."""
+        """Drain: refuse new sessions, let running ones end within drain_secs, then stop.
+
+        Where another service shares the port, clients are sent there at once; the calls that run
+        here go on. Else the port stays, so that clients and probes are told what is going on.
+        """
         log.info("draining")
+        leaving = self._begin_to_leave() if self._config.reuse_port else None
         self._manager.begin_drain()
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         # Beside the sessions: both get the same time to end.
         a2f = asyncio.create_task(self._stop_a2f())
         deadline = time.monotonic() + self._config.drain_secs
         # Polled: the sessions end on the scheduler's thread.
-        while time.monotonic() < deadline and self._manager.has_work:  # noqa: ASYNC110
+        while time.monotonic() < deadline and self._manager.is_speaking:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         await a2f
         if self._sweeping is not None:
@@ -233,9 +241,17 @@ class Service:
         )
         if self._server is not None:
             await self._server.stop(STOP_GRACE_SECS)
+        if leaving is not None:
+            await leaving
         await asyncio.to_thread(self._worker.close)
         await self.telemetry.close()
         log.info("stopped")
+
+    def _begin_to_leave(self) -> asyncio.Task[None] | None:
+        """Close the port and send the connected clients elsewhere (GOAWAY)."""
+        if self._server is None:
+            return None
+        return asyncio.create_task(self._server.stop(self._config.drain_secs + STOP_GRACE_SECS))
 
     def _make_server(self) -> grpc.aio.Server:
         limit = self._config.limits.max_message_bytes
@@ -245,7 +261,7 @@ class Service:
                 *CONNECTION_LIMITS,
                 ("grpc.max_receive_message_length", limit),
                 ("grpc.max_send_message_length", -1),
-                ("grpc.so_reuseport", 0),
+                ("grpc.so_reuseport", int(self._config.reuse_port)),
                 ("grpc.keepalive_time_ms", 10_000),
                 ("grpc.keepalive_timeout_ms", 10_000),
                 ("grpc.keepalive_permit_without_calls", 1),

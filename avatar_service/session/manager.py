@@ -23,6 +23,7 @@ from avatar_service.session.cost_meter import CostMeter, Work
 from avatar_service.session.encoders import make_encoder
 from avatar_service.session.events import ObserversChanged, SessionEnding
 from avatar_service.session.fanout import Fanout
+from avatar_service.session.faults import error_of
 from avatar_service.session.live_outputs import open_live_outputs
 from avatar_service.session.scheduler import Scheduler, Tickable
 from avatar_service.session.session import Session
@@ -331,9 +332,9 @@ class SessionManager:
                 self.close(managed, "nobody was connected for too long", Reason.SESSION_CLOSED)
 
     @property
-    def has_work(self) -> bool:
-        """Whether speech is still on its way in any session."""
-        return any(managed.session.has_work for managed in self.sessions)
+    def is_speaking(self) -> bool:
+        """Whether a sentence is being said in any session."""
+        return any(managed.session.is_speaking for managed in self.sessions)
 
     def begin_drain(self) -> None:
         """Refuse new sessions from now on and tell the running ones."""
@@ -362,11 +363,13 @@ class SessionManager:
             self.capacity.follow(base_secs=cost[0], px_secs=cost[1])
 
     def _check_open(self, managed: ManagedSession) -> None:
-        if managed.session.is_closed:
-            raise AvatarError(Reason.SESSION_CLOSED, "the session is closed")
+        session = managed.session
+        if session.is_closed:
+            why = f": {session.end_message}" if session.end_reason is not None else ""
+            raise AvatarError(Reason.SESSION_CLOSED, f"the session is closed{why}")
 
     def _note_fault(self, session: Tickable, fault: Exception) -> None:
-        error = fault if isinstance(fault, AvatarError) else self._on_bug(fault)
+        error = error_of(fault, self._on_bug)
         if isinstance(session, Session):
             with self._lock:
                 self._failed.append((session, error))

@@ -14,7 +14,7 @@ from typing import Final, Self
 
 from avatar_service.errors import AvatarError, Reason
 
-START_TIMEOUT_SECS: Final = 120.0
+START_TIMEOUT_SECS: Final = 300.0
 STOP_TIMEOUT_SECS: Final = 20.0
 _READY: Final = re.compile(r"serving avatar\.v1 on (\S+):(\d+)")
 

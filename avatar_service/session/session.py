@@ -146,6 +146,12 @@ class Session:
         with self._lock:
             return self._is_ticking or self._has_speech
 
+    @property
+    def is_speaking(self) -> bool:
+        """Whether a sentence is being said: speech is on its way, or its segment is open."""
+        with self._lock:
+            return self.has_work or self._speech.speak.open_segment_id is not None
+
     def push_audio(self, pcm: Pcm) -> None:
         """Lay speech on the line. Raises INVALID_AUDIO, AUDIO_TOO_FAR_AHEAD, SESSION_CLOSED."""
         with self._lock:

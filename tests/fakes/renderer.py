@@ -13,7 +13,8 @@ class FakeRenderer:
     """Bit b of `seq` is a black or white block at column b; alpha 0 below the blocks when
     the background is transparent. A fault can be planted at a frame."""
 
-    def __init__(self, *, fail_at: int | None = None) -> None:
+    def __init__(self, *, fail_at: int | None = None, fault: Exception | None = None) -> None:
+        self._fault = fault or ArithmeticError("planted fault")
         self.background = Background.KEEP
         self._fail_at = fail_at
 
@@ -25,7 +26,7 @@ class FakeRenderer:
 
     def render(self, motion: MotionFrame, out: UInt8Array) -> None:
         if motion.seq == self._fail_at:
-            raise ArithmeticError("planted fault")
+            raise self._fault
         is_clear = self.background is Background.TRANSPARENT
         out[...] = (0, 0, 0, 0 if is_clear else 255)
         block = out.shape[1] // NUM_BITS

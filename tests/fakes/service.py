@@ -23,11 +23,12 @@ from fakes.renderer import FakeRenderer
 
 
 class FakeStages:
-    """A StageFactory; `fail_at` plants a fault in the renderers' frame of that number, and
+    """A StageFactory; `fail_at` plants `fault` in the renderers' frame of that number, and
     `may_build` holds sessions back while it is not set."""
 
     def __init__(self) -> None:
         self.fail_at: int | None = None
+        self.fault: Exception | None = None
         self.may_build = threading.Event()
         self.may_build.set()
         self.motions: list[FakeMotionStage] = []
@@ -39,7 +40,7 @@ class FakeStages:
         return motion
 
     def make_renderer(self, request: SessionRequest) -> FakeRenderer:
-        return FakeRenderer(fail_at=self.fail_at)
+        return FakeRenderer(fail_at=self.fail_at, fault=self.fault)
 
     def make_publishers(self, session_id: str, request: SessionRequest) -> list[Publisher]:
         if TransportKind.SHM not in request.transports:

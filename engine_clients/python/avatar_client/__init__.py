@@ -6,6 +6,7 @@ from avatar_client.connection import Tls, connect
 from avatar_client.consent import Consent
 from avatar_client.controls import ControlValues
 from avatar_client.errors import (
+    AbortedError,
     AccessError,
     AvatarClientError,
     ExhaustedError,
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "API_VERSION",
+    "AbortedError",
     "AccessError",
     "AvatarClientError",
     "BackOff",

@@ -14,6 +14,7 @@ from avatar_client.backoff import BackOff
 from avatar_client.consent import Consent
 from avatar_client.controls import ControlValues, controls_message
 from avatar_client.errors import (
+    NotFoundError,
     NotSupportedError,
     PreconditionError,
     UnavailableError,
@@ -195,13 +196,7 @@ class Client:
             ring_slot_count=ring_slot_count,
             live_outputs=[output.message() for output in live_outputs],
         )
-        info = self._call(self._stub.CreateSession, request).session
-        try:
-            return self._join(info, event_pb2.STREAM_ROLE_CONTROLLER, transport, owns_session=True)
-        except BaseException:
-            close = avatar_service_pb2.CloseSessionRequest(session_id=info.session_id)
-            self._stub.CloseSession.future(close, metadata=self._metadata, timeout=1.0)
-            raise
+        return self._open(request, transport)
 
     def join_session(self, session_id: str, *, transport: TransportName | None = None) -> Session:
         """Join a session as an observer."""
@@ -232,6 +227,36 @@ class Client:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _open(
+        self, request: avatar_service_pb2.CreateSessionRequest, transport: TransportName | None
+    ) -> Session:
+        """Open and join; again where the service hands over to another one meanwhile.
+
+        Then the one that goes refuses (SHUTTING_DOWN), or has made the session and the one that
+        comes, which the next call meets, does not know it.
+        """
+        deadline = time.monotonic() + self._timeout_secs
+        num_tries = 0
+        while True:
+            try:
+                info = self._call(self._stub.CreateSession, request).session
+                try:
+                    return self._join(
+                        info, event_pb2.STREAM_ROLE_CONTROLLER, transport, owns_session=True
+                    )
+                except BaseException:
+                    close = avatar_service_pb2.CloseSessionRequest(session_id=info.session_id)
+                    self._stub.CloseSession.future(close, metadata=self._metadata, timeout=1.0)
+                    raise
+            except (UnavailableError, NotFoundError) as error:
+                if error.reason == "AVATAR_NOT_FOUND":
+                    raise
+                num_tries += 1
+                wait_secs = self._back_off.wait_secs(num_tries)
+                if time.monotonic() + wait_secs > deadline:
+                    raise
+                time.sleep(wait_secs)
 
     def _join(
         self,

@@ -65,6 +65,10 @@ class UnavailableError(AvatarClientError):
     """The service is not there, starting or draining; a retry can help (UNAVAILABLE)."""
 
 
+class AbortedError(AvatarClientError):
+    """The session ended by a fault that is not its own; open another one (ABORTED)."""
+
+
 class NotSupportedError(AvatarClientError):
     """The server does not offer this (UNIMPLEMENTED)."""
 
@@ -95,6 +99,7 @@ _BY_CODE: Final[Mapping[grpc.StatusCode, type[AvatarClientError]]] = {
     grpc.StatusCode.FAILED_PRECONDITION: PreconditionError,
     grpc.StatusCode.RESOURCE_EXHAUSTED: ExhaustedError,
     grpc.StatusCode.UNAVAILABLE: UnavailableError,
+    grpc.StatusCode.ABORTED: AbortedError,
     grpc.StatusCode.UNIMPLEMENTED: NotSupportedError,
     grpc.StatusCode.UNAUTHENTICATED: AccessError,
     grpc.StatusCode.PERMISSION_DENIED: AccessError,

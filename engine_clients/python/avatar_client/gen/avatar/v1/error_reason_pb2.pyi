@@ -78,6 +78,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """PERMISSION_DENIED. The token does not cover this call."""
     ERROR_REASON_BUG: _ErrorReason.ValueType  # 27
     """INTERNAL. A fault of the service; metadata["request_id"] finds it in the server's log."""
+    ERROR_REASON_DEVICE_FAILED: _ErrorReason.ValueType  # 28
+    """ABORTED, retry. The GPU failed while it rendered this session; open another one."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The reason of a failed call. It travels as text, without the prefix ERROR_REASON_, in
@@ -141,4 +143,6 @@ ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 26
 """PERMISSION_DENIED. The token does not cover this call."""
 ERROR_REASON_BUG: ErrorReason.ValueType  # 27
 """INTERNAL. A fault of the service; metadata["request_id"] finds it in the server's log."""
+ERROR_REASON_DEVICE_FAILED: ErrorReason.ValueType  # 28
+"""ABORTED, retry. The GPU failed while it rendered this session; open another one."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
