@@ -169,6 +169,18 @@ class A2fConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordConfig:
+    """Recordings of sessions, to be repeated by `avatar replay`."""
+
+    folder: Path | None = None
+    """Where; None: nothing is recorded."""
+    audio: bool = False
+    """Keep speech, phones and latents too. False: times and controls only."""
+    max_mb: int = 1024
+    """Of one session, MiB; beyond it the recording ends. Speech takes about 4 MiB a minute."""
+
+
+@dataclass(frozen=True, slots=True)
 class MetricsConfig:
     """Prometheus metrics."""
 
@@ -214,6 +226,7 @@ class Config:
     zmq: ZmqConfig = field(default_factory=ZmqConfig)
     live: LiveConfig = field(default_factory=LiveConfig)
     a2f: A2fConfig = field(default_factory=A2fConfig)
+    record: RecordConfig = field(default_factory=RecordConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     traces: TracesConfig = field(default_factory=TracesConfig)
 
@@ -238,6 +251,8 @@ class Config:
             raise _invalid("log_level", f"is {self.log_level!r}; debug, info, warning or error")
         if self.log_format not in ("text", "json"):
             raise _invalid("log_format", f"is {self.log_format!r}; text or json")
+        if self.record.audio and self.record.folder is None:
+            raise _invalid("record.audio", "needs record.folder")
         if self.metrics.port is not None and not 0 <= self.metrics.port <= 65535:
             raise _invalid("metrics.port", f"is {self.metrics.port}; 0 to 65535 is allowed")
         if self.traces.endpoint and not re.fullmatch(r"https?://\S+:\d+/?", self.traces.endpoint):
@@ -276,6 +291,7 @@ _RANGES: Final[tuple[tuple[str, float, float], ...]] = (
     ("pacing.playout_delay_ms", 1, 10_000),
     ("shm.slots", 3, 64),
     ("a2f.max_streams", 1, 4096),
+    ("record.max_mb", 1, 1_000_000),
 )
 
 

@@ -10,6 +10,7 @@ from avatar_service import __version__
 from avatar_service.cli import animate, bench, consents, demo, export_commands, models, serve
 from avatar_service.cli.console import out
 from avatar_service.cli.doctor import doctor
+from avatar_service.cli.replay import replay
 from avatar_service.cli.token import token
 from avatar_service.cli.top import top
 from avatar_service.cli.track import track
@@ -28,6 +29,7 @@ app.command()(token)
 app.command()(doctor)
 app.command()(track)
 app.command()(top)
+app.command()(replay)
 app.add_typer(models.app, name="models")
 app.add_typer(consents.app, name="consents")
 app.add_typer(bench.app, name="bench")

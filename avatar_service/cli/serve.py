@@ -65,6 +65,13 @@ def serve(
         str | None,
         typer.Option(help="OpenTelemetry collector (OTLP/gRPC), as http://127.0.0.1:4317. [off]"),
     ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(help="Record sessions in this folder, for avatar replay; no speech."),
+    ] = None,
+    record_audio: Annotated[
+        bool | None, typer.Option("--record-audio", help="Record speech and latents too.")
+    ] = None,
     log_format: Annotated[str | None, typer.Option(help="text, or json: an object a line.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     config: Annotated[
@@ -95,6 +102,8 @@ def serve(
         "a2f.listen": a2f_listen,
         "metrics.port": metrics_port,
         "traces.endpoint": traces_endpoint,
+        "record.folder": record,
+        "record.audio": record_audio,
         "log_format": log_format,
         "log_level": log_level,
     }

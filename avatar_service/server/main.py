@@ -17,7 +17,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from avatar_service.config import Config, parse_fps, parse_listen
+from avatar_service.config import Config, RecordConfig, parse_fps, parse_listen
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.gen.avatar.v1 import avatar_service_pb2, avatar_service_pb2_grpc
 from avatar_service.portrait.image_file import MAX_PIXELS
@@ -39,6 +39,7 @@ from avatar_service.server.tls import TlsFiles
 from avatar_service.session.admission import Capacity
 from avatar_service.session.clock import MonotonicClock
 from avatar_service.session.manager import SessionManager, StageFactory
+from avatar_service.session.recording import Recorder
 from avatar_service.session.settings import SessionSettings
 from avatar_service.session.stage_factory import RealStages, TransportSettings
 from avatar_service.transports.shared_memory import reclaim_rings
@@ -160,6 +161,7 @@ class Service:
             max_observers=limits.max_observers_per_session,
             on_bug=bug_from,
             live_allowed=config.live.allowed_destinations,
+            recorder=_recorder(config.record),
             audio_ahead_secs_per_owner=config.quotas.audio_ahead_secs,
         )
         self._facts = ServiceFacts(
@@ -342,6 +344,17 @@ class Service:
                 reason = Reason.SESSION_CLOSED if is_gone else error.reason
                 for managed in self._manager.uses_of(avatar_id):
                     self._manager.close(managed, message, reason)
+
+
+def _recorder(config: RecordConfig) -> Recorder | None:
+    """Make the recorder that is asked for, and say so. Raises INVALID_FILE."""
+    if config.folder is None:
+        return None
+    recorder = Recorder(config.folder, config.audio, config.max_mb << 20)
+    recorder.check()
+    what = "with their speech" if config.audio else "without speech and latents"
+    log.warning("sessions are recorded in %s, %s", config.folder, what)
+    return recorder
 
 
 def _num_cores() -> int:

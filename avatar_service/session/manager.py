@@ -25,6 +25,7 @@ from avatar_service.session.events import ObserversChanged, SessionEnding
 from avatar_service.session.fanout import Fanout
 from avatar_service.session.faults import error_of
 from avatar_service.session.live_outputs import open_live_outputs
+from avatar_service.session.recording import Recorder
 from avatar_service.session.scheduler import Scheduler, Tickable
 from avatar_service.session.session import Session
 from avatar_service.session.session_request import OutputKind, SessionRequest
@@ -103,6 +104,7 @@ class SessionManager:
     """The sessions of one process.
 
     Args:
+        recorder: notes what sessions are given; None: nobody does.
         live_allowed: destinations besides loopback that live outputs may send to.
         audio_ahead_secs_per_owner: speech that may wait in all sessions of one client.
         on_bug: called with the exception that ended a session; logs it.
@@ -120,6 +122,7 @@ class SessionManager:
         max_observers: int,
         on_bug: Callable[[Exception], AvatarError],
         live_allowed: Sequence[str] = (),
+        recorder: Recorder | None = None,
         audio_ahead_secs_per_owner: float = math.inf,
     ) -> None:
         self.capacity = capacity
@@ -131,6 +134,7 @@ class SessionManager:
         self._max_observers = max_observers
         self._on_bug = on_bug
         self._live_allowed = tuple(live_allowed)
+        self._recorder = recorder
         self._owner_ahead_nanos = audio_ahead_secs_per_owner * 1e9
         self._lock = threading.Lock()
         self._sessions: dict[str, ManagedSession] = {}
@@ -169,6 +173,7 @@ class SessionManager:
     def build(self, request: SessionRequest, reservation: Reservation) -> ManagedSession:
         """Make a session (slow; on a worker thread); free the reservation on failure."""
         publishers: list[Publisher] = []
+        motion: MotionSource | None = None
         asked_at = self._clock.now_nanos()
         self._num_changes += 1
         try:
@@ -187,6 +192,8 @@ class SessionManager:
             )
             renderer = self._stages.make_renderer(request) if has_frames else None
             motion = self._stages.make_motion(request, defaults.lookahead_nanos)
+            if self._recorder is not None:
+                motion = self._recorder.wrap(motion, session_id, request, defaults.lookahead_nanos)
             publishers = self._stages.make_publishers(session_id, request)
             publishers += open_live_outputs(
                 request.live_outputs, request.rate, allowed=self._live_allowed
@@ -205,6 +212,8 @@ class SessionManager:
             self.capacity.release(reservation)
             for publisher in publishers:
                 publisher.close()
+            if motion is not None:
+                motion.close()
             raise
         finally:
             self._num_changes += 1
