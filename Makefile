@@ -47,6 +47,7 @@ lint: setup  ## ruff, mypy --strict, import-linter, buf, drift of generated code
 	$(BIN)/python engine_clients/native/tools/gen_tables.py --check
 	$(BIN)/python engine_clients/unity/gen_meta.py --check
 	$(BIN)/python engine_clients/godot/gen_ring_layout.py --check
+	$(BIN)/python tools/gen_configuration.py --check
 	$(BIN)/python -m tools.lock --check
 
 audit: setup  ## ask PyPI's advisory database about the locked dependencies (needs the network)
@@ -83,6 +84,7 @@ generate: setup  ## regenerate the code made from protos/
 	$(BIN)/python engine_clients/native/tools/gen_tables.py
 	$(BIN)/python engine_clients/unity/gen_meta.py
 	$(BIN)/python engine_clients/godot/gen_ring_layout.py
+	$(BIN)/python tools/gen_configuration.py
 
 bench: setup  ## the figures of the README, measured on this machine
 	$(BIN)/avatar bench render

@@ -201,11 +201,14 @@ class Config:
     """Everything that can be set."""
 
     listen: str = f"127.0.0.1:{DEFAULT_PORT}"
+    """HOST:PORT; beyond loopback TLS and tokens are needed; port 0 takes a free one."""
     token_file: Path | None = None
+    """File with bearer tokens (docs/security.md)."""
     reuse_port: bool = False
     """Let another service listen on the same port (SO_REUSEPORT; Linux): for a hand-over without a
     refused connection. On SIGTERM this one then stops listening at once."""
     device: str = "auto"
+    """auto, cpu or cuda:N."""
     workers: int = 0
     """Threads that render; 0: one per CPU core."""
     drain_secs: float = 5.0
@@ -215,7 +218,9 @@ class Config:
     log_format: str = "text"
     """text: lines for people; json: one object a line for machines."""
     home: Path = field(default_factory=home_dir)
+    """Folder of what must be kept: avatars and consents."""
     cache: Path = field(default_factory=cache_dir)
+    """Folder of what can be made again: models, compiled kernels."""
     provenance: Path | None = None
     """Folder of the installation's key and its consents; None: the folder provenance in home."""
     tls: TlsConfig = field(default_factory=TlsConfig)

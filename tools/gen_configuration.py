@@ -74,7 +74,10 @@ def build() -> str:
 
 def _table(prefix: str, section: type) -> str:
     meanings, hints = _meanings(section), typing.get_type_hints(section)
-    rows = ["| setting | environment | type | default | allowed |", "| --- | --- | --- | --- | --- |"]
+    rows = [
+        "| setting | environment | type | default | allowed |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     texts = []
     ranges = {path: (low, high) for path, low, high in config._RANGES}
     for item in dataclasses.fields(typing.cast(Any, section)):
@@ -83,13 +86,15 @@ def _table(prefix: str, section: type) -> str:
             continue
         path = prefix + item.name
         variable = "AVATAR_" + path.replace(".", "_").upper()
-        allowed = "{:g} to {:g}".format(*ranges[path]) if path in ranges else ""
+        allowed = "{:,.12g} to {:,.12g}".format(*ranges[path]) if path in ranges else ""
         default = _default(path, item)
         rows.append(f"| `{path}` | `{variable}` | {_type(hint)} | {default} | {allowed} |")
         if meanings.get(item.name):
             texts.append(f"- `{path}`: {meanings[item.name]}")
-    return "\n".join(["", *rows] if not prefix else rows) + "\n" + (
-        "\n" + "\n".join(texts) + "\n" if texts else ""
+    return (
+        "\n".join(["", *rows] if not prefix else rows)
+        + "\n"
+        + ("\n" + "\n".join(texts) + "\n" if texts else "")
     )
 
 
