@@ -12,13 +12,14 @@ from avatar_service.cli.console import progress, say
 from avatar_service.cli.report import publish
 
 app = typer.Typer(
-    help="Measure: render, motion, service, transport, picture, reenact, soak, chaos.",
+    help="Measure: render, motion, service, transport, picture, reenact, soak, chaos, telemetry.",
     no_args_is_help=True,
 )
 app.command()(bench_picture.picture)
 app.command()(bench_picture.reenact)
 app.command()(bench_endurance.soak)
 app.command()(bench_endurance.chaos)
+app.command()(bench_endurance.telemetry)
 
 JsonOption = Annotated[
     Path | None, typer.Option("--json", help="Write the figures here.", dir_okay=False)

@@ -98,3 +98,15 @@ def chaos(
         speech = read_audio(DEMO_SPEECH).samples
         figures = run_chaos(plan, speech=speech, progress=advance)
     publish(f"chaos, {cycles} kills", figures, json, targets=_CHAOS_TARGETS)
+
+
+def telemetry(
+    sessions: Annotated[int, typer.Option(min=1, max=64, help="In each of two services.")] = 4,
+    seconds: Annotated[float, typer.Option(min=5, help="How long to measure.")] = 30.0,
+    json: JsonOption = None,
+) -> None:
+    """Count what metrics and JSON logs cost in CPU time: two services side by side."""
+    from avatar_service.endurance.telemetry_cost import bench_telemetry
+
+    say(f"two services, {sessions} sessions of latents each, {seconds:g} s ...")
+    publish("telemetry", bench_telemetry(sessions=sessions, seconds=seconds), json)
