@@ -58,6 +58,17 @@ class TlsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CredentialsConfig:
+    """Who signs the content credentials of exported videos."""
+
+    certificate: Path | None = None
+    """PEM, the signing certificate first; None: a self-signed test certificate, marked as such."""
+    private_key: Path | None = None
+    timestamp_url: str = ""
+    """Of a time stamp authority (RFC 3161), which is then asked at each export; "": none."""
+
+
+@dataclass(frozen=True, slots=True)
 class LimitsConfig:
     """What one client may ask for; beyond it stands an answer of the error table."""
 
@@ -223,7 +234,10 @@ class Config:
     """Folder of what can be made again: models, compiled kernels."""
     provenance: Path | None = None
     """Folder of the installation's key and its consents; None: the folder provenance in home."""
+    badge: bool = False
+    """Whether frames bear a visible badge, "AI-generated"; the watermark is in all of them."""
     tls: TlsConfig = field(default_factory=TlsConfig)
+    credentials: CredentialsConfig = field(default_factory=CredentialsConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     quotas: QuotaConfig = field(default_factory=QuotaConfig)
     pacing: PacingConfig = field(default_factory=PacingConfig)
@@ -250,6 +264,10 @@ class Config:
             _check_destination(entry)
         if (self.tls.certificate is None) != (self.tls.private_key is None):
             raise _invalid("tls", "certificate and private_key are given together or not at all")
+        if (self.credentials.certificate is None) != (self.credentials.private_key is None):
+            raise _invalid(
+                "credentials", "certificate and private_key are given together or not at all"
+            )
         if self.tls.client_ca is not None and self.tls.certificate is None:
             raise _invalid("tls.client_ca", "needs tls.certificate and tls.private_key")
         if self.log_level not in ("debug", "info", "warning", "error"):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,12 @@ from avatar_service.schema import NUM_EMOTIONS, NUM_EXPRESSIONS
 
 Float32Array = NDArray[np.float32]
 UInt8Array = NDArray[np.uint8]
+Int8Array = NDArray[np.int8]
+
+MARK_TILE_PX: Final = 128
+MARK_UNIT: Final = 32
+"""A watermark goes from provenance to the renderers as its pattern: (MARK_TILE_PX, MARK_TILE_PX)
+int8, zero mean, root mean square MARK_UNIT, repeated over the frame from its upper left corner."""
 
 
 class AudioRole(Enum):

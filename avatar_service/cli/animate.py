@@ -55,6 +55,9 @@ def animate(
     style: Annotated[str, typer.Option(help="Speaking style.")] = "neutral",
     blink_rate: Annotated[float, typer.Option(help="Factor on the natural rate, 0 to 4.")] = 1.0,
     background: Annotated[str, typer.Option(help="keep, transparent or #RRGGBB.")] = "keep",
+    badge: Annotated[
+        bool, typer.Option("--badge", help="Show 'AI-generated' in a corner of the picture.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of everything drawn at random.", min=0)] = 0,
     start: Annotated[float, typer.Option(help="Begin here in audio and motion, seconds.")] = 0.0,
     duration: Annotated[float | None, typer.Option(help="Only so many seconds.")] = None,
@@ -94,13 +97,17 @@ def animate(
         if path is not None:
             check_writable(path)
     job = Animation(
+        consent=record_consent(consent, portrait, "video"),
         photo=portrait,
         source=source,
         output=output,
         is_tracked=track,
         sound=audio,
         settings=OfflineSettings(
-            rate=parse_fps(fps, name="--fps"), size_px=size, controls=controls
+            rate=parse_fps(fps, name="--fps"),
+            size_px=size,
+            controls=controls,
+            has_badge=badge,
         ),
         crop=crop.value,
         start_secs=start,
@@ -108,7 +115,6 @@ def animate(
         save_motion=save_motion,
         report=report,
     )
-    record_consent(consent, portrait, "video")
     job.run()
 
 

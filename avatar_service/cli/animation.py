@@ -9,17 +9,21 @@ from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from avatar_service.cli.consent import Recorded
 from avatar_service.cli.console import progress, say
 from avatar_service.cli.decoding import count_channels, has_sound, stream_audio, stream_sound
 from avatar_service.cli.motion_source import is_motion_file, motion_frames
 from avatar_service.cli.portraits import load_portrait
 from avatar_service.cli.report import percentiles, write_json
+from avatar_service.cli.sealing import sealer
 from avatar_service.cli.track import capture
 from avatar_service.export.sound import SOUND_RATE_HZ
 from avatar_service.export.video import VideoWriter
 from avatar_service.motion.track import MotionTrack
 from avatar_service.portrait.crop import CropPolicy
 from avatar_service.portrait.portrait import Portrait
+from avatar_service.provenance.credentials import PERFORMED, SPOKEN, Origin
+from avatar_service.provenance.watermark import Mark
 from avatar_service.session.offline import OfflineSettings, animate, replay
 from avatar_service.signals import Background, Float32Array, MotionFrame, VideoFrame
 
@@ -54,6 +58,7 @@ class Animation:
     """What to make; run() makes it.
 
     Attributes:
+        consent: the statement that allows it, already recorded.
         source: speech, a video (its sound is the speech), or captured motion.
         is_tracked: take the motion of the face in the video `source` instead of its sound.
         output: the video.
@@ -64,6 +69,7 @@ class Animation:
         report: where to write the figures; None: nowhere.
     """
 
+    consent: Recorded
     photo: Path
     source: Path
     output: Path
@@ -76,6 +82,7 @@ class Animation:
     duration_secs: float | None = None
     save_motion: Path | None = None
     report: Path | None = None
+    _mark: Mark = field(init=False)
     _motion: list[MotionFrame] = field(default_factory=list, init=False)
     _frame_ms: list[float] = field(default_factory=list, init=False)
     _heard_samples: int = field(default=0, init=False)
@@ -118,6 +125,16 @@ class Animation:
         if is_motion_file(self.source):
             next(self._captured(), None)  # what cannot be read is told before anything is made
         portrait = load_portrait(self.photo, size_px=settings.size_px, crop=self.crop)
+        is_motion = is_motion_file(self.source)
+        self._mark = self.consent.book.issue_mark(self.consent.photo_sha256, "video")
+        payload = self._mark.payload
+        origin = Origin(
+            self.consent.photo_sha256,
+            PERFORMED if is_motion else SPOKEN,
+            f"{payload.installation_text}-{payload.session_text}",
+            has_badge=settings.has_badge,
+        )
+        seal = sealer(self.output, origin)
         with (
             VideoWriter(
                 self.output,
@@ -127,6 +144,7 @@ class Animation:
                 sample_rate_hz=SOUND_RATE_HZ if sound is not None else 0,
                 channels=sound.num_channels if sound is not None else 1,
                 with_alpha=settings.controls.background is Background.TRANSPARENT,
+                seal=seal,
             ) as writer,
             progress() as bar,
         ):
@@ -151,8 +169,8 @@ class Animation:
 
     def _frames(self, portrait: Portrait) -> Iterator[VideoFrame]:
         if is_motion_file(self.source):
-            return replay(portrait, self._captured(), self.settings)
-        return animate(portrait, self._heard(), self.settings)
+            return replay(portrait, self._captured(), self.settings, self._mark)
+        return animate(portrait, self._heard(), self.settings, self._mark)
 
     def _captured(self) -> Iterator[MotionFrame]:
         return motion_frames(

@@ -14,6 +14,7 @@ from avatar_service.cli.replay import replay
 from avatar_service.cli.token import token
 from avatar_service.cli.top import top
 from avatar_service.cli.track import track
+from avatar_service.cli.verify import verify
 
 app = typer.Typer(
     name="avatar",
@@ -28,6 +29,7 @@ app.command()(serve.serve)
 app.command()(token)
 app.command()(doctor)
 app.command()(track)
+app.command()(verify)
 app.command()(top)
 app.command()(replay)
 app.add_typer(models.app, name="models")

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from avatar_service.cli import bench_endurance, bench_picture
+from avatar_service.cli import bench_endurance, bench_picture, bench_watermark
 from avatar_service.cli.console import progress, say
 from avatar_service.cli.report import publish
 
 app = typer.Typer(
-    help="Measure: render, motion, service, transport, picture, reenact, soak, chaos, telemetry.",
+    help="Measure: render, motion, service, transport, picture, reenact, watermark, soak, chaos, "
+    "telemetry.",
     no_args_is_help=True,
 )
 app.command()(bench_picture.picture)
@@ -20,6 +21,7 @@ app.command()(bench_picture.reenact)
 app.command()(bench_endurance.soak)
 app.command()(bench_endurance.chaos)
 app.command()(bench_endurance.telemetry)
+app.command()(bench_watermark.watermark)
 
 JsonOption = Annotated[
     Path | None, typer.Option("--json", help="Write the figures here.", dir_okay=False)

@@ -36,7 +36,7 @@ def picture(
     from avatar_service.picture.sheets import pose_sheet, slow_strip
     from avatar_service.picture.stage import Stage
 
-    paths = _photos(folder)
+    paths = photos_in(folder)
     _make_folder(out)
     figures: dict[str, dict[str, Any]] = {}
     refused: dict[str, str] = {}
@@ -101,7 +101,8 @@ def reenact(
     publish(f"self-reenactment of {video.name}", result.figures, json)
 
 
-def _photos(folder: Path | None) -> list[Path | None]:
+def photos_in(folder: Path | None) -> list[Path | None]:
+    """Return the photos of a folder, or the one named; [None] stands for the demo's."""
     if folder is None:
         return [None]
     if folder.is_dir():

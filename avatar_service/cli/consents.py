@@ -46,7 +46,9 @@ def list_(
         return
     table = Table()
     for name in ("photo", "state", "who", "by what right", "until", "stated", "shown"):
-        table.add_column(name, justify="right" if name == "shown" else "left")
+        table.add_column(
+            name, justify="right" if name == "shown" else "left", no_wrap=name == "photo"
+        )
     for one in standings:
         given = one.consent
         table.add_row(

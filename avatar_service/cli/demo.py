@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -96,12 +97,15 @@ def run_demo(
     from avatar_service.cli.console import say
     from avatar_service.cli.recorder import record
     from avatar_service.cli.report import write_json
+    from avatar_service.cli.sealing import sealer
     from avatar_service.config import load_config
     from avatar_service.export.pictures import contact_sheet, write_png
     from avatar_service.export.video import VideoWriter
     from avatar_service.motion.track import MotionTrack
+    from avatar_service.provenance.credentials import SPOKEN, Origin
     from avatar_service.session.service_process import ServiceProcess
 
+    origin = Origin(hashlib.sha256(photo).hexdigest(), SPOKEN)
     try:
         with (
             TemporaryDirectory(prefix="avatar-demo-") as home,
@@ -123,6 +127,7 @@ def run_demo(
                     frame_rate=rate,
                     sample_rate_hz=SAMPLE_RATE_HZ,
                     is_live=True,
+                    seal=sealer(out / "demo.mp4", origin),
                 ) as writer:
                     recording = record(
                         session, samples, SAMPLE_RATE_HZ, writer, opened_at_nanos=opened_at

@@ -73,6 +73,9 @@ def serve(
         bool | None, typer.Option("--record-audio", help="Record speech and latents too.")
     ] = None,
     log_format: Annotated[str | None, typer.Option(help="text, or json: an object a line.")] = None,
+    badge: Annotated[
+        bool | None, typer.Option("--badge", help="Show 'AI-generated' in a corner of all frames.")
+    ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     config: Annotated[
         Path | None, typer.Option(help="TOML file; every setting also has AVATAR_* variables.")
@@ -105,6 +108,7 @@ def serve(
         "record.folder": record,
         "record.audio": record_audio,
         "log_format": log_format,
+        "badge": badge,
         "log_level": log_level,
     }
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -77,6 +78,7 @@ class VideoWriter:
         channels: 1 or 2.
         with_alpha: keep the frames' alpha.
         is_live: encode fast on one thread, for recording while the machine has other work.
+        seal: called with the finished file before it gets its name; may change it.
 
     Raises:
         AvatarError: see check_video_path; STORAGE_EXHAUSTED when the disk is full.
@@ -93,6 +95,7 @@ class VideoWriter:
         channels: int = 1,
         with_alpha: bool = False,
         is_live: bool = False,
+        seal: Callable[[Path], None] | None = None,
     ) -> None:
         check_video_path(path, with_alpha=with_alpha)
         self.path = path
@@ -104,6 +107,7 @@ class VideoWriter:
         container_format = formats[path.suffix.lower()]
         self._with_alpha = with_alpha
         self._is_live = is_live
+        self._seal = seal
         # Not the stream's own: the muxer changes that one when it writes the header.
         self._frame_time_base = 1 / frame_rate
         options = {"movflags": "+faststart"} if container_format in ("mp4", "mov") else {}
@@ -192,11 +196,16 @@ class VideoWriter:
             if self._audio is not None:
                 self._mux(self._audio, None)
             self._container.close()
+            if self._seal is not None:
+                self._seal(self._part.path)
             self._part.path.replace(self.path)
             self._part.close()
         except (OSError, av.error.FFmpegError) as error:
             self.abort()
             raise _as_storage_error(error, self.path) from error
+        except BaseException:
+            self.abort()
+            raise
 
     def abort(self) -> None:
         """Drop what was written; nothing stays at the file's name."""

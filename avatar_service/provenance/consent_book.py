@@ -24,6 +24,7 @@ from avatar_service.provenance.consent_audit import EXPORT_KIND, Audit, audit_al
 from avatar_service.provenance.installation import Installation
 from avatar_service.provenance.ledger import Event, Ledger
 from avatar_service.provenance.statements import Statement, StatementStore
+from avatar_service.provenance.watermark import Mark
 
 FOLDER: Final = "provenance"
 MIN_PREFIX_CHARS: Final = 8
@@ -165,6 +166,12 @@ class ConsentBook:
             purpose: "session" or "video".
         """
         self._ledger.append(Event.SHOWN, photo_sha256=photo_sha256, mark=mark, purpose=purpose)
+
+    def issue_mark(self, photo_sha256: str, purpose: str) -> Mark:
+        """Return a new watermark for showing a photo, and note it; see note_shown."""
+        mark = Mark(self.installation.identity.number)
+        self.note_shown(photo_sha256, mark.payload.session_text, purpose)
+        return mark
 
     def shown_under(self, mark: str) -> list[tuple[datetime, str, str]]:
         """Return (since when, photo, purpose) of what was shown under a session number."""

@@ -20,6 +20,7 @@ from avatar_service.render import composite, raster, rig
 from avatar_service.render.breathing import pose_torso
 from avatar_service.render.expression import pull_folds, resolve_expression, resolve_gaze
 from avatar_service.render.eyes import EyeDrawer
+from avatar_service.render.finish import Finish
 from avatar_service.render.frame_pose import FramePose
 from avatar_service.render.mouth import MouthDrawer
 from avatar_service.render.person_texture import PersonTexture, face_shading_source
@@ -29,9 +30,9 @@ from avatar_service.render.renderer import MAX_FARTHER, MAX_NEARER, MAX_SHIFT, c
 from avatar_service.render.spectacles import SpectaclesDrawer
 from avatar_service.render.sway import Sway
 from avatar_service.schema import EXPRESSION_INDEX
-from avatar_service.signals import Background, MotionFrame, UInt8Array
+from avatar_service.signals import Background, Int8Array, MotionFrame, UInt8Array
 
-STAGES: Final = ("blend_pose", "normals_shade", "raster", "composite", "mouth", "eyes")
+STAGES: Final = ("blend_pose", "normals_shade", "raster", "composite", "mouth", "eyes", "finish")
 _JAW_LEFT, _JAW_RIGHT, _JAW_FORWARD = (
     EXPRESSION_INDEX[name] for name in ("jawLeft", "jawRight", "jawForward")
 )
@@ -84,6 +85,7 @@ class CpuRenderer:
         self._spectacles = SpectaclesDrawer(
             portrait.spectacles.to_arrays(), portrait.size_px, size_px
         )
+        self._finish = Finish(size_px)
         self._stage_nanos = dict.fromkeys(STAGES, 0)
 
     @property
@@ -120,8 +122,17 @@ class CpuRenderer:
         self._background = background
         self._color = red | green << 8 | blue << 16 | 255 << 24
 
+    def set_mark(self, pattern: Int8Array | None) -> None:
+        """Choose the watermark; see renderer.Renderer."""
+        self._finish.set_mark(pattern)
+
+    def set_badge(self, is_shown: bool) -> None:
+        """Show the badge, or not; see renderer.Renderer."""
+        self._finish.set_badge(is_shown)
+
     def warm_up(self) -> None:
         """Compile (or load) every kernel by drawing in all background modes."""
+        self._finish.warm_up()
         chosen = self._background
         out = np.zeros((self._size_px, self._size_px, 4), np.uint8)
         busy = np.full(52, 0.5, np.float32)
@@ -153,6 +164,8 @@ class CpuRenderer:
         times.append(clock())
         self._eyes.draw(self._pose, out)
         self._spectacles.draw(self._pose, out)
+        times.append(clock())
+        self._finish.apply(out)
         times.append(clock())
         for stage, start, end in zip(STAGES, times, times[1:], strict=False):
             self._stage_nanos[stage] = end - start

@@ -21,7 +21,7 @@ from avatar_service.schema import (
     MAX_GAZE_YAW_RADIANS,
     NUM_EXPRESSIONS,
 )
-from avatar_service.signals import Background, Float32Array, MotionFrame, UInt8Array
+from avatar_service.signals import Background, Float32Array, Int8Array, MotionFrame, UInt8Array
 
 MAX_YAW: Final = math.radians(24)
 MAX_PITCH: Final = math.radians(18)
@@ -51,6 +51,17 @@ class Renderer(Protocol):
         self, background: Background, color: tuple[int, int, int] = (0, 177, 64)
     ) -> None:
         """Choose what stands behind the person from the next frame on."""
+        ...
+
+    def set_mark(self, pattern: Int8Array | None) -> None:
+        """Choose the watermark from the next frame on (signals.MARK_TILE_PX); None: none.
+
+        A session's renderer always has one; benchmarks and tracking compare unmarked frames.
+        """
+        ...
+
+    def set_badge(self, is_shown: bool) -> None:
+        """Show the visible badge from the next frame on, or not."""
         ...
 
     def warm_up(self) -> None:

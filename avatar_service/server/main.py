@@ -23,6 +23,7 @@ from avatar_service.gen.avatar.v1 import avatar_service_pb2, avatar_service_pb2_
 from avatar_service.portrait.image_file import MAX_PIXELS
 from avatar_service.portrait.portrait import FORMAT_VERSION
 from avatar_service.provenance.consent_book import ConsentBook
+from avatar_service.provenance.watermark import Mark
 from avatar_service.server.a2f.server import A2fServer, start_a2f_server
 from avatar_service.server.access import TokenFile
 from avatar_service.server.avatar_store import AvatarStore
@@ -132,6 +133,8 @@ class Service:
         )
         self._real_stages = RealStages(
             portrait_path=self._avatars.portrait_path,
+            issue_mark=self._issue_mark,
+            has_badge=config.badge,
             transports=TransportSettings(
                 shm_enabled=config.shm.enabled,
                 shm_folder=config.shm.folder,
@@ -328,6 +331,9 @@ class Service:
             log.info("the new tokens hold")
             self._guard.end_withdrawn()
             self._a2f_guard.end_withdrawn()
+
+    def _issue_mark(self, avatar_id: str) -> Mark:
+        return self._consents.issue_mark(self._avatars.get(avatar_id).photo_sha256, "session")
 
     def _end_unallowed(self) -> None:
         """End sessions whose avatar was erased, or whose consent has expired or was revoked.

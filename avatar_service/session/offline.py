@@ -14,6 +14,7 @@ from avatar_service.errors import AvatarError, Reason
 from avatar_service.export.frames import checked, resampled
 from avatar_service.motion.stage import MotionStage
 from avatar_service.portrait.portrait import Portrait
+from avatar_service.provenance.watermark import Mark
 from avatar_service.session.clock import MonotonicClock
 from avatar_service.session.encoders import RawEncoder
 from avatar_service.session.fanout import Fanout
@@ -43,12 +44,14 @@ class OfflineSettings:
     Attributes:
         size_px: side of the frames, 256, 512 or 1024.
         lookahead_nanos: 80 ms gives slightly better lips than the live 40 ms.
+        has_badge: whether the frames bear the visible badge.
     """
 
     rate: Fraction = Fraction(40)
     size_px: int = 512
     controls: Controls = field(default_factory=Controls)
     lookahead_nanos: int = 40_000_000
+    has_badge: bool = False
 
 
 class _Collector:
@@ -80,15 +83,16 @@ class _Collector:
 
 
 def animate(
-    portrait: Portrait, audio: Iterable[Float32Array], settings: OfflineSettings
+    portrait: Portrait, audio: Iterable[Float32Array], settings: OfflineSettings, mark: Mark
 ) -> Iterator[VideoFrame]:
     """Yield the frames whose pts lies within the audio.
 
     Args:
         portrait: the person.
         audio: pieces of any length of (num_samples,) float32 in [-1, 1], mono, 16 kHz.
-        settings: rate, size and controls; the same audio, settings and portrait give the same
-            frames.
+        settings: rate, size and controls; the same audio, settings, portrait and mark give the
+            same frames.
+        mark: the watermark that every frame bears.
 
     Yields:
         Frames in order. `pixels` is valid until the next one is asked for: copy to keep it.
@@ -97,7 +101,7 @@ def animate(
         AvatarError: INVALID_AUDIO for audio without samples or with NaN; INVALID_FIELD.
     """
     motion = MotionStage(settings.rate, settings.controls, lookahead_nanos=settings.lookahead_nanos)
-    renderer = PortraitRenderer(portrait, settings.size_px)
+    renderer = PortraitRenderer(portrait, settings.size_px, mark, has_badge=settings.has_badge)
     yield from animate_with(motion, renderer, audio, settings)
 
 
@@ -143,7 +147,7 @@ def animate_with(
 
 
 def replay(
-    portrait: Portrait, frames: Iterable[MotionFrame], settings: OfflineSettings
+    portrait: Portrait, frames: Iterable[MotionFrame], settings: OfflineSettings, mark: Mark
 ) -> Iterator[VideoFrame]:
     """Yield the pictures of motion that exists already, at the settings' rate from time 0.
 
@@ -151,6 +155,7 @@ def replay(
         portrait: the person; what it cannot show is limited, as in a session.
         frames: motion of any rate in time order; time 0 is the first audio sample.
         settings: rate, size and background; the other controls do not apply.
+        mark: the watermark that every frame bears.
 
     Yields:
         Frames in order. `pixels` is valid until the next one is asked for: copy to keep it.
@@ -158,7 +163,7 @@ def replay(
     Raises:
         AvatarError: INVALID_FIELD for motion without frames, or with values that are not finite.
     """
-    renderer = PortraitRenderer(portrait, settings.size_px)
+    renderer = PortraitRenderer(portrait, settings.size_px, mark, has_badge=settings.has_badge)
     controls = settings.controls
     renderer.set_background(controls.background, controls.background_color)
     pixels = np.zeros((settings.size_px, settings.size_px, 4), np.uint8)

@@ -15,6 +15,7 @@ import numpy as np
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.stage import MotionStage
 from avatar_service.portrait.portrait import Portrait
+from avatar_service.provenance.watermark import Mark
 from avatar_service.render.bench import moving_frame
 from avatar_service.render.cpu import CpuRenderer
 from avatar_service.render.renderer import limit_motion
@@ -38,12 +39,23 @@ same. A trial in a warm loop would promise twice the sessions."""
 
 
 class PortraitRenderer:
-    """A renderer that also knows the limits of its portrait."""
+    """A renderer that also knows the limits of its portrait, and marks every frame.
 
-    def __init__(self, portrait: Portrait, size_px: int) -> None:
+    Args:
+        portrait: what to draw.
+        size_px: side of the frames.
+        mark: the session's watermark. There is no renderer of a session without one.
+        has_badge: whether the frames bear the visible badge.
+    """
+
+    def __init__(
+        self, portrait: Portrait, size_px: int, mark: Mark, *, has_badge: bool = False
+    ) -> None:
         self._portrait = portrait
         self._renderer = CpuRenderer(portrait, size_px)
+        self._renderer.set_badge(has_badge)
         self._renderer.warm_up()
+        self._mark = mark
 
     def limit_motion(self, motion: MotionFrame) -> MotionFrame:
         """Return the latent as it will be shown."""
@@ -55,6 +67,7 @@ class PortraitRenderer:
 
     def render(self, motion: MotionFrame, out: UInt8Array) -> None:
         """Draw one frame."""
+        self._renderer.set_mark(self._mark.pattern())
         self._renderer.render(motion, out)
 
 
@@ -76,16 +89,22 @@ class RealStages:
 
     Args:
         portrait_path: tells where an avatar's portrait for a frame size lies.
+        issue_mark: gives a new session of an avatar its watermark.
+        has_badge: whether frames bear the visible badge.
     """
 
     def __init__(
         self,
         *,
         portrait_path: Callable[[str, int], Path],
+        issue_mark: Callable[[str], Mark],
         transports: TransportSettings,
         capacity: Capacity,
+        has_badge: bool = False,
     ) -> None:
         self._portrait_path = portrait_path
+        self._issue_mark = issue_mark
+        self._has_badge = has_badge
         self._transports = transports
         self._capacity = capacity
         self._lock = threading.Lock()
@@ -107,7 +126,12 @@ class RealStages:
             if shared is None:
                 shared = _SharedPortrait(Portrait.load(path))
                 self._portraits[(request.avatar_id, fit_size)] = shared
-        renderer = _SharingRenderer(shared, request.size_px)
+        renderer = _SharingRenderer(
+            shared,
+            request.size_px,
+            self._issue_mark(request.avatar_id),
+            has_badge=self._has_badge,
+        )
         self._measure_render(renderer, request.size_px)
         return renderer
 
@@ -205,6 +229,8 @@ class _SharedPortrait:
 
 
 class _SharingRenderer(PortraitRenderer):
-    def __init__(self, shared: _SharedPortrait, size_px: int) -> None:
-        super().__init__(shared.portrait, size_px)
+    def __init__(
+        self, shared: _SharedPortrait, size_px: int, mark: Mark, *, has_badge: bool
+    ) -> None:
+        super().__init__(shared.portrait, size_px, mark, has_badge=has_badge)
         self._shared = shared

@@ -1,0 +1,125 @@
+"""The watermark measured: how visible, how dear, how well it survives, how often it is imagined."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from avatar_service.picture.mark_attacks import ATTACKS, HARDER, Attack
+from avatar_service.portrait.portrait import Portrait
+from avatar_service.provenance.mark_reader import CLIP_FRAMES, ClipMean, MarkReading
+from avatar_service.provenance.watermark import MarkPayload, make_pattern
+from avatar_service.render import watermark
+from avatar_service.render.bench import moving_frame
+from avatar_service.render.cpu import CpuRenderer
+from avatar_service.render.renderer import limit_motion
+from avatar_service.signals import Background, UInt8Array
+
+_BACKGROUNDS: Final = (
+    (Background.KEEP, (0, 0, 0)),
+    (Background.KEEP, (0, 0, 0)),
+    (Background.COLOR, (0, 177, 64)),
+)
+"""Of a portrait's clips in turn: a plain screen has the least to hide a mark in."""
+
+
+@dataclass(slots=True)
+class MarkFigures:
+    """Counts over clips.
+
+    Attributes:
+        psnr_db: of every marked frame against the same without mark.
+        kernel_ms: CPU time of every run of the kernel.
+        found: by attack, clips whose payload was read exactly.
+        imagined: readings on unmarked clips, and wrong payloads on marked ones.
+    """
+
+    psnr_db: list[float] = field(default_factory=list)
+    kernel_ms: list[float] = field(default_factory=list)
+    found: dict[str, int] = field(default_factory=dict)
+    num_clips: int = 0
+    num_unmarked: int = 0
+    imagined: int = 0
+
+    def summary(self) -> dict[str, Any]:
+        """Return what `avatar bench watermark` prints."""
+        survival = {name: f"{count} of {self.num_clips}" for name, count in self.found.items()}
+        return {
+            "psnr_db_min": round(min(self.psnr_db), 2),
+            "psnr_db_mean": round(float(np.mean(self.psnr_db)), 2),
+            "kernel_cpu_ms_p50": round(float(np.percentile(self.kernel_ms, 50)), 3),
+            "kernel_cpu_ms_p99": round(float(np.percentile(self.kernel_ms, 99)), 3),
+            "clips": self.num_clips,
+            "read": survival,
+            "unmarked_clips": self.num_unmarked,
+            "false_alarms": self.imagined,
+        }
+
+
+def read_frames(frames: Iterable[UInt8Array]) -> MarkReading | None:
+    """Read a clip as `avatar verify` does."""
+    mean = ClipMean()
+    for frame in frames:
+        mean.add(np.ascontiguousarray(frame))
+    return mean.read()
+
+
+def bench_portrait_marks(
+    portrait: Portrait,
+    figures: MarkFigures,
+    *,
+    clips: int,
+    size_px: int,
+    seed: int,
+    harder: bool,
+    advance: Callable[[], None],
+) -> None:
+    """Render clips of a portrait, mark, attack and read them; add to the figures."""
+    renderer = CpuRenderer(portrait, size_px)
+    draw = np.random.default_rng(seed)
+    attacks: Mapping[str, Attack] = {**ATTACKS, **HARDER} if harder else ATTACKS
+    for k in range(clips):
+        renderer.set_background(*_BACKGROUNDS[k % len(_BACKGROUNDS)])
+        payload = MarkPayload.from_int(int.from_bytes(draw.bytes(8), "big"))
+        plain, marked = _clip(renderer, portrait, payload, first=61 * k, figures=figures)
+        figures.num_clips += 1
+        for name, attack in attacks.items():
+            reading = read_frames(attack(marked))
+            is_right = reading is not None and reading.payload == payload
+            figures.found[name] = figures.found.get(name, 0) + is_right
+            figures.imagined += reading is not None and not is_right
+        figures.num_unmarked += 1
+        figures.imagined += read_frames(plain) is not None
+        advance()
+
+
+def _clip(
+    renderer: CpuRenderer,
+    portrait: Portrait,
+    payload: MarkPayload,
+    *,
+    first: int,
+    figures: MarkFigures,
+) -> tuple[list[UInt8Array], list[UInt8Array]]:
+    """Return one second of frames without and with the mark."""
+    size = renderer.size_px
+    pattern, dither = make_pattern(payload), watermark.dither_table()
+    strength = np.zeros(size, np.int32)
+    out = np.zeros((size, size, 4), np.uint8)
+    words = out.reshape(-1).view(np.uint32)
+    plain, marked = [], []
+    for k in range(first, first + CLIP_FRAMES):
+        renderer.render(limit_motion(portrait, moving_frame(k)), out)
+        plain.append(out[..., :3].copy())
+        began = time.thread_time_ns()
+        watermark.apply(words, pattern, dither, strength, size)
+        if k > first:  # the very first call compiles
+            figures.kernel_ms.append((time.thread_time_ns() - began) / 1e6)
+        marked.append(out[..., :3].copy())
+        error = np.mean((marked[-1].astype(np.float32) - plain[-1]) ** 2)
+        figures.psnr_db.append(float(10 * np.log10(255**2 / error)))
+    return plain, marked
