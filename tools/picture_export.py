@@ -32,6 +32,7 @@ from avatar_service.signals import Controls, MotionFrame, UInt8Array
 
 TILE_PX: Final = 256
 RATE: Final = Fraction(30)
+_FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
 CURVES: Final = ("jawOpen", "mouthPucker", "mouthPressLeft", "mouthSmileLeft", "eyeBlinkLeft")
 _RENDER: Final = """
 import bpy, math, sys
@@ -85,13 +86,21 @@ def portrait_row(frames: Sequence[MotionFrame], renderer: CpuRenderer) -> UInt8A
     return np.hstack(tiles)
 
 
+def labelled(row: UInt8Array, label: str) -> UInt8Array:
+    """Write what a row shows into its corner."""
+    (width, _), _ = cv2.getTextSize(label, _FONT, 0.42, 1)
+    row[:22, : width + 12] = 245
+    cv2.putText(row, label, (6, 15), _FONT, 0.42, (40, 40, 40), 1, cv2.LINE_AA)
+    return row
+
+
 def curve_row(frames: Sequence[MotionFrame], times: Sequence[float], width_px: int) -> UInt8Array:
     """Plot some coefficients over time, the columns' times marked, BGR."""
     mpl.use("Agg")
     from matplotlib import pyplot
 
-    figure = pyplot.figure(figsize=(width_px / 100, 2.2), dpi=100)
-    axes = figure.add_axes((0.045, 0.17, 0.945, 0.78))
+    figure = pyplot.figure(figsize=(width_px / 100, 2.4), dpi=100)
+    axes = figure.add_axes((0.045, 0.2, 0.945, 0.76))
     seconds = [frame.pts_nanos / 1e9 for frame in frames]
     for name in CURVES:
         axes.plot(seconds, [f.expression[EXPRESSION_INDEX[name]] for f in frames], label=name)
@@ -116,12 +125,13 @@ def main() -> None:
     frames = list(motion_frames(speech, rate=RATE, controls=Controls(), duration_secs=4.5))
     picked = [frames[round(float(time) * RATE)] for time in options.times]
     portrait = load_portrait(None)
-    rows = [portrait_row(picked, CpuRenderer(portrait))]
+    rows = [labelled(portrait_row(picked, CpuRenderer(portrait)), "the portrait, as rendered here")]
     with tempfile.TemporaryDirectory() as folder:
         for name, head in (("portrait", head_from_portrait(portrait)), ("neutral", None)):
             model = Path(folder) / f"{name}.glb"
             gltf.write(model, frames, RATE, head=head)
-            rows.append(blender_row(model, options.times, Path(folder)))
+            row = blender_row(model, options.times, Path(folder))
+            rows.append(labelled(row, f"Blender: the {name} head's glTF"))
     rows.append(curve_row(frames, [float(time) for time in options.times], rows[0].shape[1]))
     width = rows[0].shape[1]
     rows[-1] = np.asarray(cv2.resize(rows[-1], (width, rows[-1].shape[0])), np.uint8)

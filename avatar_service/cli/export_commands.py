@@ -124,6 +124,7 @@ def export(
         report=say,
     )
     if portrait is not None:
+        _check_shows_portrait(row.name, into)
         options = _with_portrait(options, portrait, consent)
     captured: MotionTrack | None = None
     if track:
@@ -149,6 +150,17 @@ def export(
     out.print(f"{output}: {row.name}, {count} keyframes or cues", highlight=False)
 
 
+def _check_shows_portrait(format_name: str, into: Path | None) -> None:
+    """Refuse a portrait that would not be in the file. Raises INVALID_FIELD."""
+    from avatar_service.errors import AvatarError, Reason
+
+    if format_name not in ("gltf", "usd") or into is not None:
+        where = f"not {format_name}" if into is None else "not a model of your own (--into)"
+        raise AvatarError(
+            Reason.INVALID_FIELD, f"--portrait goes with glTF and USD, {where}", field="portrait"
+        )
+
+
 def _with_portrait(options: ExportOptions, photo: Path, consent: str | None) -> ExportOptions:
     from dataclasses import replace
 
@@ -168,9 +180,18 @@ def import_(
     """Read another tool's motion into motion.npz."""
     from avatar_service.cli.console import out
     from avatar_service.cli.decoding import import_motion
+    from avatar_service.cli.options import check_distinct
     from avatar_service.config import parse_fps
+    from avatar_service.errors import AvatarError, Reason
     from avatar_service.export.formats import export_motion
+    from avatar_service.export.video import check_writable
 
+    if output.suffix.lower() != ".npz":
+        raise AvatarError(
+            Reason.INVALID_FIELD, f"{output.name}: motion is written as .npz", field="output"
+        )
+    check_distinct([output], [capture])
+    check_writable(output)
     frames = import_motion(capture)
     count = export_motion(output, frames, parse_fps(fps, name="--fps"), format_name="npz")
     out.print(f"{output}: {count} frames", highlight=False)
@@ -209,10 +230,14 @@ def stream(
     """
     from avatar_service.cli.console import out
     from avatar_service.cli.live import open_senders, play
-    from avatar_service.cli.motion_source import motion_frames
+    from avatar_service.cli.motion_source import is_motion_file, motion_frames
+    from avatar_service.cli.options import refuse_speech_options
     from avatar_service.config import parse_fps
 
     rate = parse_fps(fps, name="--fps")
+    controls = _controls(emotion, 1, 1, "neutral", seed)
+    if is_motion_file(source):
+        refuse_speech_options(controls, source)
     if service is not None:
         from avatar_service.cli.live_service import Receivers, stream_through_service
 
@@ -221,7 +246,7 @@ def stream(
             service,
             Receivers(live_link, vmc, subject, tuple(names or [NameSet.VRM0])),
             rate=rate,
-            controls=_controls(emotion, 1, 1, "neutral", seed),
+            controls=controls,
             has_own_list=bool(allow),
             token=token,
             tls_root=tls_root,
@@ -236,7 +261,7 @@ def stream(
         fps=rate,
         allowed=allow or [],
     )
-    frames = motion_frames(source, rate=rate, controls=_controls(emotion, 1, 1, "neutral", seed))
+    frames = motion_frames(source, rate=rate, controls=controls)
     count, late = play(frames, senders)
     out.print(f"{count} frames sent, {late} of them late", highlight=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -34,9 +35,10 @@ def seconds_of(path: Path, *, start_secs: float, duration_secs: float | None) ->
     """Estimate the seconds that motion_frames will yield, for a progress bar; None: unknown."""
     from avatar_service.audio.file import probe_seconds
 
-    length = None if is_motion_file(path) else probe_seconds(path)
+    is_heard = path.is_file() and not is_motion_file(path)
+    length = probe_seconds(path) if is_heard else None
     rest = None if length is None else max(length - start_secs, 0.0)
-    known = [seconds for seconds in (rest, duration_secs) if seconds is not None]
+    known = [secs for secs in (rest, duration_secs) if secs is not None and math.isfinite(secs)]
     return round(min(known)) if known else None
 
 
@@ -76,6 +78,12 @@ def motion_frames(
 def _cut(
     frames: Iterator[MotionFrame], start_secs: float, duration_secs: float | None
 ) -> Iterator[MotionFrame]:
+    if duration_secs is not None and not (math.isfinite(duration_secs) and duration_secs > 0):
+        raise AvatarError(
+            Reason.INVALID_FIELD,
+            f"duration is {duration_secs} s; allowed: more than 0",
+            field="duration",
+        )
     start = round(start_secs * 1e9)
     end = None if duration_secs is None else start + round(duration_secs * 1e9)
     for frame in frames:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ _JSON_CHUNK: Final = 0x4E4F534A
 _BIN_CHUNK: Final = 0x004E4942
 MAX_FILE_BYTES: Final = 1 << 30
 _MAX_ACCESSOR_ELEMENTS: Final = 64_000_000
+_MAX_NUMBER: Final = 1e30
+"""Of a list of numbers: beyond it float32 would overflow."""
 
 FLOAT: Final = 5126
 UNSIGNED_INT: Final = 5125
@@ -163,7 +166,7 @@ def read_glb(path: Path) -> Glb:
     else:
         text, binary = data, b""
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError):
         raise _bad(path.name, "is neither GLB nor glTF") from None
     if not isinstance(document, dict) or not isinstance(document.get("asset"), dict):
@@ -172,6 +175,20 @@ def read_glb(path: Path) -> Glb:
         raise _bad(path.name, "is not glTF 2.0")
     _check_sections(path.name, document)
     return _one_buffer(path, document, binary)
+
+
+def _finite(text: str) -> float:
+    """Parse a number of JSON, which knows neither NaN nor infinity. Raises ValueError."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+def _is_index(value: Any, end: int | None = None) -> bool:
+    """Tell whether a JSON value is an integer from 0 on, below `end`."""
+    is_int = isinstance(value, int) and not isinstance(value, bool)
+    return is_int and value >= 0 and (end is None or value < end)
 
 
 def _check_sections(name: str, document: Json) -> None:
@@ -207,7 +224,7 @@ def _one_buffer(path: Path, document: Json, binary: bytes) -> Glb:
     for number, buffer in enumerate(document.get("buffers", [])):
         uri, length = buffer.get("uri"), buffer.get("byteLength")
         data = binary if uri is None and number == 0 else _external(path, uri)
-        if not isinstance(length, int) or not 0 <= length <= len(data):
+        if not _is_index(length, len(data) + 1):
             raise _bad(path.name, f"buffer {number} is shorter than its byteLength")
         data = data[:length] + b"\0" * (-length % 4)
         starts.append(total)
@@ -219,9 +236,9 @@ def _one_buffer(path: Path, document: Json, binary: bytes) -> Glb:
             view.get("byteOffset", 0),
             view.get("byteLength"),
         )
-        if not (isinstance(index, int) and 0 <= index < len(starts)):
+        if not _is_index(index, len(starts)):
             raise _bad(path.name, f"buffer view {number} names no buffer")
-        if not (isinstance(offset, int) and isinstance(length, int) and offset >= 0 and length > 0):
+        if not (_is_index(offset) and _is_index(length) and length > 0):
             raise _bad(path.name, f"buffer view {number} has no valid extent")
         if offset + length > document["buffers"][index]["byteLength"]:
             raise _bad(path.name, f"buffer view {number} reaches beyond its buffer")
@@ -240,15 +257,17 @@ def _external(path: Path, uri: Any) -> bytes:
             return base64.b64decode(encoded, validate=True)
         except (binascii.Error, ValueError):
             raise _bad(path.name, "an embedded buffer is not base64") from None
-    target = (path.parent / unquote(uri)).resolve()
-    if "://" in uri or not target.is_relative_to(path.parent.resolve()):
-        raise _bad(path.name, f"buffer {uri[:60]!r} is not a file beside the model")
     try:
+        target = (path.parent / unquote(uri)).resolve()
+        if "://" in uri or not target.is_relative_to(path.parent.resolve()):
+            raise _bad(path.name, f"buffer {uri[:60]!r} is not a file beside the model")
         if target.stat().st_size > MAX_FILE_BYTES:
             raise _bad(path.name, f"buffer {uri[:60]!r} is larger than {MAX_FILE_BYTES >> 20} MiB")
         return target.read_bytes()
     except OSError as error:
         raise _bad(path.name, f"buffer {uri[:60]!r} cannot be read ({error.strerror})") from None
+    except ValueError:  # a name that no file can have
+        raise _bad(path.name, f"buffer {uri[:60]!r} is not a file beside the model") from None
 
 
 def read_accessor(name: str, glb: Glb, index: Any) -> NDArray[np.float64]:
@@ -261,17 +280,18 @@ def read_accessor(name: str, glb: Glb, index: Any) -> NDArray[np.float64]:
         AvatarError: INVALID_FILE if it is malformed, sparse, or reaches outside its view.
     """
     accessors, views = glb.json.get("accessors", []), glb.json.get("bufferViews", [])
-    if not (isinstance(index, int) and 0 <= index < len(accessors)):
-        raise _bad(name, f"accessor {index} does not exist")
+    if not _is_index(index, len(accessors)):
+        raise _bad(name, f"accessor {index!r:.40} does not exist")
     accessor = accessors[index]
-    if "sparse" in accessor or not isinstance(accessor.get("bufferView"), int):
+    if "sparse" in accessor or "bufferView" not in accessor:
         raise _bad(name, f"accessor {index} is sparse or empty, which is not supported here")
-    component = _COMPONENTS.get(accessor.get("componentType", 0))
-    width = _WIDTHS.get(accessor.get("type", ""))
+    kind, shape = accessor.get("componentType"), accessor.get("type")
+    component = _COMPONENTS.get(kind) if isinstance(kind, int) else None
+    width = _WIDTHS.get(shape) if isinstance(shape, str) else None
     count, offset = accessor.get("count"), accessor.get("byteOffset", 0)
-    if component is None or width is None or not isinstance(count, int) or count < 1:
+    if component is None or width is None or not _is_index(count) or count < 1:
         raise _bad(name, f"accessor {index} is malformed")
-    if not 0 <= accessor["bufferView"] < len(views) or not isinstance(offset, int) or offset < 0:
+    if not _is_index(accessor["bufferView"], len(views)) or not _is_index(offset):
         raise _bad(name, f"accessor {index} is malformed")
     if count * width > _MAX_ACCESSOR_ELEMENTS:
         raise _bad(name, f"accessor {index} is larger than {_MAX_ACCESSOR_ELEMENTS} numbers")
@@ -279,7 +299,7 @@ def read_accessor(name: str, glb: Glb, index: Any) -> NDArray[np.float64]:
     dtype = np.dtype(component[0])
     item = dtype.itemsize * width
     stride = view.get("byteStride", item)
-    if not isinstance(stride, int) or stride < item:
+    if not _is_index(stride) or stride < item:
         raise _bad(name, f"accessor {index} has a stride smaller than its elements")
     if offset + stride * (count - 1) + item > view["byteLength"]:
         raise _bad(name, f"accessor {index} reaches beyond its buffer view")
@@ -293,3 +313,32 @@ def read_accessor(name: str, glb: Glb, index: Any) -> NDArray[np.float64]:
     if not np.isfinite(values).all():
         raise _bad(name, f"accessor {index} holds NaN or infinity")
     return values
+
+
+def read_numbers(name: str, owner: Json, key: str, default: list[float]) -> NDArray[np.float64]:
+    """Read a list of numbers of a node or mesh, as many as the default has.
+
+    Raises:
+        AvatarError: INVALID_FILE where it is anything else.
+    """
+    value = owner.get(key, default)
+    is_numbers = isinstance(value, list) and all(
+        isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < _MAX_NUMBER
+        for v in value
+    )
+    if not is_numbers or len(value) != len(default):
+        raise _bad(name, f"its {key} {str(value)[:40]!r} is not {len(default)} numbers")
+    return np.array(value, np.float64)
+
+
+def read_rest_rotation(name: str, node: Json) -> NDArray[np.float64]:
+    """Read a node's rotation as a unit quaternion x, y, z, w.
+
+    Raises:
+        AvatarError: INVALID_FILE.
+    """
+    rotation = read_numbers(name, node, "rotation", [0.0, 0.0, 0.0, 1.0])
+    length = float(np.linalg.norm(rotation))
+    if length < 1e-6:
+        raise _bad(name, "a rotation is the zero quaternion")
+    return rotation / length

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.export.conventions import expression_index, quaternions_from_angles
 from avatar_service.export.frames import MotionRows, output_file, spooled
-from avatar_service.export.glb import Glb, Json, read_glb
+from avatar_service.export.glb import Glb, Json, read_glb, read_numbers, read_rest_rotation
 from avatar_service.export.gltf import add_animation
 from avatar_service.schema import EXPRESSION_NAMES
 from avatar_service.signals import Float32Array, MotionFrame
@@ -80,7 +80,7 @@ def write_into(
         )
     glb.json.pop("animations", None)
     with spooled(frames, fps) as rows:
-        bones = _drive(glb, rows, matched, known)
+        bones = _drive(model.name, glb, rows, matched, known)
         with output_file(path) as file:
             glb.write(file)
         num = len(rows)
@@ -97,9 +97,9 @@ def write_into(
 def target_names(file: str, number: int, mesh: Json) -> list[str]:
     """Names of a mesh's morph targets; empty if it has none or they are not named."""
     primitives = mesh.get("primitives")
-    if not isinstance(primitives, list) or not all(isinstance(p, dict) for p in primitives):
+    if not isinstance(primitives, list) or not all(map(_is_primitive, primitives)):
         raise AvatarError(Reason.INVALID_FILE, f"{file}: mesh {number} is malformed", field="into")
-    counts = {len(p.get("targets") or []) for p in primitives}
+    counts = {len(p.get("targets", [])) for p in primitives}
     if counts in (set(), {0}):
         return []
     extras = mesh.get("extras")
@@ -113,6 +113,10 @@ def target_names(file: str, number: int, mesh: Json) -> list[str]:
             field="into",
         )
     return [str(name) for name in names]
+
+
+def _is_primitive(item: object) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("targets", []), list)
 
 
 HEAD_NAMES: Final = frozenset(
@@ -130,7 +134,7 @@ def folded_name(node: Json) -> str:
 
 
 def _drive(
-    glb: Glb, rows: MotionRows, matched: dict[int, list[int | None]], known: set[int]
+    name: str, glb: Glb, rows: MotionRows, matched: dict[int, list[int | None]], known: set[int]
 ) -> tuple[str, ...]:
     data = rows.rows
     times = glb.add_array(rows.times, bounds=True)
@@ -140,9 +144,9 @@ def _drive(
     weights: dict[int, int] = {}
     for number, node in enumerate(glb.json.get("nodes", [])):
         mesh = node.get("mesh")
-        if mesh in matched:
+        if isinstance(mesh, int) and mesh in matched:
             if mesh not in weights:
-                weights[mesh] = _weights(glb, data["expression"], matched[mesh], mesh)
+                weights[mesh] = _weights(name, glb, data["expression"], matched[mesh], mesh)
             outputs.append((number, "weights", weights[mesh]))
         folded = folded_name(node)
         angles = None
@@ -153,7 +157,7 @@ def _drive(
                 angles = np.zeros((len(data), 3), np.float32)
                 angles[:, :2] = data["gaze"][:, side]
         if angles is not None and "matrix" not in node:
-            turned = _on_top(node.get("rotation", [0, 0, 0, 1]), angles)
+            turned = _on_top(read_rest_rotation(name, node), angles)
             outputs.append((number, "rotation", glb.add_array(turned)))
             bones.append(str(node.get("name")))
     if not outputs:
@@ -164,24 +168,24 @@ def _drive(
     return tuple(bones)
 
 
-def _weights(glb: Glb, expression: Float32Array, columns: list[int | None], mesh: int) -> int:
+def _weights(
+    name: str, glb: Glb, expression: Float32Array, columns: list[int | None], mesh: int
+) -> int:
     """(N, targets) weights of one mesh, unmatched targets at their rest weight."""
-    rest = glb.json["meshes"][mesh].get("weights")
-    if not isinstance(rest, list) or len(rest) != len(columns):
-        rest = [0.0] * len(columns)
+    rest = read_numbers(name, glb.json["meshes"][mesh], "weights", [0.0] * len(columns))
     out = np.empty((len(expression), len(columns)), np.float32)
     for target, column in enumerate(columns):
         out[:, target] = rest[target] if column is None else expression[:, column]
     return glb.add_array(out, flat=True)
 
 
-def _on_top(rest: Any, angles: NDArray[Any]) -> Float32Array:
+def _on_top(rest: NDArray[np.float64], angles: NDArray[Any]) -> Float32Array:
     """Rotate by our angles in the model's axes, then by the node's rest: q * rest.
 
     Right for rigs whose head bone has the model's axes or whose parents are unrotated at rest.
     """
     x, y, z, w = quaternions_from_angles(angles).T
-    a, b, c, d = (float(v) for v in rest)
+    a, b, c, d = rest
     return np.stack(
         [
             w * a + x * d + y * c - z * b,

@@ -16,7 +16,14 @@ from avatar_service.export.conventions import (
     expression_index,
     gaze_from_look,
 )
-from avatar_service.export.glb import Glb, Json, read_accessor, read_glb
+from avatar_service.export.glb import (
+    Glb,
+    Json,
+    read_accessor,
+    read_glb,
+    read_numbers,
+    read_rest_rotation,
+)
 from avatar_service.export.gltf_into import EYE_NAMES, HEAD_NAMES, folded_name, target_names
 from avatar_service.schema import EXPRESSION_MAX, NUM_EXPRESSIONS
 from avatar_service.signals import MotionFrame
@@ -144,7 +151,7 @@ def _frames(
                 if folded in EYE_NAMES[side]:
                     eyes[side] = _angles(name, node, times, own_times, values)[:, :2]
         if path == "translation" and folded in HEAD_NAMES and values.shape == (len(own_times), 3):
-            rest = _numbers(name, node, "translation", 3, [0.0, 0.0, 0.0])
+            rest = read_numbers(name, node, "translation", [0.0, 0.0, 0.0])
             moved = (values - rest) / METRES_PER_UNIT
             place = np.stack([np.interp(times, own_times, axis) for axis in moved.T], -1).astype(
                 np.float32
@@ -164,16 +171,6 @@ def _frames(
         )
 
 
-def _numbers(name: str, node: Json, key: str, count: int, default: list[float]) -> Any:
-    value = node.get(key, default)
-    if not isinstance(value, list) or len(value) != count:
-        raise _bad(name, f"a node's {key} is not {count} numbers")
-    try:
-        return np.array([float(v) for v in value])
-    except (TypeError, ValueError):
-        raise _bad(name, f"a node's {key} is not {count} numbers") from None
-
-
 def _angles(
     name: str,
     node: Json,
@@ -182,10 +179,10 @@ def _angles(
     values: NDArray[np.float64],
 ) -> NDArray[np.float32]:
     """(K, 3) yaw, pitch, roll relative to the node's rest: turn = q * rest^-1."""
-    rest = _numbers(name, node, "rotation", 4, [0.0, 0.0, 0.0, 1.0])
+    rest = read_rest_rotation(name, node)
     a, b, c, d = -rest[0], -rest[1], -rest[2], rest[3]
     lengths = np.linalg.norm(values, axis=1, keepdims=True)
-    if (lengths < 1e-6).any() or np.linalg.norm(rest) < 1e-6:
+    if (lengths < 1e-6).any():
         raise _bad(name, "a rotation is the zero quaternion")
     x, y, z, w = (values / lengths).T
     turned = np.stack(

@@ -116,7 +116,8 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
     except (
         # What zipfile and NumPy raise on damaged archives and headers of arrays.
         *(ValueError, KeyError, TypeError, SyntaxError, EOFError, MemoryError, OverflowError),
-        *(NotImplementedError, zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError),
+        *(NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error),
+        tokenize.TokenError,
     ):
         raise _bad(path, "is not a motion file (.npz)") from None
 

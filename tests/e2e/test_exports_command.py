@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -100,7 +101,14 @@ FAULTS = [
     (["export", SPEECH, "-o", "out.csv", "--emotion", "hungry"], "hungry"),
     (["export", SPEECH, "-o", "out.glb", "--into", "nothing.glb"], "cannot be read"),
     (["export", __file__, "-o", "out.csv"], "test_exports_command.py"),
+    (["export", SPEECH, "-o", "out.csv", "--portrait", "p.jpg"], "goes with glTF and USD"),
+    (["export", "pipe", "-o", "out.csv"], "there is no such file"),
     (["import", SPEECH, "-o", "out.npz"], "motion is read from"),
+    (["import", "take.csv", "-o", "take.csv"], "motion is written as .npz"),
+    (["export", "take.csv", "-o", "take.csv"], "would be overwritten"),
+    (["export", "take.csv", "-o", "out.glb", "--duration", "nan"], "duration is nan s"),
+    (["export", "take.csv", "-o", "out.glb", "--emotion", "happy"], "is motion already"),
+    (["stream", "take.csv", "--vmc", "127.0.0.1", "--emotion", "sad"], "is motion already"),
     (["stream", SPEECH], "name a receiver"),
     (["stream", SPEECH, "--vmc", "192.0.2.9"], "not on the list of allowed"),
     (["stream", SPEECH, "--live-link", "127.0.0.1:x"], "HOST or HOST:PORT"),
@@ -121,7 +129,9 @@ for arguments in json.load(sys.stdin):
 )
 
 
-def test_bad_input_gets_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+def test_bad_input_gets_one_line_and_leaves_nothing(take: Path, tmp_path: Path) -> None:
+    shutil.copy(take, tmp_path / "take.csv")
+    os.mkfifo(tmp_path / "pipe")
     done = subprocess.run(
         [sys.executable, "-c", EACH],
         input=json.dumps([[str(a) for a in arguments] for arguments, _ in FAULTS]),
@@ -137,7 +147,8 @@ def test_bad_input_gets_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     for line, (arguments, complaint) in zip(lines, FAULTS, strict=True):
         assert complaint in line, arguments
         assert "\\n" not in line, arguments
-    assert list(tmp_path.iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pipe", "take.csv"]
+    assert (tmp_path / "take.csv").read_bytes() == take.read_bytes()
 
 
 def test_a_fault_is_one_line_and_exit_code_2(tmp_path: Path) -> None:

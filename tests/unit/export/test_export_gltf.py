@@ -257,6 +257,60 @@ def test_bytes_flipped_anywhere_never_raise_anything_else(tmp_path: Path) -> Non
             assert all(np.isfinite(f.expression).all() for f in frames)
 
 
+ODD_VALUES: tuple[Any, ...] = (
+    *(None, True, -1, 1, 1e30, 1e300, 1 << 63, 0.5, "", "3", "Head", "a\nb", "\ud800"),
+    *([], {}, [1], [0, 0, 0, 0], [1e39] * 4, [[]], [None] * 4, {"a": 1}, "../x", "data:,"),
+)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The paths of all values in a JSON document but its root."""
+    if path:
+        yield path
+    pairs: Any = ()
+    if isinstance(value, dict | list):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, inner in pairs:
+        yield from places(inner, (*path, key))
+
+
+def complaint_of(use: Callable[[], object]) -> str | None:
+    """What was wrong, in the words of an AvatarError; None where nothing was."""
+    try:
+        use()
+    except AvatarError as error:
+        return error.message
+    return None
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_a_document_with_an_odd_value_anywhere_gets_one_line(tmp_path: Path, part: int) -> None:
+    model, bad, out = (tmp_path / name for name in ("model.gltf", "bad.gltf", "out.glb"))
+    poses = [distinct_pose(), distinct_pose(33_333_333, 1)]
+    gltf_into.write_into(out, user_model(model, ["JawOpen", "MouthLeft"]), poses, FPS)
+    glb = PlainGlb(out)
+    glb.json["buffers"][0]["uri"] = "data:;base64," + base64.b64encode(glb.binary).decode()
+    text = json.dumps(glb.json)
+    tries = [(path, value) for path in places(glb.json) for value in ODD_VALUES]
+    for path, value in tries[part::64]:  # a sixteenth of them all
+        document = json.loads(text)
+        owner = document
+        for key in path[:-1]:
+            owner = owner[key]
+        owner[path[-1]] = value
+        bad.write_text(json.dumps(document))
+        out.unlink(missing_ok=True)
+        try:
+            complaints = [
+                complaint_of(lambda: list(gltf_read.read(bad))),
+                complaint_of(lambda: gltf_into.write_into(out, bad, poses, FPS)),
+            ]
+        except Exception as error:
+            raise AssertionError(f"{path} = {value!r}: {error!r}") from error
+        assert not any("\n" in (complaint or "") for complaint in complaints), (path, value)
+        assert out.exists() == (complaints[1] is None), (path, value)
+
+
 @pytest.mark.parametrize("names", [NameSet.VRM1, NameSet.PERFECT_SYNC])
 def test_vrma_says_what_its_specification_asks(tmp_path: Path, names: NameSet) -> None:
     path = tmp_path / "motion.vrma"
