@@ -73,6 +73,13 @@ def has_sound(path: Path) -> bool:
     return once(Reason.INVALID_FILE, path.name, sound.has_sound, path)
 
 
+def probe_seconds(path: Path) -> float | None:
+    """Tell what audio.file.probe_seconds tells."""
+    from avatar_service.audio import file
+
+    return once(Reason.INVALID_FILE, path.name, file.probe_seconds, path)
+
+
 def import_motion(path: Path) -> Iterator[MotionFrame]:
     """Yield what export.formats.import_motion yields."""
     from avatar_service.export import formats

@@ -33,10 +33,8 @@ def is_motion_file(path: Path) -> bool:
 
 def seconds_of(path: Path, *, start_secs: float, duration_secs: float | None) -> int | None:
     """Estimate the seconds that motion_frames will yield, for a progress bar; None: unknown."""
-    from avatar_service.audio.file import probe_seconds
-
     is_heard = path.is_file() and not is_motion_file(path)
-    length = probe_seconds(path) if is_heard else None
+    length = decoding.probe_seconds(path) if is_heard else None
     rest = None if length is None else max(length - start_secs, 0.0)
     known = [secs for secs in (rest, duration_secs) if secs is not None and math.isfinite(secs)]
     return round(min(known)) if known else None
