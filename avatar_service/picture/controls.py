@@ -8,6 +8,8 @@ from typing import Final
 
 import numpy as np
 
+from avatar_service.picture.lid_opening import LidReading
+from avatar_service.picture.pose_reading import PoseReader
 from avatar_service.picture.stage import Stage, pose_frame
 from avatar_service.portrait.portrait import Portrait
 from avatar_service.schema import CAMERA_DISTANCE_UNITS, EXPRESSION_INDEX
@@ -85,13 +87,16 @@ CONTROLS: Final = (
         lambda fit: float(np.degrees(np.nanmean(fit.gaze[:, 1]))),
     ),
     # What is asked is the share of the lids' opening that is left.
-    Control("lid_opening", *(0.0, 1.0), lambda v: pose_frame(eyeBlink=1 - v), _opening),
+    Control("lid_opening_tracked", *(0.0, 1.0), lambda v: pose_frame(eyeBlink=1 - v), _opening),
     Control("blink", *(0.0, 1.0), lambda v: pose_frame(eyeBlink=v), _coefficient("eyeBlink")),
 )
 
 
 def measure_controls(portrait: Portrait, steps: int = STEPS) -> dict[str, dict[str, float]]:
     """Sweep every control in steps and regress what is tracked on what was asked.
+
+    The head's pose is read from skin alone (pose_reading.py), the lids' opening from the eyeball
+    that shows between them (lid_opening.py); gaze and blinks as `avatar track` reads them.
 
     Returns:
         By control: slope (goal .95 to 1.05), residual (standard deviation about the line, in the
@@ -105,7 +110,12 @@ def measure_controls(portrait: Portrait, steps: int = STEPS) -> dict[str, dict[s
         return {}
     fitter = FaceFitter(portrait, reference)
     believer = FaceFitter(portrait, reference, with_skin=False)
-    result = {}
+    reader = PoseReader(fitter, stage.picture(pose_frame()))
+    lids = LidReading(stage)
+    openings = np.linspace(0.0, 1.0, steps)
+    result = {
+        "lid_opening": _figures(list(openings), [lids.opening(1 - float(v)) for v in openings])
+    }
     for control in CONTROLS:
         asked, seen, believed = [], [], []
         for value in np.linspace(control.low, control.high, steps):
@@ -113,7 +123,7 @@ def measure_controls(portrait: Portrait, steps: int = STEPS) -> dict[str, dict[s
             face = watch.look(picture)
             if face is None:
                 continue
-            tracked = control.read(fitter.fit(face, picture))
+            tracked = control.read(fitter.fit(face, picture, reader.read))
             if not np.isfinite(tracked):
                 continue
             asked.append(float(value))
@@ -121,11 +131,15 @@ def measure_controls(portrait: Portrait, steps: int = STEPS) -> dict[str, dict[s
             believed.append(control.read(believer.fit(face, picture)))
         if len(asked) < 3:
             continue
-        slope, residual, offset = _line(asked, seen)
-        result[control.name] = {"slope": slope, "residual": residual, "offset": offset}
+        result[control.name] = _figures(asked, seen)
         if control.name in ("yaw_degrees", "pitch_degrees", "roll_degrees", "distance"):
             result[control.name]["landmarks_slope"] = _line(asked, believed)[0]
     return result
+
+
+def _figures(asked: list[float], seen: list[float]) -> dict[str, float]:
+    slope, residual, offset = _line(asked, seen)
+    return {"slope": slope, "residual": residual, "offset": offset}
 
 
 def _line(asked: list[float], seen: list[float]) -> tuple[float, float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, get_args
 
 import cv2
@@ -20,7 +20,7 @@ from avatar_service.portrait.portrait import Portrait
 from avatar_service.schema import EXPRESSION_INDEX, NUM_EMOTIONS, NUM_EXPRESSIONS
 from avatar_service.signals import UInt8Array
 from avatar_service.tracking.eyes_fit import EyesFit, sampler
-from avatar_service.tracking.face_rig import FaceRig
+from avatar_service.tracking.face_rig import FaceRig, HeadPose
 from avatar_service.tracking.face_watch import FaceSeen, FaceWatch
 from avatar_service.tracking.pose_fit import FaceFitted, Points, fit_pose, landmark_points
 from avatar_service.tracking.skin_points import SkinPoints
@@ -29,6 +29,8 @@ from avatar_service.tracking.video import Picture, VideoClip
 
 ReferenceChoice = Literal["neutral", "first"]
 """Which picture the rig is made of, and so is rest: the calmest of the beginning, or the first."""
+Refine = Callable[[UInt8Array, HeadPose], HeadPose | None]
+"""Is given a picture and its pose, and returns a better one where it can."""
 Advance = Callable[[str, int, int], None]
 """Told what is being done, frames done, frames in all (0 = unknown)."""
 
@@ -169,12 +171,18 @@ class FaceFitter:
         self._skin = SkinPoints(self.rig) if with_skin else None
         self._last: FaceFitted | None = None
 
-    def fit(self, seen: FaceSeen, view: UInt8Array) -> PictureFit:
+    @property
+    def skin_spots(self) -> Float64Array:
+        """Where the spots of skin are in the reference, (P, 2) frame px."""
+        return np.zeros((0, 2)) if self._skin is None else self._skin.spots
+
+    def fit(self, seen: FaceSeen, view: UInt8Array, refine: Refine | None = None) -> PictureFit:
         """Fit one picture.
 
         Args:
             seen: px of the portrait's frame.
             view: (S, S, 3) uint8 RGB, the picture cut to the portrait's frame.
+            refine: is given the picture and the pose and may return a better one.
         """
         rig, skin = self.rig, self._skin
         landmarks = landmark_points(rig, seen.landmarks[:, :2])
@@ -185,6 +193,9 @@ class FaceFitter:
             spots, is_found = skin.follow(view, expected)
             more = Points(skin.rest, skin.deltas, spots, np.where(is_found, _SPOT_WEIGHT, 0.0))
             face = fit_pose(rig, landmarks.and_more(more), face, iterations=_ITERATIONS_AFTER)
+        better = None if refine is None else refine(view, face.pose)
+        if better is not None:
+            face = replace(face, pose=better)
         self._last = face
 
         eyes = self._eyes.fit(seen, face, sampler(view))

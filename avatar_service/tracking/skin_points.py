@@ -51,7 +51,7 @@ class SkinPoints:
     def __init__(self, rig: FaceRig) -> None:
         self._rig = rig
         self._unit_px = rig.unit_px
-        self._picture = _prepared(rig.portrait.photo)
+        self._picture = even_light(rig.portrait.photo)
         points = rig.reference.landmarks[:, :2]
         allowed = _without_spectacles(rig.portrait, self._picture.shape)
         spots = _find(self._picture, points, rig.unit_px, allowed)
@@ -71,6 +71,11 @@ class SkinPoints:
 
     def __len__(self) -> int:
         return len(self._spots)
+
+    @property
+    def spots(self) -> Float64Array:
+        """Where they are in the reference picture, (P, 2) frame px."""
+        return self._spots
 
     def follow(
         self, view: UInt8Array, expected: Float64Array
@@ -97,7 +102,7 @@ class SkinPoints:
             flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        now = _prepared(np.asarray(back_view, np.uint8))
+        now = even_light(np.asarray(back_view, np.uint8))
         inverse = np.linalg.inv(forth[:, :2])
         side = max(9, round(_WINDOW * self._unit_px)) | 1
         options: dict[str, Any] = {
@@ -130,7 +135,7 @@ def _affine(before: Float64Array, after: Float64Array) -> Float64Array:
     return solved
 
 
-def _prepared(picture: UInt8Array) -> UInt8Array:
+def even_light(picture: UInt8Array) -> UInt8Array:
     """Grey, with the light evened out: a turning head changes its shading."""
     grey = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.float32)
     even = grey - cv2.GaussianBlur(grey, (0, 0), picture.shape[0] / 40)
