@@ -70,7 +70,7 @@ def paint_folds(fit: FaceFit) -> UInt8Array:
 
         fold = points[list(mirror(_NASOLABIAL))]
         painter.line(
-            1 + k, fold, 0.20 * depth, 0.016, lit=0.09 * depth, outward=fold[2] - points[4]
+            1 + k, fold, 0.16 * depth, 0.015, lit=0.08 * depth, outward=fold[2] - points[4]
         )
         outer, inner = points[list(mirror((33, 133)))]
         away = (outer - inner) / np.linalg.norm(outer - inner)
