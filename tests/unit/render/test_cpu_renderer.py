@@ -9,6 +9,7 @@ from fakes.portraits import astronaut
 
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.portrait import topology
+from avatar_service.render.bench import moving_frame
 from avatar_service.render.cpu import STAGES, CpuRenderer
 from avatar_service.render.renderer import MAX_FARTHER, MAX_YAW, MIN_YAW, limit_motion
 from avatar_service.schema import EXPRESSION_INDEX, EXPRESSION_NAMES
@@ -316,6 +317,23 @@ def test_frames_allocate_next_to_nothing(renderer):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 64_000
+
+
+def test_no_picture_sized_memory_is_taken_or_kept_over_many_frames(renderer):
+    out = frame()
+    frames = [moving_frame(i) for i in range(24)]  # turns, speech, blinks, gaze, breath
+    for moved in frames[:2]:
+        renderer.render(moved, out)
+    tracemalloc.start()
+    renderer.render(frames[2], out)
+    before, _ = tracemalloc.get_traced_memory()
+    tracemalloc.reset_peak()
+    for moved in frames[3:]:
+        renderer.render(moved, out)
+    after, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert after - before < 2_000
+    assert peak - before < 16_000  # a frame has a million bytes
 
 
 def test_stages_are_timed(renderer):
