@@ -181,12 +181,14 @@ def draw_inside(
             keep = shade_near * under * corner
             keep_tooth = (1.0 - (1.0 - keep) * tooth_shade) * tooth_light
             keep = keep * light + tooth * (keep_tooth - keep * light)
-            # Light that passes between lips turns red: shade takes more of green and blue, and on
-            # teeth, which are white, that shows most.
+            # Light that passes between lips turns red: shade takes more of green and blue, of
+            # teeth, which are lit from outside, less.
             keep = max(keep, 0.02)
-            keep_red = math.exp((0.84 - 0.16 * tooth) * math.log(keep))
-            keep_green = keep * (1.0 - 0.10 * rounding)
-            keep_blue = math.exp((1.06 + 0.10 * tooth) * math.log(keep)) * (1.0 - 0.18 * rounding)
+            keep_red = math.exp((0.84 - 0.04 * tooth) * math.log(keep))
+            flesh_round = rounding * (1.0 - 0.7 * tooth)
+            keep_green = keep * (1.0 - 0.10 * flesh_round)
+            keep_blue = math.exp((1.06 + 0.04 * tooth) * math.log(keep))
+            keep_blue *= 1.0 - 0.18 * flesh_round
             if as_photo > 0.0:
                 px = own_map[0, 0] * x + own_map[0, 1] * y + own_map[0, 2] - room_origin[0]
                 py = own_map[1, 0] * x + own_map[1, 1] * y + own_map[1, 2] - room_origin[1]

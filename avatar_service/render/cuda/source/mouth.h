@@ -230,11 +230,13 @@ DEVICE void draw_inside(const Avatar& avatar, const MouthTrace& mouth, int x, in
                (1.0f - 0.28f * smoothstep(aside, 0.50f, 1.05f));
   float keep_tooth = (1.0f - (1.0f - keep) * tooth_shade) * tooth_light;
   keep = keep * light + tooth * (keep_tooth - keep * light);
-  // Light that passes between lips turns red: shade takes more of green and blue, and on teeth,
-  // which are white, that shows most.
+  // Light that passes between lips turns red: shade takes more of green and blue, of teeth,
+  // which are lit from outside, less.
   keep = fmaxf(keep, 0.02f);
-  float keep_of[3] = {expf((0.84f - 0.16f * tooth) * logf(keep)), keep * (1.0f - 0.10f * rounding),
-                      expf((1.06f + 0.10f * tooth) * logf(keep)) * (1.0f - 0.18f * rounding)};
+  float flesh_round = rounding * (1.0f - 0.7f * tooth);
+  float keep_of[3] = {expf((0.84f - 0.04f * tooth) * logf(keep)),
+                      keep * (1.0f - 0.10f * flesh_round),
+                      expf((1.06f + 0.04f * tooth) * logf(keep)) * (1.0f - 0.18f * flesh_round)};
   if (as_photo > 0.0f) {
     sample_texture<3>(avatar.own_room, avatar.room_rows, avatar.room_columns,
                       mx - avatar.room_origin[0], my - avatar.room_origin[1], sample);
