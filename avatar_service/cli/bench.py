@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -27,6 +27,17 @@ JsonOption = Annotated[
     Path | None, typer.Option("--json", help="Write the figures here.", dir_okay=False)
 ]
 PortraitOption = Annotated[Path | None, typer.Option(help="A photo; default: the demo's.")]
+
+
+_TRANSPORT_TARGETS: Final = {
+    "ring_p50_us": "<= 150",
+    "ring_p99_us": "<= 400",
+    "ring_reader_cpu_us": "<= 60",
+    "ring_8_per_1_publish_cpu": "about 1",
+    "latent_zmq_bytes_per_sec": "<= 10000",
+    "latent_grpc_bytes_per_sec": "<= 10000",
+}
+"""Goals of the native reader on a quiet machine."""
 
 
 @app.command()
@@ -120,9 +131,27 @@ def _say_run(run: dict[str, float]) -> None:
 @app.command()
 def transport(
     frames: Annotated[int, typer.Option(min=60, help="Frames per transport.")] = 600,
+    reader: Annotated[
+        Path | None,
+        typer.Option(help="The native reader; default: engine_clients/native, where built."),
+    ] = None,
     json: JsonOption = None,
 ) -> None:
-    """Time publish until copied, 512x512 RGBA at 60 fps, for each transport."""
-    from avatar_service.transports.bench import bench_transport
+    """Time publish until copied, 512x512 RGBA at 60 fps, for each transport and iceoryx2."""
+    from avatar_service.transports import bench_iceoryx2
+    from avatar_service.transports.bench import bench_transport, native_reader
 
-    publish("transports, 1 MiB frames at 60 fps", bench_transport(frames=frames), json)
+    native = reader or native_reader()
+    if native is None:
+        say("the native reader is not built (make clients): Python reads, which is slower")
+    if not bench_iceoryx2.is_installed():
+        say("iceoryx2 is left out: pip install iceoryx2")
+    with progress() as bar:
+        task = bar.add_task("publishing", total=None)
+        figures = bench_transport(
+            frames=frames,
+            reader=native,
+            advance=lambda part: bar.update(task, description=part),
+        )
+    title = "transports, 1 MiB frames at 60 fps"
+    publish(title, figures, json, targets=_TRANSPORT_TARGETS)

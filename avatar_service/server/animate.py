@@ -22,7 +22,7 @@ from avatar_service.server.messages import (
     session_message,
 )
 from avatar_service.server.stream_items import item_message
-from avatar_service.session.events import StatisticsDue
+from avatar_service.session.events import StatisticsDue, TransportLost
 from avatar_service.session.manager import ManagedSession, SessionManager
 from avatar_service.session.session_request import OutputKind, TransportKind
 from avatar_service.session.settings import Pacing
@@ -72,6 +72,8 @@ class AnimateStream:
             self._manager.attach_controller(managed)
         else:
             self._manager.attach_observer(managed)
+        for message in managed.lost_transports.values():
+            subscriber.put(TransportLost(message))
         managed.session.fanout.add(subscriber)
         faults: list[Exception] = []
         taking_in = asyncio.create_task(

@@ -39,10 +39,11 @@ from avatar_service.server.telemetry import Telemetry
 from avatar_service.server.tls import TlsFiles
 from avatar_service.session.admission import Capacity
 from avatar_service.session.clock import MonotonicClock
-from avatar_service.session.manager import SessionManager, StageFactory
+from avatar_service.session.manager import SessionManager
 from avatar_service.session.recording import Recorder
 from avatar_service.session.settings import SessionSettings
 from avatar_service.session.stage_factory import RealStages, TransportSettings
+from avatar_service.session.stages import StageFactory
 from avatar_service.transports.shared_memory import reclaim_rings
 from avatar_service.transports.zmq_publisher import reclaim_sockets
 

@@ -170,6 +170,10 @@ def _notice(
                 count=item.num_observers,
                 total=item.num_observers,
             )
+        case events.TransportLost():
+            return event_pb2.Notice(
+                kind=event_pb2.NOTICE_KIND_TRANSPORT_LOST, message=item.message, count=1, total=1
+            )
         case events.PhonesIgnored():
             return event_pb2.Notice(
                 kind=event_pb2.NOTICE_KIND_PHONES_IGNORED,

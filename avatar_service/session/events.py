@@ -106,6 +106,13 @@ class ObserversChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class TransportLost:
+    """A way asked for could not be opened; the session goes on without it."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class SessionEnding:
     """The session ends soon or now; `reason` is None after a normal close."""
 
@@ -180,6 +187,7 @@ SessionEvent = (
     | FramesLate
     | ReaderBehind
     | ObserversChanged
+    | TransportLost
     | SessionEnding
     | PhonesIgnored
     | StatisticsDue

@@ -12,8 +12,9 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from enum import Enum
-from typing import Final, Protocol
+from typing import Final
 
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.stage import MotionStage, compute_together
@@ -30,7 +31,7 @@ from avatar_service.session.scheduler import Scheduler, Tickable
 from avatar_service.session.session import Session
 from avatar_service.session.session_request import OutputKind, SessionRequest
 from avatar_service.session.settings import SessionSettings
-from avatar_service.session.stages import FrameRenderer, MotionSource
+from avatar_service.session.stages import LostTransports, MotionSource, StageFactory
 from avatar_service.session.tally import ServiceTally, TallyReading
 from avatar_service.transports.publisher import Publisher
 
@@ -47,22 +48,6 @@ class SessionState(Enum):
     ACTIVE = "active"
     WAITING = "waiting"
     CLOSED = "closed"
-
-
-class StageFactory(Protocol):
-    """Makes what a session is built of; each call may take long."""
-
-    def make_motion(self, request: SessionRequest, lookahead_nanos: int) -> MotionSource:
-        """Make a motion stage."""
-        ...
-
-    def make_renderer(self, request: SessionRequest) -> FrameRenderer:
-        """Make a renderer. Raises AVATAR_NOT_FOUND."""
-        ...
-
-    def make_publishers(self, session_id: str, request: SessionRequest) -> list[Publisher]:
-        """Open the ring and sockets asked for. Raises STORAGE_EXHAUSTED."""
-        ...
 
 
 class ManagedSession:
@@ -84,6 +69,7 @@ class ManagedSession:
         self.request = request
         self.publishers: tuple[Publisher, ...] = tuple(publishers)
         self.reservation = reservation
+        self.lost_transports: LostTransports = {}
         self.num_observers = 0
         self.had_controller = False
         self.has_controller = False
@@ -194,7 +180,8 @@ class SessionManager:
             motion = self._stages.make_motion(request, defaults.lookahead_nanos)
             if self._recorder is not None:
                 motion = self._recorder.wrap(motion, session_id, request, defaults.lookahead_nanos)
-            publishers = self._stages.make_publishers(session_id, request)
+            publishers, lost = self._stages.make_publishers(session_id, request)
+            request = replace(request, transports=request.transports - lost.keys())
             publishers += open_live_outputs(
                 request.live_outputs, request.rate, allowed=self._live_allowed
             )
@@ -218,7 +205,9 @@ class SessionManager:
         finally:
             self._num_changes += 1
         now = self._clock.now_nanos()
-        return ManagedSession(session, request, publishers, reservation, now, asked_at)
+        managed = ManagedSession(session, request, publishers, reservation, now, asked_at)
+        managed.lost_transports = lost
+        return managed
 
     def start(self, managed: ManagedSession) -> None:
         """Let a built session run. Raises SHUTTING_DOWN where the drain has begun meanwhile."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import weakref
@@ -27,6 +28,8 @@ from avatar_service.signals import AudioChunk, Background, MotionFrame, UInt8Arr
 from avatar_service.transports.publisher import Publisher
 from avatar_service.transports.ring import RingGeometry, RingWriter
 from avatar_service.transports.zmq_publisher import Kind, ZmqPublisher
+
+log = logging.getLogger(__name__)
 
 NUM_TRIAL_FRAMES: Final = 20
 NUM_TRIAL_STEPS: Final = 50
@@ -135,9 +138,12 @@ class RealStages:
         self._measure_render(renderer, request.size_px)
         return renderer
 
-    def make_publishers(self, session_id: str, request: SessionRequest) -> list[Publisher]:
-        """Open the ring and the sockets asked for."""
+    def make_publishers(
+        self, session_id: str, request: SessionRequest
+    ) -> tuple[list[Publisher], dict[TransportKind, str]]:
+        """Open the ring and the sockets asked for; see StageFactory."""
         publishers: list[Publisher] = []
+        lost: dict[TransportKind, str] = {}
         has_frames = OutputKind.FRAMES in request.outputs
         size = request.size_px if has_frames else 0
         settings = self._transports
@@ -145,14 +151,21 @@ class RealStages:
         try:
             if TransportKind.SHM in request.transports:
                 slots = request.ring_slots or settings.shm_slots
-                publishers.append(
-                    RingWriter(
+                try:
+                    ring = RingWriter(
                         RingGeometry(size, size, slots),
                         request.rate,
                         folder=settings.shm_folder,
                         group=settings.shm_group,
                     )
-                )
+                except AvatarError as error:
+                    has_other = len(request.transports) > 1
+                    if error.reason is not Reason.STORAGE_EXHAUSTED or not has_other:
+                        raise
+                    log.error("a session goes on without shared memory: %s", error.message)
+                    lost[TransportKind.SHM] = error.message
+                else:
+                    publishers.append(ring)
             if TransportKind.ZMQ in request.transports:
                 kinds = [Kind.FRAME] if has_frames else []
                 if OutputKind.MOTION in request.outputs:
@@ -169,7 +182,7 @@ class RealStages:
             for publisher in publishers:
                 publisher.close()
             raise
-        return publishers
+        return publishers, lost
 
     def measure_motion(self) -> None:
         """Time the motion stage (and load it), for the admission; a second or two."""

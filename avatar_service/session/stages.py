@@ -5,11 +5,13 @@ Structural types: the real stages and the fakes of the tests satisfy them by sha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from avatar_service.motion.phones import TimedPhone
+from avatar_service.session.session_request import SessionRequest, TransportKind
 from avatar_service.signals import AudioChunk, Background, Controls, MotionFrame, UInt8Array
+from avatar_service.transports.publisher import Publisher
 
 
 class MotionSource(Protocol):
@@ -58,4 +60,29 @@ class FrameRenderer(Protocol):
 
     def render(self, motion: MotionFrame, out: UInt8Array) -> None:
         """Draw into `out` (height, width, 4)."""
+        ...
+
+
+LostTransports = Mapping[TransportKind, str]
+"""Ways asked for that could not be opened, and why."""
+
+
+class StageFactory(Protocol):
+    """Makes what a session is built of; each call may take long."""
+
+    def make_motion(self, request: SessionRequest, lookahead_nanos: int) -> MotionSource:
+        """Make a motion stage."""
+        ...
+
+    def make_renderer(self, request: SessionRequest) -> FrameRenderer:
+        """Make a renderer. Raises AVATAR_NOT_FOUND."""
+        ...
+
+    def make_publishers(
+        self, session_id: str, request: SessionRequest
+    ) -> tuple[list[Publisher], LostTransports]:
+        """Open the ring and sockets asked for.
+
+        Raises STORAGE_EXHAUSTED where no way is left; else what has no room is told as lost.
+        """
         ...

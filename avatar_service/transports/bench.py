@@ -1,146 +1,163 @@
 """Time from publication until the pixels lie in the reader's memory, for each transport.
 
-Writer here, reader in a process of its own, both Python; the clock is the machine's monotonic one.
+The writer is the service's own, here; readers are processes of their own: the native client's where
+it is built, else Python ones. The clock is the machine's monotonic one.
 """
 
 from __future__ import annotations
 
 import json
-import queue
+import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent import futures
-from fractions import Fraction
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
-import grpc
 import numpy as np
 
-from avatar_service.gen.avatar.v1 import endpoint_pb2, frame_pb2
-from avatar_service.signals import MotionFrame, UInt8Array
-from avatar_service.transports.grpc_messages import (
-    motion_latent_message,
-    ring_descriptor_message,
-    zmq_endpoint_messages,
+from avatar_service.signals import MotionFrame
+from avatar_service.transports import bench_iceoryx2
+from avatar_service.transports.bench_ways import (
+    Way,
+    floor_way,
+    grpc_way,
+    iceoryx2_way,
+    ring_way,
+    zmq_way,
 )
-from avatar_service.transports.ring import RingGeometry, RingWriter
-from avatar_service.transports.zmq_publisher import Kind, ZmqPublisher
 
-FRAMES_METHOD: Final = "/avatar.bench.Frames/Read"
 SUBSCRIBE_SECS: Final = 0.5
 """Time for a connection to come about; frames published before are not measured."""
+LATENT_RATE_HZ: Final = 40.0
+NUM_MANY: Final = 8
+"""Readers at once in the run that shows whether they slow the writer."""
+MIN_RATIO_OF: Final = ("p50_us", "p99_us", "reader_cpu_us")
 
-Publish = Callable[[MotionFrame, UInt8Array], None]
+OpenWay = Callable[[int, float], AbstractContextManager[Way]]
+Advance = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is published."""
+
+    frames: int
+    rate_hz: float
+    size_px: int
+
+
+def native_reader() -> Path | None:
+    """Return the native reader of this source tree, or None where it is not built."""
+    build = Path(__file__).parents[2] / "engine_clients/native/build/system"
+    reader = build / "bench/bench_reader"
+    return reader if reader.exists() else None
 
 
 def bench_transport(
-    *, frames: int = 600, rate_hz: float = 60.0, size_px: int = 512
+    *,
+    frames: int = 600,
+    rate_hz: float = 60.0,
+    size_px: int = 512,
+    reader: Path | None = None,
+    advance: Advance = lambda _: None,
 ) -> dict[str, object]:
     """Measure all transports, one after the other.
 
+    Args:
+        frames: how many.
+        rate_hz: how often.
+        size_px: edge of a frame.
+        reader: the native reader; None: Python reads.
+        advance: called with the name of each part that begins.
+
     Returns:
-        For each of ring, zmq, grpc: `_p50_us`, `_p95_us`, `_p99_us`, publish until copied;
-        `_reader_cpu_us` and `_writer_cpu_us` per frame; `_lost` frames.
+        For each of floor (native only), ring, zmq, grpc, iceoryx2 (where installed, read by
+        Python): `_p50_us`, `_p95_us`, `_p99_us`, publish until copied; `_reader_cpu_us` per frame,
+        `_publish_cpu_us`, median CPU time of a publication; `_lost` frames. For ring against floor
+        `ring_per_floor_*`. `ring_8_*`: with eight readers at once, `ring_8_per_1_publish_cpu`.
+        `latent_zmq_bytes_per_sec`, `latent_grpc_bytes_per_sec` (native only): messages of a
+        latent-only stream of 40 a second.
     """
-    metrics: dict[str, object] = {}
-    for name, measure in (("ring", _bench_ring), ("zmq", _bench_zmq), ("grpc", _bench_grpc)):
-        for key, value in measure(frames, rate_hz, size_px).items():
-            metrics[f"{name}_{key}"] = value
+    load = Load(frames, rate_hz, size_px)
+    ways: dict[str, OpenWay] = {"ring": ring_way, "zmq": zmq_way, "grpc": grpc_way}
+    if reader is not None:
+        ways = {"floor": floor_way, **ways}
+    if bench_iceoryx2.is_installed():
+        ways["iceoryx2"] = iceoryx2_way
+    metrics: dict[str, object] = {"reader": "python" if reader is None else "native"}
+    measured: dict[str, dict[str, float]] = {}
+    for name, open_way in ways.items():
+        advance(name)
+        measured[name] = _measure(name, open_way, load, reader)
+        metrics |= {f"{name}_{key}": value for key, value in measured[name].items()}
+    if "floor" in measured:
+        for key in MIN_RATIO_OF:
+            metrics[f"ring_per_floor_{key}"] = measured["ring"][key] / measured["floor"][key]
+    advance(f"ring with {NUM_MANY} readers")
+    many = _measure("ring", ring_way, load, reader, num_readers=NUM_MANY)
+    metrics |= {f"ring_{NUM_MANY}_{key}": value for key, value in many.items()}
+    alone = measured["ring"]["publish_cpu_us"]
+    metrics[f"ring_{NUM_MANY}_per_1_publish_cpu"] = many["publish_cpu_us"] / alone
+    for name in ("zmq", "grpc") if reader is not None else ():
+        advance(f"latents over {name}")
+        thin = Load(max(frames // 5, 8), LATENT_RATE_HZ, 0)
+        stream = _measure(name, ways[name], thin, reader)
+        metrics[f"latent_{name}_bytes_per_sec"] = stream["bytes_per_frame"] * LATENT_RATE_HZ
     return metrics
 
 
-def _bench_ring(frames: int, rate_hz: float, size_px: int) -> Mapping[str, float]:
-    ring = RingWriter(RingGeometry(size_px, size_px), Fraction(rate_hz))
-    where = ring_descriptor_message(ring).SerializeToString().hex()
-
-    def publish(motion: MotionFrame, pixels: UInt8Array) -> None:
-        ring.publish(motion, pixels)
-
-    try:
-        return _measure("shm", where, publish, frames, rate_hz, size_px)
-    finally:
-        ring.close()
-
-
-def _bench_zmq(frames: int, rate_hz: float, size_px: int) -> Mapping[str, float]:
-    publisher = ZmqPublisher("bench", (Kind.FRAME,))
-    (endpoint,) = (
-        e for e in zmq_endpoint_messages(publisher) if e.output == endpoint_pb2.OUTPUT_FRAMES
-    )
-    try:
-        where = endpoint.SerializeToString().hex()
-        return _measure("zmq", where, publisher.publish, frames, rate_hz, size_px)
-    finally:
-        publisher.close()
-
-
-def _bench_grpc(frames: int, rate_hz: float, size_px: int) -> Mapping[str, float]:
-    waiting: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-
-    def read(request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
-        while (data := waiting.get()) is not None:
-            yield data
-
-    service, _, method = FRAMES_METHOD[1:].partition("/")
-    handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
-        method: grpc.unary_stream_rpc_method_handler(read)
-    }
-    server = grpc.server(futures.ThreadPoolExecutor(2))
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-
-    def publish(motion: MotionFrame, pixels: UInt8Array) -> None:
-        message = frame_pb2.Frame(
-            pts_nanos=time.monotonic_ns(),
-            seq=motion.seq,
-            data=pixels.tobytes(),
-            motion=motion_latent_message(motion),
-        )
-        waiting.put(message.SerializeToString())
-
-    try:
-        return _measure("grpc", f"127.0.0.1:{port}", publish, frames, rate_hz, size_px)
-    finally:
-        waiting.put(None)
-        server.stop(None).wait()
-
-
 def _measure(
-    way: str, where: str, publish: Publish, frames: int, rate_hz: float, size_px: int
-) -> Mapping[str, float]:
-    """Publish at a steady rate to a reader process and gather what it measured."""
-    command = [sys.executable, "-m", "avatar_service.transports.bench_reader", way, where]
-    reader = subprocess.Popen([*command, str(frames)], stdout=subprocess.PIPE, text=True)
-    try:
-        if reader.stdout is None or reader.stdout.readline().strip() != "ready":
-            raise RuntimeError(f"the {way} reader did not start")
-        time.sleep(SUBSCRIBE_SECS)
-        pixels = np.random.default_rng(0).integers(0, 256, (size_px, size_px, 4), np.uint8)
-        cpu_start = time.process_time()
-        next_at = time.monotonic()
-        for seq in range(1, frames + 1):
-            publish(MotionFrame(pts_nanos=seq, seq=seq), pixels)
-            next_at += 1 / rate_hz
-            time.sleep(max(next_at - time.monotonic(), 0.0))
-        writer_cpu_secs = time.process_time() - cpu_start
-        output, _ = reader.communicate(timeout=30)
-    finally:
-        reader.kill()
-    result: dict[str, Any] = json.loads(output.splitlines()[-1])
-    latencies = np.array(result["latencies_us"])
-    if not len(latencies):
-        raise RuntimeError(f"{way}: no frame arrived")
+    name: str, open_way: OpenWay, load: Load, reader: Path | None, num_readers: int = 1
+) -> dict[str, float]:
+    """Publish at a steady rate to reader processes and gather what they measured."""
+    with open_way(load.size_px, load.rate_hz) as way:
+        command = [sys.executable, "-m", "avatar_service.transports.bench_reader", *way.python]
+        if reader is not None and way.native:
+            command = [str(reader), *way.native]
+        command.append(str(load.frames))
+        readers = [
+            subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(num_readers)
+        ]
+        try:
+            for each in readers:
+                if each.stdout is None or each.stdout.readline().strip() != "ready":
+                    raise RuntimeError(f"the {name} reader did not start")
+            time.sleep(SUBSCRIBE_SECS)
+            publish_us = _publish(way, load)
+            outputs = [each.communicate(timeout=60)[0] for each in readers]
+        finally:
+            for each in readers:
+                each.kill()
+                each.wait()
+    results: list[dict[str, Any]] = [json.loads(out.splitlines()[-1]) for out in outputs if out]
+    latencies = np.concatenate([result["latencies_us"] for result in results] or [[]])
+    if len(results) < num_readers or not len(latencies):
+        raise RuntimeError(f"{name}: no frame arrived")
     return {
         **{f"p{q}_us": float(np.percentile(latencies, q)) for q in (50, 95, 99)},
-        "reader_cpu_us": result["cpu_secs"] / len(latencies) * 1e6,
-        "writer_cpu_us": writer_cpu_secs / frames * 1e6,
-        "lost": float(frames - len(latencies)),
+        "reader_cpu_us": sum(r["cpu_secs"] for r in results) / len(latencies) * 1e6,
+        "publish_cpu_us": statistics.median(publish_us),
+        "bytes_per_frame": sum(r["num_bytes"] for r in results) / len(latencies),
+        "lost": float(num_readers * load.frames - len(latencies)),
     }
 
 
-if __name__ == "__main__":
-    for name, value in bench_transport().items():
-        print(f"{name:24} {value:10.1f}")
+def _publish(way: Way, load: Load) -> list[float]:
+    """Publish all frames; CPU time of this thread for each, microseconds."""
+    pixels = None
+    if load.size_px:
+        shape = (load.size_px, load.size_px, 4)
+        pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    spent = []
+    next_at = time.monotonic()
+    for seq in range(1, load.frames + 1):
+        started = time.thread_time_ns()
+        way.publish(MotionFrame(pts_nanos=seq, seq=seq), pixels)
+        spent.append((time.thread_time_ns() - started) / 1e3)
+        next_at += 1 / load.rate_hz
+        time.sleep(max(next_at - time.monotonic(), 0.0))
+    return spent

@@ -1,4 +1,4 @@
-"""Make the plugin complete: the sources with the native client's header and libraries.
+"""Make the plugin complete: the sources with the native client's headers and libraries.
 
     python engine_clients/unreal/package.py OUT --linux libavatar_client.so.1
     python engine_clients/unreal/package.py OUT --win64 avatar_client.dll avatar_client.lib \
@@ -16,7 +16,8 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-HEADER = HERE.parent / "native" / "include" / "avatar_client.h"
+INCLUDE = HERE.parent / "native" / "include"
+HEADERS = ("avatar_client.h", "avatar_client/*.h")
 THIRD_PARTY = Path("Source/ThirdParty/AvatarClient")
 BINARIES = Path("Binaries/ThirdParty/AvatarClient")
 
@@ -28,7 +29,12 @@ def package(out: Path, libraries: dict[Path, Path]) -> Path:
         out: folder to put AvatarService into; an older one there is replaced.
         libraries: place inside the plugin -> file to copy there.
     """
-    missing = [str(source) for source in (HEADER, *libraries.values()) if not source.is_file()]
+    headers = {
+        THIRD_PARTY / "include" / header.relative_to(INCLUDE): header
+        for pattern in HEADERS
+        for header in INCLUDE.glob(pattern)
+    }
+    missing = [str(source) for source in libraries.values() if not source.is_file()]
     if missing:
         sys.exit(f"not there: {', '.join(missing)}")
     plugin = out / "AvatarService"
@@ -36,7 +42,7 @@ def package(out: Path, libraries: dict[Path, Path]) -> Path:
         shutil.rmtree(plugin)
     ignored = shutil.ignore_patterns("Binaries", "Intermediate", "include", "lib", ".gitignore")
     shutil.copytree(HERE / "AvatarService", plugin, ignore=ignored)
-    for place, source in {THIRD_PARTY / "include" / HEADER.name: HEADER, **libraries}.items():
+    for place, source in {**headers, **libraries}.items():
         target = plugin / place
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source.resolve(), target)

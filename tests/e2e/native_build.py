@@ -37,7 +37,7 @@ def _find_missing(preset: str) -> str:
         if shutil.which(tool) is None:
             return f"{tool} is not there"
     if preset in ("system", "tsan"):
-        for package in ("grpc++", "libzmq", "libturbojpeg"):
+        for package in ("grpc++", "libzmq", "libturbojpeg", "openh264"):
             if subprocess.run(["pkg-config", "--exists", package], check=False).returncode != 0:
                 return f"the library {package} is not there"
     if preset == "mingw" and not any(map(shutil.which, ("wine64", "wine"))):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import re
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from native_abi import MIRRORS
 from native_build import NATIVE, build, run_ctest
 
 from avatar_service.signals import MotionFrame
@@ -40,8 +42,8 @@ def test_only_avatar_functions_are_exported_and_all_that_the_header_declares(sys
         ["nm", "-D", "--defined-only", library], capture_output=True, text=True, check=True
     )
     exported = {line.split()[-1] for line in listing.stdout.splitlines()}
-    header = (NATIVE / "include/avatar_client.h").read_text()
-    declared = set(re.findall(r"AVATAR_API [^;(]*?\b(avatar_\w+)\(", header))
+    headers = "".join(path.read_text() for path in NATIVE.glob("include/avatar_client/*.h"))
+    declared = set(re.findall(r"AVATAR_API [^;(]*?\b(avatar_\w+)\(", headers))
     assert exported == declared
     assert len(declared) > 40
 
@@ -57,6 +59,26 @@ def test_the_header_is_plain_c_and_cpp(system: Path, tmp_path: Path) -> None:
         command = [compiler, f"-std={standard}", "-Wall", "-Wextra", "-pedantic", "-Werror"]
         command += ["-fsyntax-only", f"-I{NATIVE / 'include'}", str(source)]
         subprocess.run(command, check=True)
+
+
+def test_every_header_stands_alone_and_the_umbrella_has_them_all() -> None:
+    umbrella = (NATIVE / "include/avatar_client.h").read_text()
+    for header in NATIVE.glob("include/avatar_client/*.h"):
+        assert f'#include "avatar_client/{header.name}"' in umbrella
+        assert len(header.read_text().splitlines()) <= 200
+        command = ["gcc", "-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only"]
+        subprocess.run([*command, "-x", "c", str(header)], check=True)
+
+
+def test_the_structs_of_the_tests_are_those_of_the_header(tmp_path: Path) -> None:
+    source = tmp_path / "sizes.c"
+    checks = [
+        f'_Static_assert(sizeof({name}) == {ctypes.sizeof(mirror)}, "{name}");'
+        for name, mirror in MIRRORS.items()
+    ]
+    source.write_text('#include "avatar_client.h"\n' + "\n".join(checks))
+    include = f"-I{NATIVE / 'include'}"
+    subprocess.run(["gcc", "-std=c11", "-fsyntax-only", include, str(source)], check=True)
 
 
 def dump(system: Path, ring: RingWriter, pixels: Path) -> dict[str, object]:

@@ -42,11 +42,13 @@ class FakeStages:
     def make_renderer(self, request: SessionRequest) -> FakeRenderer:
         return FakeRenderer(fail_at=self.fail_at, fault=self.fault)
 
-    def make_publishers(self, session_id: str, request: SessionRequest) -> list[Publisher]:
+    def make_publishers(
+        self, session_id: str, request: SessionRequest
+    ) -> tuple[list[Publisher], dict[TransportKind, str]]:
         if TransportKind.SHM not in request.transports:
-            return []
+            return [], {}
         size = request.size_px if OutputKind.FRAMES in request.outputs else 0
-        return [RingWriter(RingGeometry(size, size, request.ring_slots or 8), request.rate)]
+        return [RingWriter(RingGeometry(size, size, request.ring_slots or 8), request.rate)], {}
 
 
 def fake_fit(photo: bytes, crop: str, size_px: int, path: Path) -> FitFacts:

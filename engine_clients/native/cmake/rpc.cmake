@@ -59,3 +59,5 @@ target_sources(avatar_core PRIVATE
   src/session_link.cpp src/session_read.cpp src/zmq_source.cpp)
 target_compile_definitions(avatar_core PUBLIC AVATAR_WITH_GRPC)
 target_link_libraries(avatar_core PUBLIC avatar_protos)
+
+include(cmake/h264.cmake)

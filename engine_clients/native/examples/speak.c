@@ -120,7 +120,7 @@ int main(int argc, char** argv) {
   check(avatar_session_end_segment(session, AVATAR_ROLE_SPEAK, &error), &error, "end");
   check(avatar_session_wait_ready(session, 60000, &error), &error, "ready");
   while (frame.pts_nanos < end_nanos) {
-    check(avatar_session_wait(session, frame.seq, 10000, &error), &error, "wait");
+    check(avatar_session_wait(session, frame.seq, 30000, &error), &error, "wait");
     check(avatar_session_copy_frame(session, AVATAR_PTS_NEWEST, frame.seq, pixels,
                                     4096 * 4096 * 4, &frame, &motion, &error), &error, "frame");
     write_row(csv, &frame, &motion);

@@ -72,6 +72,11 @@ avatar_status avatar_session_push_audio(
   return absent(error);
 }
 
+avatar_status avatar_session_push_phones(
+    avatar_session*, const avatar_phones*, avatar_error* error) {
+  return absent(error);
+}
+
 avatar_status avatar_session_end_segment(avatar_session*, uint32_t, avatar_error* error) {
   return absent(error);
 }

@@ -38,6 +38,7 @@ avatar_status avatar_client_options_init(avatar_client_options* options, uint32_
     avatar_client_options defaults{};
     defaults.backoff_min_millis = 250;
     defaults.backoff_max_millis = 8000;
+    defaults.keepalive_millis = 10'000;
     return abi::init_struct(options, struct_size, defaults);
   });
 }
@@ -62,6 +63,7 @@ avatar_status avatar_client_create(const avatar_client_options* options, avatar_
     config.tls_server_name = abi::take_text(given.tls_server_name);
     config.backoff_min_millis = given.backoff_min_millis;
     config.backoff_max_millis = given.backoff_max_millis;
+    config.keepalive_millis = given.keepalive_millis;
     std::shared_ptr<RpcClient> made;
     status = RpcClient::create(std::move(config), &made);
     if (status.ok()) *client = abi::Clients::get().add(std::move(made));

@@ -1,6 +1,7 @@
 // Versions, features and names of the C interface.
 #include "abi.h"
 #include "frame_views.h"
+#include "h264.h"
 #include "ring_wait.h"
 #include "nanos.h"
 
@@ -13,6 +14,7 @@ uint32_t avatar_features(void) {
   if (avatar::kHasFutex) features |= AVATAR_FEATURE_FUTEX;
 #if defined(AVATAR_WITH_GRPC)
   features |= AVATAR_FEATURE_GRPC | AVATAR_FEATURE_ZMQ | AVATAR_FEATURE_JPEG;
+  if (avatar::kHasH264) features |= AVATAR_FEATURE_H264;
 #endif
   return features;
 }

@@ -46,6 +46,7 @@ avatar_status avatar_session_options_init(avatar_session_options* options, uint3
     defaults.recover_blend_millis = 120;
     defaults.statistics_millis = 1000;
     defaults.reconnect = 1;
+    defaults.silence_millis = 5000;
     return abi::init_struct(options, struct_size, defaults);
   });
 }
@@ -112,6 +113,15 @@ avatar_status avatar_session_push_audio(avatar_session* session, const avatar_au
     avatar_audio given{};
     const Status status = abi::read_struct(audio, &given, "audio");
     return status.ok() ? s.push_audio(given) : status;
+  });
+}
+
+avatar_status avatar_session_push_phones(avatar_session* session, const avatar_phones* phones,
+                                         avatar_error* error) {
+  return with_session(session, error, [&](Session& s) {
+    avatar_phones given{};
+    const Status status = abi::read_struct(phones, &given, "phones");
+    return status.ok() ? s.push_phones(given) : status;
   });
 }
 

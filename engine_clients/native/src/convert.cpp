@@ -21,6 +21,8 @@ constexpr std::array<const char*, AVATAR_NUM_EMOTIONS> kEmotions = {
 #undef AVATAR_ROW
 };
 
+constexpr uint64_t kMaxPhones = 10'000;
+constexpr uint64_t kMaxSymbolBytes = 32;
 constexpr uint32_t kSampleBytesS16 = 2;
 constexpr uint32_t kSampleBytesF32 = 4;
 
@@ -116,6 +118,37 @@ Status to_message(const avatar_audio& audio, v1::AudioChunk* chunk) {
   return {};
 }
 
+Status to_message(const avatar_phones& phones, v1::KnownPhones* message) {
+  if (phones.alphabet != AVATAR_PHONES_ARPABET && phones.alphabet != AVATAR_PHONES_IPA) {
+    return fault(Reason::INVALID_FIELD, "phones: alphabet is AVATAR_PHONES_ARPABET or _IPA");
+  }
+  if (phones.phones == nullptr || phones.num_phones == 0 || phones.num_phones > kMaxPhones) {
+    return fault(Reason::INVALID_FIELD, "phones: num_phones is " +
+                                            std::to_string(phones.num_phones) +
+                                            "; 1 to 10000 are allowed");
+  }
+  message->set_alphabet(phones.alphabet == AVATAR_PHONES_IPA ? v1::PHONE_ALPHABET_IPA
+                                                             : v1::PHONE_ALPHABET_ARPABET);
+  int64_t last_nanos = 0;
+  for (uint64_t i = 0; i < phones.num_phones; ++i) {
+    const avatar_phone& phone = phones.phones[i];
+    if (phone.start_nanos < last_nanos || phone.end_nanos <= phone.start_nanos) {
+      return fault(Reason::INVALID_FIELD, "phones: number " + std::to_string(i) +
+                                              " is empty or overlaps the one before it");
+    }
+    if (phone.symbol.size > kMaxSymbolBytes) {
+      return fault(Reason::INVALID_FIELD, "phones: the symbol of number " + std::to_string(i) +
+                                              " is longer than 32 bytes");
+    }
+    last_nanos = phone.end_nanos;
+    v1::Phone& known = *message->add_phones();
+    known.set_symbol(abi::take_text(phone.symbol));
+    known.set_start_nanos(phone.start_nanos);
+    known.set_end_nanos(phone.end_nanos);
+  }
+  return {};
+}
+
 uint32_t to_role(v1::AudioRole role) {
   return role == v1::AUDIO_ROLE_LISTEN ? AVATAR_ROLE_LISTEN : AVATAR_ROLE_SPEAK;
 }
@@ -154,6 +187,10 @@ uint32_t transport_bits(const v1::Session& session) {
     if (transport == v1::TRANSPORT_GRPC) bits |= AVATAR_TRANSPORT_GRPC;
   }
   return bits;
+}
+
+bool is_speech(const v1::AnimateRequest& request) {
+  return request.has_audio() || request.has_segment_end() || request.has_phones();
 }
 
 int64_t num_audio_nanos(const v1::AudioChunk& chunk) {

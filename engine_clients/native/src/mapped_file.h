@@ -23,6 +23,9 @@ class MappedFile {
   // Size of the file now. Touching a page beyond it would end the process with SIGBUS, so readers
   // look before they touch; whoever truncates between the look and the touch still wins.
   size_t current_size() const;
+  // Whether somebody holds the file by flock(2), as a ring's writer does for as long as it lives;
+  // the kernel lets go however the writer ends. Always false on Windows, where nobody does.
+  bool is_owned() const;
 
  private:
   MappedFile() = default;

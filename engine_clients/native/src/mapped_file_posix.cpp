@@ -1,6 +1,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -49,6 +50,13 @@ size_t MappedFile::current_size() const {
   struct stat facts {};
   if (fstat(static_cast<int>(handle_), &facts) != 0 || facts.st_size < 0) return 0;
   return static_cast<size_t>(facts.st_size);
+}
+
+bool MappedFile::is_owned() const {
+  const int descriptor = static_cast<int>(handle_);
+  if (flock(descriptor, LOCK_SH | LOCK_NB) != 0) return errno == EWOULDBLOCK;
+  flock(descriptor, LOCK_UN);
+  return false;
 }
 
 }  // namespace avatar

@@ -60,4 +60,6 @@ size_t MappedFile::current_size() const {
   return static_cast<size_t>(size.QuadPart);
 }
 
+bool MappedFile::is_owned() const { return false; }
+
 }  // namespace avatar

@@ -15,6 +15,9 @@ namespace {
 // pictures while one is copied.
 constexpr int kNumTries = 4;
 
+// A dead writer wakes nobody: look for its signs of life this often.
+constexpr int64_t kLookNanos = 100 * kNanosPerMilli;
+
 static_assert(std::atomic<uint64_t>::is_always_lock_free);
 static_assert(sizeof(std::atomic<uint64_t>) == sizeof(uint64_t));
 
@@ -38,6 +41,7 @@ Status RingReader::open(const std::string& path, std::shared_ptr<RingReader>* ri
   std::shared_ptr<RingReader> reader(new RingReader);
   Status status = MappedFile::open(path, &reader->file_);
   if (status.ok()) status = reader->check_geometry(path);
+  if (status.ok()) reader->had_owner_ = reader->file_->is_owned();
   if (status.ok()) *ring = std::move(reader);
   return status;
 }
@@ -124,7 +128,9 @@ bool RingReader::is_live() const {
   if (!is_whole() || load_acquire(header().state) != AVATAR_RING_STATE_LIVE) return false;
   const int64_t age = heartbeat_age_nanos();
   constexpr auto kTimeout = static_cast<int64_t>(AVATAR_RING_HEARTBEAT_TIMEOUT_NANOS);
-  return age > -kTimeout && age < kTimeout;
+  if (age <= -kTimeout || age >= kTimeout) return false;
+  // Killed: told by the kernel at once. Asked only where nothing was published for a while.
+  return !had_owner_ || age < kLookNanos || file_->is_owned();
 }
 
 bool RingReader::read_slot(uint64_t number, Picture* picture) const {
@@ -222,8 +228,6 @@ uint64_t RingReader::latents_since(uint64_t number, std::vector<Picture>* pictur
 }
 
 Status RingReader::wait(uint64_t have_seq, int64_t timeout_nanos) const {
-  // A dead writer wakes nobody: look at its heartbeat this often.
-  constexpr int64_t kLookNanos = 100 * kNanosPerMilli;
   const int64_t start = monotonic_nanos();
   for (;;) {
     if (!is_whole()) return Status::of(AVATAR_DATA_LOSS, "the ring was truncated");

@@ -43,7 +43,8 @@ class RingReader {
   uint64_t newest_seq() const;
   uint32_t epoch() const;
   int64_t heartbeat_age_nanos() const;
-  // False once the writer has closed the ring or has shown no sign of life for some seconds.
+  // False once the writer has closed the ring, has died, or has shown no sign of life for some
+  // seconds.
   bool is_live() const;
 
   // The newest picture with a time of at most pts_nanos that the floor lets through; where all are
@@ -74,6 +75,7 @@ class RingReader {
   avatar_ring_header geometry_{};  // as it was when it was checked
   uint64_t pixel_bytes_ = 0;
   int64_t interval_nanos_ = 0;
+  bool had_owner_ = false;  // its writer holds the file: who is killed lets go of it
 };
 
 }  // namespace avatar

@@ -12,7 +12,9 @@ namespace {
 
 // A raw RGBA frame of 4096 x 4096 and its header.
 constexpr int kMaxReceiveBytes = 4096 * 4096 * 4 + (64 << 10);
-constexpr int kKeepaliveMillis = 20'000;
+constexpr int kKeepaliveTimeoutMillis = 5'000;
+// What the service lets clients do without calling it rude.
+constexpr uint32_t kMinKeepaliveMillis = 6'000;
 constexpr size_t kPhotoChunkBytes = 64 << 10;
 
 // "HOST:PORT", "[::1]:PORT"; the host without brackets.
@@ -70,10 +72,16 @@ Status RpcClient::connect() {
       config_.backoff_max_millis < config_.backoff_min_millis) {
     return fault(Reason::INVALID_FIELD, "backoff: 0 < backoff_min_millis <= backoff_max_millis");
   }
+  if (config_.keepalive_millis < kMinKeepaliveMillis) {
+    return fault(Reason::INVALID_FIELD, "keepalive_millis is " +
+                                            std::to_string(config_.keepalive_millis) +
+                                            "; 6000 or more");
+  }
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxReceiveBytes);
   arguments.SetUserAgentPrefix("avatar-client/" AVATAR_CLIENT_VERSION);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMillis);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(config_.keepalive_millis));
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMillis);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS,
                    static_cast<int>(config_.backoff_min_millis));
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS,

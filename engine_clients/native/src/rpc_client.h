@@ -28,6 +28,7 @@ struct ClientConfig {
   std::string tls_server_name;
   uint32_t backoff_min_millis = 250;
   uint32_t backoff_max_millis = 8000;
+  uint32_t keepalive_millis = 10'000;
 };
 
 // Major and minor version of avatar.v1 that this client was built for.

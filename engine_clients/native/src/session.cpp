@@ -40,6 +40,13 @@ Status Session::open(std::shared_ptr<RpcClient> client, Config config,
   if (options.min_delay_millis > options.max_delay_millis) {
     return fault(Reason::INVALID_FIELD, "min_delay_millis is above max_delay_millis");
   }
+  if (options.encoding > AVATAR_ENCODING_H264) {
+    return fault(Reason::INVALID_FIELD, "encoding: AVATAR_ENCODING_*");
+  }
+  if (options.encoding == AVATAR_ENCODING_H264 && !kHasH264) {
+    return fault(Reason::TRANSPORT_NOT_SUPPORTED,
+                 "this build of the library has no H.264 decoder: ask for JPEG or raw frames");
+  }
   std::shared_ptr<Session> made(new Session(client, std::move(config)));
   client->add_session(made);
   made->run_thread_ = std::thread([raw = made.get()] { raw->run(); });
@@ -166,6 +173,21 @@ Status Session::push_audio(const avatar_audio& audio) {
   return {};
 }
 
+Status Session::push_phones(const avatar_phones& phones) {
+  v1::AnimateRequest request;
+  Status status = to_message(phones, request.mutable_phones());
+  if (!status.ok()) return status;
+  const std::lock_guard lock(mutex_);
+  status = check_sending();
+  if (!status.ok()) return status;
+  if (capabilities_ != 0 && (capabilities_ & AVATAR_CAPABILITY_KNOWN_PHONES) == 0) {
+    return fault(Reason::TRANSPORT_NOT_SUPPORTED, "the service does not take known phones");
+  }
+  queue_.push_back(std::move(request));
+  send_queue_changed_.notify_one();
+  return {};
+}
+
 Status Session::end_segment(uint32_t role) {
   if (role > AVATAR_ROLE_LISTEN) return fault(Reason::INVALID_FIELD, "role: AVATAR_ROLE_*");
   const std::lock_guard lock(mutex_);
@@ -206,7 +228,7 @@ Status Session::interrupt(int64_t heard_pts_nanos) {
   if (!status.ok()) return status;
   queue_.erase(std::remove_if(queue_.begin(), queue_.end(),
                               [](const v1::AnimateRequest& request) {
-                                return request.has_segment_end() || request.has_audio();
+                                return is_speech(request);
                               }),
                queue_.end());
   queued_nanos_ = 0;

@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "convert.h"
+#include "h264.h"
 #include "jitter_buffer.h"
 #include "ring_reader.h"
 #include "rpc_client.h"
@@ -52,6 +53,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Status wait_ready(std::chrono::milliseconds timeout);
   Status last_error();
   Status push_audio(const avatar_audio& audio);
+  Status push_phones(const avatar_phones& phones);
   Status end_segment(uint32_t role);
   Status set_controls(const avatar_controls& controls, int64_t effective_pts_nanos,
                       uint64_t* change_id);
@@ -95,10 +97,13 @@ class Session : public std::enable_shared_from_this<Session> {
   bool may_send(const v1::AnimateRequest& request) const;
   void ring_loop(std::shared_ptr<RingReader> ring);
   void zmq_loop(const ZmqAddress& address);
+  void watch_loop();
+  void check_silence();  // under mutex_
 
   // session_events.cpp: what the stream brings.
   void handle(const v1::AnimateResponse& response);
   void handle_frame(const v1::Frame& frame);
+  Status decode(const v1::Frame& frame, uint32_t width_px, uint32_t height_px, JitterItem* item);
   void handle_motion(const v1::MotionLatent& latent);
   void handle_started(const v1::SegmentStarted& started);
   void handle_ended(const v1::SegmentEnded& ended);
@@ -124,6 +129,10 @@ class Session : public std::enable_shared_from_this<Session> {
   bool is_stopping_ = false;
   grpc::ClientContext* context_ = nullptr;  // of the call or stream under way
   bool is_stream_open_ = false;
+  bool has_data_ = false;        // something has come by this connection
+  int64_t silent_nanos_ = 0;     // and nothing more for so long, as far as this process ran
+  int64_t last_look_nanos_ = 0;  // when that was last added up
+  Status lost_;                  // why this side gave the connection up
   uint32_t state_ = AVATAR_STATE_CONNECTING;
   Status last_error_;
   uint64_t capabilities_ = 0;
@@ -138,6 +147,7 @@ class Session : public std::enable_shared_from_this<Session> {
   uint32_t transport_ = 0;
   std::shared_ptr<RingReader> ring_;
 
+  std::unique_ptr<H264Decoder> h264_;  // of this connection; run_thread_ only
   JitterBuffer buffer_;
   std::deque<avatar_event> events_;
   std::deque<v1::AudioEcho> echoes_;

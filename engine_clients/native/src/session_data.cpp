@@ -21,7 +21,7 @@ namespace avatar {
 namespace {
 
 constexpr int64_t kDataPollNanos = 100 * kNanosPerMilli;
-// A ZeroMQ socket that brings nothing for so long while the session runs is behind a firewall.
+// A ZeroMQ socket that has brought nothing for so long while the session runs is behind a firewall.
 constexpr int64_t kSilenceNanos = 5 * kNanosPerSec;
 constexpr std::string_view kIpc = "ipc://";
 constexpr std::string_view kTcp = "tcp://";
@@ -98,7 +98,7 @@ void Session::send_loop(Stream* stream) {
     const auto next =
         may_speak ? queue_.begin()
                   : std::find_if(queue_.begin(), queue_.end(), [](const v1::AnimateRequest& other) {
-                      return !other.has_audio() && !other.has_segment_end();
+                      return !is_speech(other);
                     });
     if (next == queue_.end()) {
       send_queue_changed_.wait_for(lock, std::chrono::milliseconds(queue_.empty() ? 500 : 20));
@@ -132,6 +132,7 @@ void Session::ring_loop(std::shared_ptr<RingReader> ring) {
     number = ring->latents_since(number, &pictures, &num_refused);
     std::unique_lock lock(mutex_);
     if (!is_stream_open_ || is_stopping_) return;
+    check_silence();
     counts_.messages_refused += num_refused;
     for (const RingReader::Picture& picture : pictures) {
       seq = picture.latent.seq;
@@ -156,7 +157,7 @@ void Session::ring_loop(std::shared_ptr<RingReader> ring) {
 void Session::zmq_loop(const ZmqAddress& address) {
   std::unique_ptr<ZmqSource> source;
   Status status = ZmqSource::open(address, &source);
-  int64_t last_nanos = monotonic_nanos();
+  const int64_t start_nanos = monotonic_nanos();
   for (;;) {
     JitterItem item;
     uint32_t width_px = 0;
@@ -169,9 +170,9 @@ void Session::zmq_loop(const ZmqAddress& address) {
     const int64_t now_nanos = monotonic_nanos();
     const std::lock_guard lock(mutex_);
     if (!is_stream_open_ || is_stopping_) return;
+    check_silence();
     counts_.bytes_received += num_bytes;
     if (status.ok()) {
-      last_nanos = now_nanos;
       const bool fits = width_px == 0 || (width_px == described_.width_px() &&
                                           height_px == described_.height_px());
       if (fits) {
@@ -182,13 +183,37 @@ void Session::zmq_loop(const ZmqAddress& address) {
     } else if (status.code == AVATAR_DATA_LOSS) {
       ++counts_.messages_refused;
     }
-    const bool is_silent = !is_burst() && now_nanos - last_nanos > kSilenceNanos;
+    const bool is_silent =
+        !is_burst() && !has_data_ && now_nanos - start_nanos > kSilenceNanos;
     if (source == nullptr || is_silent) {  // another way, with a new stream
       excluded_transports_ |= AVATAR_TRANSPORT_ZMQ;
       if (context_ != nullptr) context_->TryCancel();
       return;
     }
   }
+}
+
+// For a connection that has no receiver of its own.
+void Session::watch_loop() {
+  std::unique_lock lock(mutex_);
+  while (is_stream_open_ && !is_stopping_) {
+    check_silence();
+    state_changed_.wait_for(lock, std::chrono::nanoseconds(kDataPollNanos));
+  }
+}
+
+void Session::check_silence() {
+  const int64_t allowed_nanos = config_.options.silence_millis * kNanosPerMilli;
+  const int64_t now_nanos = monotonic_nanos();
+  // A process that was stopped or starved itself is not to blame the service for it.
+  silent_nanos_ += std::min(now_nanos - last_look_nanos_, 2 * kDataPollNanos);
+  last_look_nanos_ = now_nanos;
+  if (is_burst() || allowed_nanos == 0 || !has_data_) return;
+  if (!lost_.ok() || silent_nanos_ <= allowed_nanos) return;
+  lost_ = Status::of(AVATAR_UNAVAILABLE,
+                     "nothing came for " + std::to_string(config_.options.silence_millis) +
+                         " ms: the connection is taken for lost");
+  if (context_ != nullptr) context_->TryCancel();
 }
 
 }  // namespace avatar

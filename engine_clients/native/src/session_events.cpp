@@ -49,6 +49,8 @@ void Session::set_state(uint32_t state, const std::string& why) {
 
 void Session::take_item(JitterItem item, int64_t arrival_nanos) {
   ++counts_.frames_received;
+  has_data_ = true;
+  silent_nanos_ = 0;
   newest_pts_ = std::max(newest_pts_, item.latent.pts_nanos);
   buffer_.push(std::move(item), arrival_nanos);
   data_came_.notify_all();
@@ -132,23 +134,13 @@ void Session::handle_frame(const v1::Frame& frame) {
     width_px = described_.width_px();
     height_px = described_.height_px();
   }
-  const size_t pixel_bytes = size_t{width_px} * height_px * 4;
   JitterItem item;
   Status status =
       unpack_blob(frame.motion().blob().data(), frame.motion().blob().size(), &item.latent);
   if (status.ok() && (frame.width_px() != width_px || frame.height_px() != height_px)) {
     status = Status::of(AVATAR_DATA_LOSS, "a frame has another size than the session");
   }
-  if (status.ok() && frame.encoding() == v1::FRAME_ENCODING_JPEG) {
-    auto pixels = std::make_shared<Pixels>(pixel_bytes);
-    status = decode_jpeg(frame.data(), width_px, height_px, pixels->data());
-    item.pixels = std::move(pixels);
-  } else if (status.ok() && frame.encoding() == v1::FRAME_ENCODING_RAW &&
-             frame.data().size() == pixel_bytes) {
-    item.pixels = std::make_shared<const Pixels>(frame.data().begin(), frame.data().end());
-  } else if (status.ok()) {
-    status = Status::of(AVATAR_DATA_LOSS, "a frame has another encoding or size than was agreed");
-  }
+  if (status.ok()) status = decode(frame, width_px, height_px, &item);
   std::unique_lock lock(mutex_);
   if (!status.ok()) {
     ++counts_.messages_refused;
@@ -162,6 +154,27 @@ void Session::handle_frame(const v1::Frame& frame) {
     data_came_.wait(lock, [&] { return is_stopping_ || buffer_.num_waiting() < most; });
   }
   take_item(std::move(item), monotonic_nanos());
+}
+
+Status Session::decode(const v1::Frame& frame, uint32_t width_px, uint32_t height_px,
+                       JitterItem* item) {
+  const size_t pixel_bytes = size_t{width_px} * height_px * 4;
+  const std::string& data = frame.data();
+  if (frame.encoding() == v1::FRAME_ENCODING_RAW && data.size() == pixel_bytes) {
+    item->pixels = std::make_shared<const Pixels>(data.begin(), data.end());
+    return {};
+  }
+  Status status =
+      Status::of(AVATAR_DATA_LOSS, "a frame has another encoding or size than was agreed");
+  auto pixels = std::make_shared<Pixels>(pixel_bytes);
+  if (frame.encoding() == v1::FRAME_ENCODING_JPEG) {
+    status = decode_jpeg(data, width_px, height_px, pixels->data());
+  } else if (frame.encoding() == v1::FRAME_ENCODING_H264) {
+    if (h264_ == nullptr) h264_ = std::make_unique<H264Decoder>();
+    status = h264_->decode(data, frame.keyframe(), width_px, height_px, pixels->data());
+  }
+  item->pixels = std::move(pixels);
+  return status;
 }
 
 void Session::handle_started(const v1::SegmentStarted& started) {

@@ -114,6 +114,10 @@ Status Session::connect_and_read() {
     }
     max_ahead_nanos_ = info.limits().max_audio_ahead_millis() * kNanosPerMilli;
   }
+  if (config_.options.encoding == AVATAR_ENCODING_H264 &&
+      (capabilities_ & AVATAR_CAPABILITY_H264) == 0) {
+    return fault(Reason::TRANSPORT_NOT_SUPPORTED, "the service does not encode H.264");
+  }
   v1::Session session;
   bool is_new = false;
   status = find_or_create(&session, &is_new);
@@ -198,10 +202,11 @@ v1::CreateSessionRequest Session::create_request(uint64_t capabilities) const {
     request.add_transports(v1::TRANSPORT_GRPC);
   }
   request.set_pacing(is_burst() ? v1::PACING_BURST : v1::PACING_REALTIME);
-  const bool is_jpeg = options.encoding == AVATAR_ENCODING_JPEG ||
-                       (options.encoding == 0 && !client_->is_loopback() &&
-                        (capabilities & AVATAR_CAPABILITY_JPEG) != 0);
-  request.set_frame_encoding(is_jpeg ? v1::FRAME_ENCODING_JPEG : v1::FRAME_ENCODING_RAW);
+  const bool is_far = !client_->is_loopback() && (capabilities & AVATAR_CAPABILITY_JPEG) != 0;
+  const uint32_t by_default = is_far ? AVATAR_ENCODING_JPEG : AVATAR_ENCODING_RAW;
+  // Numerically FrameEncoding.
+  request.set_frame_encoding(static_cast<v1::FrameEncoding>(
+      options.encoding != 0 ? options.encoding : by_default));
   if (options.playout_delay_millis >= 0) {
     request.set_playout_delay_millis(static_cast<uint32_t>(options.playout_delay_millis));
   }
@@ -218,7 +223,9 @@ Status Session::read_stream(const v1::Session& session, uint32_t transport,
     const std::lock_guard lock(mutex_);
     if (is_stopping_) return Status::of(AVATAR_CANCELLED, "closed");
     context_ = &context;
+    lost_ = {};
   }
+  h264_.reset();
   const std::unique_ptr<Stream> stream = client_->stub().Animate(&context);
   v1::AnimateRequest request;
   v1::OpenStream& open = *request.mutable_open();
@@ -234,33 +241,40 @@ Status Session::read_stream(const v1::Session& session, uint32_t transport,
   if ((outputs & AVATAR_OUTPUT_AUDIO) != 0) inline_outputs.add_outputs(v1::OUTPUT_AUDIO);
   open.set_statistics_interval_millis(config_.options.statistics_millis);
   v1::AnimateResponse response;
-  const bool is_open = stream->Write(request) && stream->Read(&response) && response.has_opened();
+  const bool is_answered = stream->Write(request) && stream->Read(&response);
+  const bool is_open = is_answered && response.has_opened();
   std::thread sender;
   std::thread receiver;
   if (is_open) {
     {
       const std::lock_guard lock(mutex_);
       is_stream_open_ = true;
+      has_data_ = false;
+      silent_nanos_ = 0;
+      last_look_nanos_ = monotonic_nanos();
       last_error_ = {};
       set_state(AVATAR_STATE_READY, "");
     }
     sender = std::thread([&] { send_loop(stream.get()); });
     if (transport == AVATAR_TRANSPORT_SHM) receiver = std::thread([&] { ring_loop(ring); });
     if (transport == AVATAR_TRANSPORT_ZMQ) receiver = std::thread([&] { zmq_loop(zmq); });
+    if (transport == AVATAR_TRANSPORT_GRPC) receiver = std::thread([&] { watch_loop(); });
     while (stream->Read(&response)) handle(response);
-  } else {
-    context.TryCancel();
+  } else if (is_answered) {
+    context.TryCancel();  // who was refused keeps the service's own status
   }
   {
     const std::lock_guard lock(mutex_);
     is_stream_open_ = false;
     send_queue_changed_.notify_all();
+    state_changed_.notify_all();
   }
   if (sender.joinable()) sender.join();
   if (receiver.joinable()) receiver.join();
   const Status status = from_grpc(stream->Finish());
   const std::lock_guard lock(mutex_);
   context_ = nullptr;
+  if (!lost_.ok()) return lost_;
   if (!is_open && status.ok()) {
     return Status::of(AVATAR_INTERNAL, "the service did not open the stream");
   }

@@ -4,6 +4,13 @@
 #include <thread>
 #include <vector>
 
+#if !defined(_WIN32)
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+#endif
+
+#include "nanos.h"
 #include "ring_reader.h"
 #include "ring_writer.h"
 
@@ -184,3 +191,27 @@ TEST_CASE("ring: a writer without a heartbeat is taken for dead") {
   CHECK_FALSE(ring->is_live());
   CHECK(ring->wait(0, avatar::kNanosPerSec * 60).code == AVATAR_UNAVAILABLE);
 }
+
+#if !defined(_WIN32)
+TEST_CASE("ring: a writer that is killed lets go of its file and is known to be dead at once") {
+  RingWriter writer(temporary_path("owned"), 16, 8);
+  const int owner = ::open(writer.path().c_str(), O_RDONLY);
+  REQUIRE(flock(owner, LOCK_EX | LOCK_NB) == 0);  // as the service's writer holds it
+  std::shared_ptr<RingReader> ring;
+  REQUIRE(RingReader::open(writer.path(), &ring).ok());
+  writer.publish(1, 0, 0.0f, 0);
+  CHECK(ring->is_live());
+  writer.header().heartbeat_nanos = avatar::monotonic_nanos() - 500'000'000;
+  CHECK(ring->is_live());
+  ::close(owner);  // as the kernel does for a process that has died
+  CHECK_FALSE(ring->is_live());
+  CHECK(ring->wait(1, avatar::kNanosPerSec).code == AVATAR_UNAVAILABLE);
+
+  // Nobody held this one from the beginning: only its heartbeat tells.
+  std::shared_ptr<RingReader> other;
+  REQUIRE(RingReader::open(writer.path(), &other).ok());
+  CHECK(other->is_live());
+  writer.header().heartbeat_nanos = avatar::monotonic_nanos() - 6 * avatar::kNanosPerSec;
+  CHECK_FALSE(other->is_live());
+}
+#endif
