@@ -126,6 +126,7 @@ class Controls:
         speaking_style: name of a style of motion/style.
         blink_rate: factor on the natural rate, 0..4.
         idle: strength of idle life, 0..2.
+        motion_model: who moves head, face, gaze and lids: a name of motion/generators.
         background_color: (r, g, b) 0..255, used with Background.COLOR.
         seed: seed of everything drawn at random.
     """
@@ -139,6 +140,7 @@ class Controls:
     speaking_style: str = "neutral"
     blink_rate: float = 1.0
     idle: float = 1.0
+    motion_model: str = "mixed"
     background: Background = Background.KEEP
     background_color: tuple[int, int, int] = (0, 177, 64)
     seed: int = 0

@@ -53,6 +53,9 @@ def animate(
     head_motion: Annotated[float, typer.Option(help="Strength, 0 to 2.")] = 1.0,
     expression: Annotated[float, typer.Option(help="Strength, 0 to 2.")] = 1.0,
     style: Annotated[str, typer.Option(help="Speaking style.")] = "neutral",
+    motion_model: Annotated[
+        str, typer.Option(help="Who moves head and face: mixed, transformer or rules.")
+    ] = "mixed",
     blink_rate: Annotated[float, typer.Option(help="Factor on the natural rate, 0 to 4.")] = 1.0,
     background: Annotated[str, typer.Option(help="keep, transparent or #RRGGBB.")] = "keep",
     badge: Annotated[
@@ -83,6 +86,7 @@ def animate(
         head_motion=head_motion,
         expression=expression,
         speaking_style=style,
+        motion_model=motion_model,
         blink_rate=blink_rate,
         background=backdrop,
         background_color=color,

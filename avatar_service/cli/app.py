@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 from avatar_service import __version__
-from avatar_service.cli import animate, bench, consents, demo, export_commands, models, serve
+from avatar_service.cli import (
+    animate,
+    bench,
+    consents,
+    demo,
+    export_commands,
+    models,
+    serve,
+    train,
+)
 from avatar_service.cli.console import out
 from avatar_service.cli.doctor import doctor
 from avatar_service.cli.replay import replay
@@ -35,6 +44,7 @@ app.command()(replay)
 app.add_typer(models.app, name="models")
 app.add_typer(consents.app, name="consents")
 app.add_typer(bench.app, name="bench")
+app.add_typer(train.app, name="train")
 export_commands.register(app, bench.app)
 
 

@@ -7,15 +7,16 @@ from typing import Annotated, Final
 
 import typer
 
-from avatar_service.cli import bench_endurance, bench_picture, bench_watermark
+from avatar_service.cli import bench_endurance, bench_life, bench_picture, bench_watermark
 from avatar_service.cli.console import progress, say
 from avatar_service.cli.report import publish
 
 app = typer.Typer(
-    help="Measure: render, motion, service, transport, picture, reenact, watermark, soak, chaos, "
+    help="Measure: render, motion, life, service, transport, picture, reenact, watermark, soak, chaos, "
     "telemetry.",
     no_args_is_help=True,
 )
+app.command()(bench_life.life)
 app.command()(bench_picture.picture)
 app.command()(bench_picture.reenact)
 app.command()(bench_endurance.soak)

@@ -116,6 +116,18 @@ class Blinks:
                 draws = [float(u) for u in uniform[6:1:-1]]
                 self._blinks.append(_draw_blink(second, draws))
 
+    def step_with(self, now_secs: float, is_due: bool) -> None:
+        """Advance over the tick that begins at now_secs, with a blink where another one asks."""
+        uniform = [float(u) for u in self._random.random(6)]
+        self._blinks = [blink for blink in self._blinks if blink.end_secs > now_secs - 1.0]
+        if is_due:
+            self._blinks.append(_draw_blink(now_secs + TICK_SECS * uniform[0], uniform[1:]))
+
+    @property
+    def starts_secs(self) -> list[float]:
+        """When the blinks of the last second, and those already decided, begin."""
+        return [blink.start_secs for blink in self._blinks]
+
     def closure(self, secs: float) -> tuple[float, float]:
         """Closure 0..1 of the left and right lid at a time within the newest tick or before."""
         left = right = 0.0

@@ -72,6 +72,8 @@ class Brows:
         self._flash_pull = 0.0
         self.value: FloatArray = np.zeros(NUM_EXPRESSIONS)
         self.rate: FloatArray = np.zeros(NUM_EXPRESSIONS)
+        self.free_value: FloatArray = np.zeros(NUM_EXPRESSIONS)
+        self.free_rate: FloatArray = np.zeros(NUM_EXPRESSIONS)
 
     def reseed(self, seed: int) -> None:
         """Draw everything that is still to come from another seed."""
@@ -79,6 +81,12 @@ class Brows:
 
     def step(self, beat: Beat, heard: Beat, controls: EasedControls) -> None:
         """Advance one tick."""
+        self.step_free(beat, heard, controls)
+        self.value = self.free_value * controls.expression
+        self.rate = self.free_rate * controls.expression
+
+    def step_free(self, beat: Beat, heard: Beat, controls: EasedControls) -> None:
+        """Advance `free_value` and `free_rate`, the offsets at expression strength 1."""
         normal = self._random.standard_normal(5)
         uniform = self._random.random(4)
         speaking = beat.speaking
@@ -97,5 +105,5 @@ class Brows:
             self._flash_pull += height / _FLASH_GAIN
         target[_FLASH] += self._flash_pull
         self._springs.step(target)
-        self.value = (self._springs.value @ self._mixing) * controls.expression
-        self.rate = (self._springs.velocity @ self._mixing) * controls.expression
+        self.free_value = self._springs.value @ self._mixing
+        self.free_rate = self._springs.velocity @ self._mixing

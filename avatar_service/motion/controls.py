@@ -10,6 +10,7 @@ import numpy as np
 
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.easing import FloatArray, Follower
+from avatar_service.motion.generators import parts_of
 from avatar_service.motion.styles import style_of
 from avatar_service.schema import EMOTION_NAMES, NUM_EMOTIONS
 from avatar_service.signals import Controls
@@ -58,6 +59,7 @@ def check_controls(controls: Controls) -> None:
         if not (math.isfinite(weight) and 0 <= weight <= 1):
             raise _invalid("emotion", f"emotion {name} is {weight}; allowed: 0 to 1")
     style_of(controls.speaking_style)
+    parts_of(controls.motion_model)
 
 
 def _invalid(field: str, message: str) -> AvatarError:

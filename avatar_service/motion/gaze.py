@@ -70,6 +70,19 @@ class _Saccade:
         return 1 - ease((secs - self.start_secs) / self.duration_secs)
 
 
+@dataclass(frozen=True, slots=True)
+class GazeShift:
+    """Where the eyes rest during a tick.
+
+    Attributes:
+        offset: yaw and pitch, radians, beside what they should look at.
+        is_new: they jump there in this tick.
+    """
+
+    offset: tuple[float, float]
+    is_new: bool
+
+
 _DONE: Final = _Saccade((0.0, 0.0, 0.0), -1.0, 1.0)
 
 
@@ -91,6 +104,7 @@ class Gaze:
         self._saccade = _DONE
         self.shift_deg = 0.0
         self.follow = (0.0, 0.0)
+        self.has_shifted = False
 
     def reseed(self, seed: int) -> None:
         """Draw everything that is still to come from another seed."""
@@ -103,6 +117,7 @@ class Gaze:
         heard: Beat,
         controls: EasedControls,
         head_position: tuple[float, float, float],
+        shift: GazeShift | None = None,
     ) -> None:
         """Advance over the tick that begins at now_secs.
 
@@ -115,12 +130,18 @@ class Gaze:
             heard: the partner's voice.
             controls: as they act over this tick.
             head_position: x, y, z of the head in units at the beginning of the tick.
+            shift: of another generator; None draws it here.
         """
         normal = [float(x) for x in self._random.standard_normal(6)]
         uniform = [float(x) for x in self._random.random(8)]
         wanted = _wanted_aim(controls, head_position)
         is_free = controls.source.gaze is None and controls.source.look_at is None
-        has_jumped = self._wander(now_secs, beat, heard, controls, is_free, normal, uniform)
+        if shift is None:
+            has_jumped = self._wander(now_secs, beat, heard, controls, is_free, normal, uniform)
+        else:
+            has_jumped = shift.is_new
+            self._away, self._shift, self._micro = shift.offset, (0.0, 0.0), (0.0, 0.0)
+        self.has_shifted = has_jumped
         if self._wanted is not None:
             change = math.hypot(wanted[0] - self._wanted[0], wanted[1] - self._wanted[1])
             has_jumped = has_jumped or change > _JUMP
@@ -154,6 +175,14 @@ class Gaze:
         self.follow = (
             _head_share(wanted[0] + away_share * self._away[0], _MAX_FOLLOW[0]),
             _head_share(wanted[1] + away_share * self._away[1], _MAX_FOLLOW[1]),
+        )
+
+    @property
+    def offset(self) -> tuple[float, float]:
+        """Yaw and pitch, radians, by which the eyes now look beside what they should look at."""
+        return (
+            self._away[0] + self._shift[0] + self._micro[0],
+            self._away[1] + self._shift[1] + self._micro[1],
         )
 
     def aim(self, secs: float) -> Aim:

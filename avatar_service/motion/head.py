@@ -65,11 +65,15 @@ class HeadTick:
     rate: FloatArray
 
 
-class Head:
-    """Streaming head pose; step() once a tick."""
+class Sway:
+    """What the head does by itself while the voice goes on; step() once a tick.
 
-    def __init__(self, seed: int) -> None:
-        self._random = random_stream(seed, "head")
+    Its pose is that at head-motion strength 1, without what is asked for: attitude of an emotion,
+    share of a large gaze, distance, breath.
+    """
+
+    def __init__(self, random: np.random.Generator) -> None:
+        self._random = random
         self._springs = Springs(np.repeat(_BAND_HZ, 3), np.repeat(_BAND_DAMPING, 3))
         gain = self._springs.noise_gain().reshape(5, 3)
         self._noise_gain = gain * _NOISE_DEG
@@ -78,27 +82,15 @@ class Head:
         self._posture = np.zeros(3)
         self._vigour = 0.0
         self._couplings = np.zeros((2, 3))  # of melody and loudness into the axes
-        self._breath_phase = float(self._random.uniform(0, 2 * math.pi))
-        self._breath_rate = 1.0
-        self._follow = Follower(np.zeros(2), _FOLLOW_SETTLE_SECS)
         self._pending_nod = 0.0
         self._nod_pull = np.zeros(3)
 
-    def reseed(self, seed: int) -> None:
-        """Draw everything that is still to come from another seed."""
-        self._random = random_stream(seed, "head")
+    def reseed(self, random: np.random.Generator) -> None:
+        """Draw everything that is still to come from another generator."""
+        self._random = random
 
-    def step(
-        self, beat: Beat, heard: Beat, controls: EasedControls, follow: tuple[float, float]
-    ) -> HeadTick:
-        """Advance one tick.
-
-        Args:
-            beat: the avatar's own voice.
-            heard: the partner's voice.
-            controls: as they act over this tick.
-            follow: yaw and pitch, radians, that the head takes over from a large gaze.
-        """
+    def step(self, beat: Beat, heard: Beat, controls: EasedControls) -> HeadTick:
+        """Advance one tick; arguments as Head.step."""
         normal = self._random.standard_normal(24)
         uniform = self._random.random(8)
         speaking = beat.speaking
@@ -121,8 +113,7 @@ class Head:
         target[_NOD] = self._nods(beat, heard, controls, vigour, normal, uniform)
         self._springs.step(target.reshape(15))
         self._drift.step(self._drift_gain * normal[8:11] * (lively + 0.6 * idle * (1 - speaking)))
-        self._follow.step(np.array(follow))
-        return self._pose(beat, controls)
+        return self._pose()
 
     def _shift_posture(
         self, beat: Beat, speaking: float, idle: float, normal: FloatArray, uniform: FloatArray
@@ -177,20 +168,58 @@ class Head:
         self._nod_pull = _NOD_FADE * self._nod_pull + nod / _NOD_GAIN
         return self._nod_pull
 
-    def _pose(self, beat: Beat, controls: EasedControls) -> HeadTick:
+    def _pose(self) -> HeadTick:
         degrees = self._springs.value.reshape(5, 3).sum(axis=0)
         degrees_rate = self._springs.velocity.reshape(5, 3).sum(axis=0)
         value, rate = np.zeros(6), np.zeros(6)
-        strength = controls.head_motion
-        value[:3] = np.radians(degrees) * strength
-        rate[:3] = np.radians(degrees_rate) * strength
+        value[:3] = np.radians(degrees)
+        rate[:3] = np.radians(degrees_rate)
         # The neck turns about a point below the eyes: rolling and turning carry the face along.
-        value[3:] = self._drift.value * strength
-        rate[3:] = self._drift.velocity * strength
+        value[3:] = self._drift.value
+        rate[3:] = self._drift.velocity
         value[3] += 0.06 * value[0] - 0.12 * value[2]
         rate[3] += 0.06 * rate[0] - 0.12 * rate[2]
         value[4] -= 0.05 * value[1]
         rate[4] -= 0.05 * rate[1]
+        return HeadTick(value, rate)
+
+
+class Head:
+    """Streaming head pose: sway, and what is asked for; step() once a tick."""
+
+    def __init__(self, seed: int) -> None:
+        random = random_stream(seed, "head")
+        self._breath_phase = float(random.uniform(0, 2 * math.pi))
+        self._breath_rate = 1.0
+        self._follow = Follower(np.zeros(2), _FOLLOW_SETTLE_SECS)
+        self._sway = Sway(random)
+        self.sway = HeadTick(np.zeros(6), np.zeros(6))
+
+    def reseed(self, seed: int) -> None:
+        """Draw everything that is still to come from another seed."""
+        self._sway.reseed(random_stream(seed, "head"))
+
+    def step(
+        self,
+        beat: Beat,
+        heard: Beat,
+        controls: EasedControls,
+        follow: tuple[float, float],
+        sway: HeadTick | None = None,
+    ) -> HeadTick:
+        """Advance one tick; `sway` is then the sway in it.
+
+        Args:
+            beat: the avatar's own voice.
+            heard: the partner's voice.
+            controls: as they act over this tick.
+            follow: yaw and pitch, radians, that the head takes over from a large gaze.
+            sway: of another generator; None draws it here.
+        """
+        self.sway = self._sway.step(beat, heard, controls) if sway is None else sway
+        self._follow.step(np.array(follow))
+        strength = controls.head_motion
+        value, rate = self.sway.value * strength, self.sway.rate * strength
 
         mood = controls.expression / blend_norm(controls.emotion)
         value += (controls.emotion @ EMOTION_HEAD) * mood

@@ -9,14 +9,18 @@ from typing import Final
 import numpy as np
 
 from avatar_service.audio.prosody import ProsodyHop
+from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.blink import Blinks
 from avatar_service.motion.brows import Brows
 from avatar_service.motion.controls import ControlSchedule, EasedControls
-from avatar_service.motion.easing import TICK_SECS, FloatArray, hermite, soft_limit
+from avatar_service.motion.easing import TICK_SECS, FloatArray, Springs, hermite, soft_limit
 from avatar_service.motion.emotion import EMOTION_FACE, SuggestedEmotion, blend_norm
 from avatar_service.motion.gaze import Gaze, eyes_from_aim
-from avatar_service.motion.head import Head
-from avatar_service.motion.rhythm import Rhythm
+from avatar_service.motion.generators import parts_of
+from avatar_service.motion.head import Head, HeadTick
+from avatar_service.motion.life_channels import condition_row, face_of
+from avatar_service.motion.life_stream import LifeModel, LifeStream, shared_model
+from avatar_service.motion.rhythm import Beat, Rhythm
 from avatar_service.schema import (
     EMOTION_NAMES,
     MAX_HEAD_PITCH_RADIANS,
@@ -38,6 +42,8 @@ _LIPS: Final = 119
 _SPEECH: Final = 120
 _TALKING: Final = 121
 _NUM_COLUMNS: Final = 122
+_BRIDGE_HZ: Final = 1.2
+"""Of the spring that takes up what is between two generators when they change over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +74,40 @@ class LifeSample:
     talking: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Sensed:
+    """What a tick that has begun knows."""
+
+    controls: EasedControls
+    beat: Beat
+    partner: Beat
+    activity: float
+    has_changed: bool
+
+
 class Life:
     """All channels; tick() advances 40 ms, at() gives any time within the newest tick.
 
-    The voice must be known up to the end of the tick; nothing looks further ahead.
+    The voice must be known up to the end of the tick; nothing looks further ahead. What is asked
+    for (gaze, distance, emotion, strengths) acts exactly, whoever generates the life around it.
     """
 
-    def __init__(self, controls: Controls, seed: int) -> None:
+    def __init__(
+        self,
+        controls: Controls,
+        seed: int,
+        model: LifeModel | None = None,
+    ) -> None:
+        """Start at rest.
+
+        Args:
+            controls: in force from the start; `motion_model` tells who generates what.
+            seed: of everything drawn, joined with controls.seed.
+            model: the transformer; None takes the package's.
+
+        Raises:
+            AvatarError: MODELS_NOT_AVAILABLE where the package's weights cannot be read.
+        """
         self.controls = ControlSchedule(controls)
         self._rhythm = Rhythm()
         self._heard = Rhythm()
@@ -88,8 +121,16 @@ class Life:
         self._gaze = Gaze(self._seed)
         self._blinks = Blinks(self._seed)
         self._brows = Brows(self._seed)
+        self._model = model
+        self._parts: frozenset[str] = frozenset()
+        self.stream: LifeStream | None = None
+        self._bridge = Springs(np.full(6 + NUM_EXPRESSIONS, _BRIDGE_HZ), np.array(0.9))
+        self._choose(parts_of(controls.motion_model))
+        self._sensed: _Sensed | None = None
         self._position = (0.0, 0.0, 0.0)
         self._head_row = (np.zeros(6), np.zeros(6))
+        self._face_row = (np.zeros(NUM_EXPRESSIONS), np.zeros(NUM_EXPRESSIONS))
+        self._shown = (np.zeros(6 + NUM_EXPRESSIONS), np.zeros(6 + NUM_EXPRESSIONS))
         self._first = self._second = self._row(self.controls.step(-1))
 
     @property
@@ -105,29 +146,104 @@ class Life:
         """Forget the voice so far (barge-in): its phrase is over, without a phrase-end nod."""
         self._rhythm = Rhythm()
 
-    def tick(
+    def sense(
         self, start_nanos: int, voice: Sequence[ProsodyHop], heard: Sequence[ProsodyHop]
     ) -> None:
-        """Advance one tick that starts at start_nanos, with the hops that ended within it."""
+        """Begin the tick that starts at start_nanos, with the hops that ended within it.
+
+        Afterwards the transformer's block, where one is due, may be drawn together with others'.
+        """
         controls = self.controls.step(start_nanos)
         if controls.source.seed != self._control_seed:
             self._control_seed = controls.source.seed
-            for channel in (self._head, self._gaze, self._blinks, self._brows):
-                channel.reseed(self._seed)  # new choices from here on, no jump
-        start_secs = self.now_secs
+            for channel in (self._head, self._gaze, self._blinks, self._brows, self.stream):
+                if channel is not None:
+                    channel.reseed(self._seed)  # new choices from here on, no jump
+        parts = parts_of(controls.source.motion_model)
+        has_changed = parts != self._parts
+        if has_changed:
+            self._choose(parts)
         beat, partner = self._rhythm.step(voice), self._heard.step(heard)
-        self._suggested.step(beat)
-        self._gaze.step(start_secs, beat, partner, controls, self._position)
-        self._blinks.step(start_secs, beat, partner, controls.blink_rate, self._gaze.shift_deg)
-        self._brows.step(beat, partner, controls)
-        pose = self._head.step(beat, partner, controls, self._gaze.follow)
-        self._head_row = (pose.value, pose.rate)
-        self._position = (float(pose.value[3]), float(pose.value[4]), float(pose.value[5]))
+        if self.stream is not None:
+            realness = self.stream.model.settings.realness * beat.speaking
+            self.stream.sense(condition_row(beat, voice, partner, controls, realness))
         activity = voice[-1].activity if voice else 0.0
-        self._speech += (activity - self._speech) * 0.7
+        self._sensed = _Sensed(controls, beat, partner, activity, has_changed)
+
+    def tick(
+        self, start_nanos: int, voice: Sequence[ProsodyHop], heard: Sequence[ProsodyHop]
+    ) -> None:
+        """Advance one tick that starts at start_nanos: sense and act."""
+        self.sense(start_nanos, voice, heard)
+        self.act()
+
+    def _choose(self, parts: frozenset[str]) -> None:
+        """Let other generators go on from here; the one that comes in starts at its rest."""
+        self._parts = parts
+        if not parts:
+            self.stream = None
+        elif self.stream is None:
+            self.stream = LifeStream(self._model or shared_model(), self._seed)
+
+    def act(self) -> None:
+        """End the tick that was begun."""
+        sensed = self._sensed
+        if sensed is None:
+            raise AvatarError(Reason.BUG, "a tick ends that was not begun")
+        self._sensed = None
+        controls, beat, partner = sensed.controls, sensed.beat, sensed.partner
+        start_secs = self.now_secs
+        self._suggested.step(beat)
+        drawn, sway, shift = None, None, None
+        if self.stream is not None:
+            source = controls.source
+            is_asked = source.gaze is not None or source.look_at is not None
+            # Without idle life nobody moves unless they speak; the network is only told so.
+            alive = beat.speaking + min(1.0, controls.idle) * (1 - beat.speaking)
+            drawn = self.stream.act(
+                blink_rate=controls.blink_rate, alive=alive, is_gaze_asked=is_asked
+            )
+            if "head" in self._parts:
+                sway = HeadTick(drawn.value[:6], drawn.rate[:6])
+            if "gaze" in self._parts:
+                shift = drawn.shift
+        self._gaze.step(start_secs, beat, partner, controls, self._position, shift)
+        if drawn is not None and "blink" in self._parts:
+            self._blinks.step_with(start_secs, drawn.is_blink)
+        else:
+            shift_deg = self._gaze.shift_deg
+            self._blinks.step(start_secs, beat, partner, controls.blink_rate, shift_deg)
+        if drawn is not None and "face" in self._parts:
+            self._face_row = (
+                face_of(drawn.value) * controls.expression,
+                face_of(drawn.rate) * controls.expression,
+            )
+        else:
+            self._brows.step(beat, partner, controls)
+            self._face_row = (self._brows.value, self._brows.rate)
+        pose = self._head.step(beat, partner, controls, self._gaze.follow, sway)
+        self._cross(sensed.has_changed, pose)
+        self._position = (float(pose.value[3]), float(pose.value[4]), float(pose.value[5]))
+        self._speech += (sensed.activity - self._speech) * 0.7
         self._talking += (beat.speaking - self._talking) * 0.06
         self._num_ticks += 1
         self._first, self._second = self._second, self._row(controls)
+
+    def _cross(self, has_changed: bool, pose: HeadTick) -> None:
+        """Take the new head and face over; a jump between generators is bridged smoothly."""
+        rows = [
+            np.concatenate(pair)
+            for pair in zip((pose.value, pose.rate), self._face_row, strict=True)
+        ]
+        bridge = self._bridge
+        bridge.step(np.zeros(len(rows[0])))
+        if has_changed:
+            shown, shown_rate = self._shown
+            bridge.value = shown + TICK_SECS * shown_rate - rows[0]
+            bridge.velocity = shown_rate - rows[1]
+        self._shown = (rows[0] + bridge.value, rows[1] + bridge.velocity)
+        self._head_row = (self._shown[0][:6], self._shown[1][:6])
+        self._face_row = (self._shown[0][6:], self._shown[1][6:])
 
     def at(self, fraction: float) -> LifeSample:
         """Life at 0..1 of the newest tick."""
@@ -166,7 +282,7 @@ class Life:
         strength = controls.expression / blend_norm(shown)
         value[_FACE] = (shown @ EMOTION_FACE) * strength
         rate[_FACE] = (shown_rate @ EMOTION_FACE) * strength
-        value[_BROWS], rate[_BROWS] = self._brows.value, self._brows.rate
+        value[_BROWS], rate[_BROWS] = self._face_row
         value[_EMOTION], rate[_EMOTION] = shown, shown_rate
         felt = float(shown.sum() - shown[_NEUTRAL])
         value[110 + _NEUTRAL] = max(0.0, 1 - felt)

@@ -16,6 +16,7 @@ from avatar_service.motion.articulation import ArticulationStage, run_batched
 from avatar_service.motion.articulation_net import ArticulationNet, load_weights
 from avatar_service.motion.controls import check_controls
 from avatar_service.motion.life import Life
+from avatar_service.motion.life_stream import LifeModel, LifeStream, draw_together
 from avatar_service.motion.lips import LipTrack, compose
 from avatar_service.motion.model import LipSource, MotionModel
 from avatar_service.motion.phones import TimedPhone
@@ -48,6 +49,7 @@ class MotionStage(MotionModel):
         seed: int = 0,
         lookahead_nanos: int = DEFAULT_LOOKAHEAD_NANOS,
         lips: LipSource | None = None,
+        life_model: LifeModel | None = None,
     ) -> None:
         """Start at session time 0.
 
@@ -57,9 +59,11 @@ class MotionStage(MotionModel):
             seed: of everything drawn at random, joined with controls.seed.
             lookahead_nanos: audio the lips wait for, one the articulation net has a head for.
             lips: another source of lips.
+            life_model: another life transformer than the package's.
 
         Raises:
-            AvatarError: INVALID_FIELD for a frame rate, look-ahead or control out of range.
+            AvatarError: INVALID_FIELD for a frame rate, look-ahead or control out of range;
+                MODELS_NOT_AVAILABLE where weights cannot be read.
         """
         if not MIN_FRAME_RATE <= frame_rate <= MAX_FRAME_RATE:
             raise AvatarError(
@@ -69,13 +73,14 @@ class MotionStage(MotionModel):
                 field="frame_rate",
             )
         self.frame_rate = frame_rate
-        self._life = Life(controls or Controls(), seed)
+        self._life = Life(controls or Controls(), seed, life_model)
         self.lips: LipSource = lips if lips is not None else _articulation(lookahead_nanos)
         self._track = LipTrack()
         self._voice = _Hops()
         self._heard = _Hops()
         self._line_end = 0
-        self._ticks_end = 0
+        self._ticks_end = 0  # of the ticks begun
+        self._is_sensed = False  # the newest of them is begun, not ended
         self._next_frame = 0
         self._lookahead_nanos = lookahead_nanos
         self._epoch = 0
@@ -115,16 +120,18 @@ class MotionStage(MotionModel):
 
     def pull(self) -> Iterator[MotionFrame]:
         """Yield the frames that can be told now; see MotionModel.pull."""
-        for step in self.lips.pull():
-            self._track.append(step.expression)
-        while True:
+        self.take_lips()
+        while self._has_frame():
             pts = self._pts_of(self._next_frame)
-            if pts > self._track.end_pts_nanos or _tick_end(pts) > self._line_end:
-                return
-            while self._ticks_end < _tick_end(pts):
+            while self._is_sensed or self._ticks_end < _tick_end(pts):
                 self._tick()
             self._next_frame += 1
             yield self._frame(pts)
+
+    def take_lips(self) -> None:
+        """Take over the lip steps that can be told now."""
+        for step in self.lips.pull():
+            self._track.append(step.expression)
 
     def set_controls(self, controls: Controls, effective_pts_nanos: int = 0) -> int:
         """Put controls in force from a tick on; see MotionModel.set_controls."""
@@ -152,11 +159,33 @@ class MotionStage(MotionModel):
         self._voice.push(samples, None)
         self.lips.push(samples)
 
-    def _tick(self) -> None:
+    def _has_frame(self) -> bool:
+        pts = self._pts_of(self._next_frame)
+        return pts <= self._track.end_pts_nanos and _tick_end(pts) <= self._line_end
+
+    def _sense(self) -> None:
+        """Begin the next tick, if that is not done yet."""
+        if self._is_sensed:
+            return
+        self._is_sensed = True
         start, self._ticks_end = self._ticks_end, self._ticks_end + TICK_NANOS
         voice = self._voice.take(self._ticks_end)
         heard = self._heard.take(self._ticks_end)
-        self._life.tick(start, voice, heard)
+        self._life.sense(start, voice, heard)
+
+    def _tick(self) -> None:
+        self._sense()
+        self._is_sensed = False
+        self._life.act()
+
+    def _sense_due(self) -> LifeStream | None:
+        """Begin the tick that the next pull needs; its stream, where a block of it is due."""
+        stream = self._life.stream
+        if stream is None or self._is_sensed or not self._has_frame():
+            return None
+        if self._ticks_end < _tick_end(self._pts_of(self._next_frame)):
+            self._sense()
+        return stream if stream.is_due else None
 
     def _frame(self, pts: int) -> MotionFrame:
         fraction = 1 - (self._ticks_end - pts) / TICK_NANOS
@@ -179,11 +208,15 @@ class MotionStage(MotionModel):
 
 
 def compute_together(stages: Sequence[MotionStage]) -> None:
-    """Run the articulation network of many stages as one batch.
+    """Run the networks of many stages as batches: the lips', then the lives'.
 
     What each stage's `pull` then yields is what it yields alone, within rounding.
     """
     run_batched([one.lips for one in stages if isinstance(one.lips, ArticulationStage)])
+    for one in stages:
+        one.take_lips()
+    due = [stream for one in stages if (stream := one._sense_due()) is not None]
+    draw_together(due)
 
 
 def _tick_end(pts_nanos: int) -> int:

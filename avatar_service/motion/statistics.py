@@ -117,7 +117,8 @@ def _blink_statistics(track: MotionTrack, wanted: BoolArray, minutes: float) -> 
         peak = int(start) + int(np.argmax(closure[start:end]))
         if wanted[peak]:
             depths.append(float(closure[peak]))
-            widths.append(_half_width(secs, closure, peak))
+            if 0 < peak < len(closure) - 1:  # else the clip's edge cuts it
+                widths.append(_half_width(secs, closure, peak))
     return {
         "blinks_per_min": len(depths) / minutes,
         "blink_half_width_ms": float(np.mean(widths) * 1e3) if widths else float("nan"),

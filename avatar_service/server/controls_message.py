@@ -17,6 +17,15 @@ LOOK_AT_RANGE: Final = 100.0
 LOOK_AT_MIN_Z: Final = 0.5
 MAX_EMOTION_SUM: Final = 2.0
 
+_PLAIN_FIELDS: Final = (
+    "distance",
+    "head_motion",
+    "expression",
+    "speaking_style",
+    "motion_model",
+    "blink_rate",
+    "idle",
+)
 _BACKGROUNDS: Final = {
     control_pb2.BACKGROUND_MODE_KEEP: Background.KEEP,
     control_pb2.BACKGROUND_MODE_TRANSPARENT: Background.TRANSPARENT,
@@ -31,7 +40,7 @@ def apply_controls(now: Controls, change: control_pb2.Controls) -> Controls:
     Raises INVALID_FIELD and UNSPECIFIED_ENUM; nothing of a wrong change applies.
     """
     fields: dict[str, Any] = {}
-    for name in ("distance", "head_motion", "expression", "speaking_style", "blink_rate", "idle"):
+    for name in _PLAIN_FIELDS:
         if change.HasField(name):
             fields[name] = getattr(change, name)
     if change.HasField("seed"):
@@ -59,6 +68,7 @@ def controls_message(controls: Controls) -> control_pb2.Controls:
         speaking_style=controls.speaking_style,
         blink_rate=controls.blink_rate,
         idle=controls.idle,
+        motion_model=controls.motion_model,
         background=control_pb2.Background(
             mode=_MODES[controls.background], red=red, green=green, blue=blue
         ),

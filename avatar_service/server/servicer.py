@@ -18,6 +18,7 @@ from avatar_service.gen.avatar.v1 import (
     capability_pb2,
 )
 from avatar_service.gen.avatar.v1 import avatar_service_pb2 as pb
+from avatar_service.motion.generators import MOTION_MODELS
 from avatar_service.motion.styles import STYLES
 from avatar_service.server.access import CALLER, Scope, check_owner
 from avatar_service.server.animate import AnimateStream
@@ -120,6 +121,7 @@ class AvatarServicer(avatar_service_pb2_grpc.AvatarServiceServicer):
             ),
             motion_schemas=[motion_schema_message()],
             speaking_styles=list(STYLES),
+            motion_models=list(MOTION_MODELS),
             device=facts.device,
             num_sessions=self._manager.num_sessions,
         )

@@ -30,6 +30,7 @@ class ControlValues(TypedDict, total=False):
         idle: strength of idle life, 0 to 2.
         background: "keep", "transparent" or (red, green, blue) 0 to 255.
         seed: of everything drawn at random.
+        motion_model: a name of ServerInfo.motion_models.
     """
 
     gaze: tuple[float, float] | Literal["free"]
@@ -43,6 +44,7 @@ class ControlValues(TypedDict, total=False):
     idle: float
     background: BackgroundChoice
     seed: int
+    motion_model: str
 
 
 def controls_message(values: ControlValues) -> control_pb2.Controls:
@@ -78,6 +80,8 @@ def controls_message(values: ControlValues) -> control_pb2.Controls:
             setattr(message, name, values[name])
     if "speaking_style" in values:
         message.speaking_style = values["speaking_style"]
+    if "motion_model" in values:
+        message.motion_model = values["motion_model"]
     if "seed" in values:
         message.seed = values["seed"]
     return message

@@ -460,5 +460,5 @@ def test_stages_that_compute_together_move_as_each_alone() -> None:
         assert [frame.pts_nanos for frame in one] == [frame.pts_nanos for frame in other]
         for a, b in zip(one, other, strict=True):
             np.testing.assert_allclose(a.expression, b.expression, atol=1e-4)
-            np.testing.assert_array_equal(a.head_rotation, b.head_rotation)
-            np.testing.assert_array_equal(a.gaze, b.gaze)
+            np.testing.assert_allclose(a.head_rotation, b.head_rotation, atol=1e-5)
+            np.testing.assert_allclose(a.gaze, b.gaze, atol=1e-5)

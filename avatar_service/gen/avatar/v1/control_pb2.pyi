@@ -224,6 +224,7 @@ class Controls(_message.Message):
     IDLE_FIELD_NUMBER: _builtins.int
     BACKGROUND_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
+    MOTION_MODEL_FIELD_NUMBER: _builtins.int
     distance: _builtins.float
     """Distance of the head: 1 as photographed (default), 0.5 half as far; 0.3 to 3."""
     head_motion: _builtins.float
@@ -238,6 +239,10 @@ class Controls(_message.Message):
     """Strength of idle life (breathing, sway, saccades), 0 to 2, default 1."""
     seed: _builtins.int
     """Seed of everything drawn at random, default 0. A new seed restarts the generators."""
+    motion_model: _builtins.str
+    """Who moves head, face, gaze and lids beside what is asked for: one of
+    GetServerInfoResponse.motion_models, default "mixed".
+    """
     @_builtins.property
     def free_gaze(self) -> Global___FreeGaze:
         """Eyes wander."""
@@ -273,10 +278,11 @@ class Controls(_message.Message):
         idle: _builtins.float | None = ...,
         background: Global___Background | None = ...,
         seed: _builtins.int | None = ...,
+        motion_model: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_blink_rate", b"_blink_rate", "_distance", b"_distance", "_expression", b"_expression", "_head_motion", b"_head_motion", "_idle", b"_idle", "_seed", b"_seed", "_speaking_style", b"_speaking_style", "background", b"background", "blink_rate", b"blink_rate", "distance", b"distance", "emotion", b"emotion", "expression", b"expression", "free_gaze", b"free_gaze", "gaze", b"gaze", "gaze_direction", b"gaze_direction", "head_motion", b"head_motion", "idle", b"idle", "look_at", b"look_at", "seed", b"seed", "speaking_style", b"speaking_style"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_blink_rate", b"_blink_rate", "_distance", b"_distance", "_expression", b"_expression", "_head_motion", b"_head_motion", "_idle", b"_idle", "_motion_model", b"_motion_model", "_seed", b"_seed", "_speaking_style", b"_speaking_style", "background", b"background", "blink_rate", b"blink_rate", "distance", b"distance", "emotion", b"emotion", "expression", b"expression", "free_gaze", b"free_gaze", "gaze", b"gaze", "gaze_direction", b"gaze_direction", "head_motion", b"head_motion", "idle", b"idle", "look_at", b"look_at", "motion_model", b"motion_model", "seed", b"seed", "speaking_style", b"speaking_style"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_blink_rate", b"_blink_rate", "_distance", b"_distance", "_expression", b"_expression", "_head_motion", b"_head_motion", "_idle", b"_idle", "_seed", b"_seed", "_speaking_style", b"_speaking_style", "background", b"background", "blink_rate", b"blink_rate", "distance", b"distance", "emotion", b"emotion", "expression", b"expression", "free_gaze", b"free_gaze", "gaze", b"gaze", "gaze_direction", b"gaze_direction", "head_motion", b"head_motion", "idle", b"idle", "look_at", b"look_at", "seed", b"seed", "speaking_style", b"speaking_style"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_blink_rate", b"_blink_rate", "_distance", b"_distance", "_expression", b"_expression", "_head_motion", b"_head_motion", "_idle", b"_idle", "_motion_model", b"_motion_model", "_seed", b"_seed", "_speaking_style", b"_speaking_style", "background", b"background", "blink_rate", b"blink_rate", "distance", b"distance", "emotion", b"emotion", "expression", b"expression", "free_gaze", b"free_gaze", "gaze", b"gaze", "gaze_direction", b"gaze_direction", "head_motion", b"head_motion", "idle", b"idle", "look_at", b"look_at", "motion_model", b"motion_model", "seed", b"seed", "speaking_style", b"speaking_style"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__blink_rate: _TypeAlias = _typing.Literal["blink_rate"]  # noqa: Y015
     _WhichOneofArgType__blink_rate: _TypeAlias = _typing.Literal["_blink_rate", b"_blink_rate"]  # noqa: Y015
@@ -288,6 +294,8 @@ class Controls(_message.Message):
     _WhichOneofArgType__head_motion: _TypeAlias = _typing.Literal["_head_motion", b"_head_motion"]  # noqa: Y015
     _WhichOneofReturnType__idle: _TypeAlias = _typing.Literal["idle"]  # noqa: Y015
     _WhichOneofArgType__idle: _TypeAlias = _typing.Literal["_idle", b"_idle"]  # noqa: Y015
+    _WhichOneofReturnType__motion_model: _TypeAlias = _typing.Literal["motion_model"]  # noqa: Y015
+    _WhichOneofArgType__motion_model: _TypeAlias = _typing.Literal["_motion_model", b"_motion_model"]  # noqa: Y015
     _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
     _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
     _WhichOneofReturnType__speaking_style: _TypeAlias = _typing.Literal["speaking_style"]  # noqa: Y015
@@ -304,6 +312,8 @@ class Controls(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__head_motion) -> _WhichOneofReturnType__head_motion | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__idle) -> _WhichOneofReturnType__idle | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__motion_model) -> _WhichOneofReturnType__motion_model | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
     @_typing.overload

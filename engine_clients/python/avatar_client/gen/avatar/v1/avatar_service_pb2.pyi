@@ -76,6 +76,7 @@ class GetServerInfoResponse(_message.Message):
     SPEAKING_STYLES_FIELD_NUMBER: _builtins.int
     DEVICE_FIELD_NUMBER: _builtins.int
     NUM_SESSIONS_FIELD_NUMBER: _builtins.int
+    MOTION_MODELS_FIELD_NUMBER: _builtins.int
     api_version: _builtins.str
     """Version of this interface, "MAJOR.MINOR": "1.0"."""
     product_version: _builtins.str
@@ -100,6 +101,10 @@ class GetServerInfoResponse(_message.Message):
     def speaking_styles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names for Controls.speaking_style."""
 
+    @_builtins.property
+    def motion_models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names for Controls.motion_model; the first is the default."""
+
     def __init__(
         self,
         *,
@@ -111,10 +116,11 @@ class GetServerInfoResponse(_message.Message):
         speaking_styles: _abc.Iterable[_builtins.str] | None = ...,
         device: _builtins.str = ...,
         num_sessions: _builtins.int = ...,
+        motion_models: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_version", b"api_version", "capabilities", b"capabilities", "device", b"device", "limits", b"limits", "motion_schemas", b"motion_schemas", "num_sessions", b"num_sessions", "product_version", b"product_version", "speaking_styles", b"speaking_styles"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_version", b"api_version", "capabilities", b"capabilities", "device", b"device", "limits", b"limits", "motion_models", b"motion_models", "motion_schemas", b"motion_schemas", "num_sessions", b"num_sessions", "product_version", b"product_version", "speaking_styles", b"speaking_styles"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

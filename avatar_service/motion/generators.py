@@ -1,0 +1,35 @@
+"""Who generates which part of life: the transformer or the simple generator, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from avatar_service.errors import AvatarError, Reason
+
+PARTS: Final = ("head", "face", "gaze", "blink")
+"""What either of the two can generate."""
+MOTION_MODELS: Final[Mapping[str, frozenset[str]]] = {
+    "mixed": frozenset({"face", "gaze", "blink"}),
+    "transformer": frozenset(PARTS),
+    "rules": frozenset(),
+}
+"""Parts that the transformer generates, by the name of the motion model; the simple generator
+takes the others. `mixed` gives each part to the one that measures better on it, by the tables of
+docs/models/motion.md."""
+
+
+def parts_of(motion_model: str) -> frozenset[str]:
+    """Tell which parts a motion model has the transformer generate.
+
+    Raises:
+        AvatarError: INVALID_FIELD for an unknown name.
+    """
+    parts = MOTION_MODELS.get(motion_model)
+    if parts is None:
+        raise AvatarError(
+            Reason.INVALID_FIELD,
+            f"unknown motion model {motion_model!r}; known: {', '.join(MOTION_MODELS)}",
+            field="motion_model",
+        )
+    return parts

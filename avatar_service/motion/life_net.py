@@ -1,0 +1,421 @@
+"""The life transformer: flow matching over blocks of two ticks, causal, conditioned on the voice.
+
+A block is drawn from noise given the past and what the voice and the controls say:
+
+    past ticks -> "known" tokens (their keys and values are kept)  \
+    noise      -> "drawn" tokens of one block ------------------- attention -> velocity, events
+
+What is drawn is not the pose but its innovation: each channel's two next values are predicted
+linearly from its last ones, and the error of that, whitened, is z ~ N(0, 1) to first order
+(Innovations). So a network that has learnt nothing already moves smoothly, and the seams between
+blocks are no different from their inside.
+
+Training is flow matching (Lipman et al. 2023) on straight paths z_s = (1 - s) noise + s z with
+velocity z - noise; a shortcut model (Frans et al. 2024) on top: the step size is an input, and
+large steps are taught to land where two half steps do. Guidance is an input too: the network is
+taught the velocity v + w (v - v_without) that guidance would use (Tang et al. 2025), so that one
+pass does at run time what takes three. Events (a blink, a gaze shift and where to) are chances,
+read off the drawn tokens.
+
+Convention: (B, T, C) with T in ticks; blocks lie at even ticks. Known token t describes tick t and
+hears its voice; the drawn tokens of block j hear the voice of its first tick only.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import zipfile
+import zlib
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from avatar_service.errors import AvatarError, Reason
+from avatar_service.motion.easing import FloatArray
+from avatar_service.motion.life_channels import CHANNELS, GROUPS, NUM_CHANNELS, NUM_CONDITIONS
+
+WEIGHTS_SCHEMA: Final = "avatar.life.v1"
+BLOCK: Final = 2
+"""Ticks drawn together: 80 ms, so what is drawn has heard the voice up to 0 to 40 ms before."""
+ORDER: Final = 6
+"""Past ticks that the linear prediction looks at."""
+NUM_EVENTS: Final = 4
+"""Columns beside the channels in a known token: blink, gaze shift, gaze offset yaw and pitch."""
+GAZE_SCALE: Final = 0.1
+"""Radians of gaze offset that count as 1."""
+_KNOWN_WIDTH: Final = 2 * NUM_CHANNELS + NUM_EVENTS
+_MIXTURES: Final = 8
+_EVENT_WIDTH: Final = 2 + _MIXTURES * 5
+_Z_LIMIT: Final = 5.0
+_BROKEN: Final = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    RuntimeError,
+    TypeError,
+    AttributeError,
+)
+"""What reading damaged weights or another description may raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class LifeNetConfig:
+    """Shape of the network.
+
+    Attributes:
+        width: of tokens.
+        layers, heads: of attention.
+        expansion: hidden units of the feed-forward part, times the width.
+        context: past ticks that are attended to.
+    """
+
+    width: int = 160
+    layers: int = 4
+    heads: int = 4
+    expansion: int = 3
+    context: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Innovations:
+    """Linear prediction of each channel over a block, and the spread of its error.
+
+    Attributes:
+        predictor: (channels, BLOCK, ORDER) weights of the last ORDER values, oldest first.
+        spread: (channels, BLOCK, BLOCK) lower triangular square root of the error's covariance.
+        scale: (channels,) standard deviation of the channel.
+    """
+
+    predictor: FloatArray
+    spread: FloatArray
+    scale: FloatArray
+
+    @staticmethod
+    def fit(tracks: list[FloatArray], weights: list[float]) -> Innovations:
+        """Fit to (T, channels) tracks, weighted."""
+        count = tracks[0].shape[1]
+        predictor = np.zeros((count, BLOCK, ORDER))
+        spread = np.zeros((count, BLOCK, BLOCK))
+        scale = np.zeros(count)
+        total = sum(weights)
+        for channel in range(count):
+            left = np.zeros((ORDER, ORDER))
+            right = np.zeros((ORDER, BLOCK))
+            rows = []
+            variance = 0.0
+            for track, weight in zip(tracks, weights, strict=True):
+                windows = np.lib.stride_tricks.sliding_window_view(track[:, channel], ORDER + BLOCK)
+                share = weight / total / len(windows)
+                past, future = windows[:, :ORDER], windows[:, ORDER:]
+                left += share * past.T @ past
+                right += share * past.T @ future
+                variance += share * float((future**2).mean(1).sum())
+                rows.append((past, future, share))
+            scale[channel] = math.sqrt(variance) + 1e-6
+            # A ridge keeps what the past does not tell from being believed.
+            ridge = 1e-4 * np.trace(left) / ORDER + 1e-12
+            weights_here = np.linalg.solve(left + ridge * np.eye(ORDER), right)
+            covariance = np.zeros((BLOCK, BLOCK))
+            for past, future, share in rows:
+                error = future - past @ weights_here
+                covariance += share * error.T @ error
+            floor = 1e-6 * variance + 1e-12
+            spread[channel] = np.linalg.cholesky(covariance + floor * np.eye(BLOCK))
+            predictor[channel] = weights_here.T
+        return Innovations(predictor, spread, scale)
+
+    def whiten(self, past: FloatArray, block: FloatArray) -> FloatArray:
+        """Innovation z (..., BLOCK, channels) of a block after (..., ORDER, channels) values."""
+        error = block - self.predict(past)
+        return np.asarray(np.einsum("cij,...jc->...ic", np.linalg.inv(self.spread), error))
+
+    def predict(self, past: FloatArray) -> FloatArray:
+        """(..., BLOCK, channels) expected after (..., ORDER, channels) values."""
+        return np.asarray(np.einsum("cij,...jc->...ic", self.predictor, past))
+
+    def block(self, past: FloatArray, z: FloatArray) -> FloatArray:
+        """(..., BLOCK, channels) values of innovation z (..., BLOCK, channels)."""
+        limited = np.clip(z, -_Z_LIMIT, _Z_LIMIT)
+        error = np.einsum("cij,...jc->...ic", self.spread, limited)
+        return np.asarray(self.predict(past) + error)
+
+
+@dataclass(slots=True)
+class Drawn:
+    """What the network says about the ticks of a block.
+
+    Attributes:
+        velocity: (B, T, channels) of the innovation.
+        events: (B, T, _EVENT_WIDTH) logits of blink and gaze shift, then the mixture of gaze
+            offsets: weight, yaw, pitch, log spread of both.
+    """
+
+    velocity: Tensor
+    events: Tensor
+
+
+class _Layer(nn.Module):
+    """Attention and feed-forward, modulated by the step and the controls."""
+
+    def __init__(self, config: LifeNetConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.heads = config.heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.up = nn.Linear(width, config.expansion * width)
+        self.down = nn.Linear(config.expansion * width, width)
+        self.modulation = nn.Parameter(torch.zeros(6, width))
+        self.bias = nn.Parameter(torch.zeros(config.heads, config.context + 2 * BLOCK))
+        """Of attention, by age in ticks."""
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.down.weight)
+
+    def parts(self, x: Tensor, modulation: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Queries, keys, values (B, H, T, D) of x (B, T, C); modulation (B, T, 6, C) with them."""
+        m = modulation + self.modulation
+        y = functional.layer_norm(x, x.shape[-1:])
+        y = y * (1 + m[:, :, 0]) + m[:, :, 1]
+        batch, ticks, width = y.shape
+        qkv = self.qkv(y).view(batch, ticks, 3, self.heads, width // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B, H, T, D) each
+        return q, k, v, m
+
+    def finish(self, x: Tensor, attended: Tensor, m: Tensor) -> Tensor:
+        """Add attention (B, H, T, D) and the feed-forward part."""
+        batch, _, ticks, _ = attended.shape
+        flat = attended.transpose(1, 2).reshape(batch, ticks, -1)
+        x = x + (1 + m[:, :, 2]) * self.out(flat)
+        y = functional.layer_norm(x, x.shape[-1:])
+        y = y * (1 + m[:, :, 3]) + m[:, :, 4]
+        y = functional.gelu(self.up(y), approximate="tanh")
+        moved: Tensor = x + (1 + m[:, :, 5]) * self.down(y)
+        return moved
+
+
+class LifeNet(nn.Module):
+    """The network itself; see the module's text."""
+
+    def __init__(self, config: LifeNetConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or LifeNetConfig()
+        width = self.config.width
+        self.known = nn.Linear(_KNOWN_WIDTH, width)
+        self.drawn = nn.Linear(NUM_CHANNELS, width)
+        self.heard = nn.Sequential(
+            nn.Linear(NUM_CONDITIONS, width), nn.GELU(approximate="tanh"), nn.Linear(width, width)
+        )
+        self.kind = nn.Parameter(torch.zeros(1 + BLOCK, width))
+        """Of a known token, and of the first and second drawn one."""
+        self.step = nn.Sequential(
+            nn.Linear(_STEP_WIDTH, width), nn.GELU(approximate="tanh"), nn.Linear(width, width)
+        )
+        self.modulate = nn.Linear(width, 6 * width)
+        self.layers = nn.ModuleList(_Layer(self.config) for _ in range(self.config.layers))
+        self.velocity = nn.Linear(width, NUM_CHANNELS)
+        self.events = nn.Linear(width, _EVENT_WIDTH)
+        for module in (self.modulate, self.velocity):
+            nn.init.zeros_(module.weight)
+            nn.init.zeros_(module.bias)
+
+    def embed_known(
+        self, tokens: Tensor, conditions: Tensor, has_past: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Tokens (B, T, C) and modulation (B, T, 6, C) of past ticks.
+
+        Args:
+            tokens: (B, T, _KNOWN_WIDTH) from known_tokens.
+            conditions: (B, T, NUM_CONDITIONS).
+            has_past: (B, 1, 1), 0 where the tokens are to be ignored.
+        """
+        heard = self.heard(conditions)
+        told = self.known(tokens)
+        if has_past is not None:
+            told = told * has_past
+        x = told + heard + self.kind[0]
+        return x, self._modulation(heard, _step_input(tokens.new_ones(x.shape[:2])))
+
+    def embed_drawn(
+        self, z: Tensor, conditions: Tensor, time: Tensor, size: Tensor, guidance: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Tokens and modulation of blocks that are being drawn.
+
+        Args:
+            z: (B, T, channels) on the way from noise to the innovation.
+            conditions: (B, T, NUM_CONDITIONS), of the block's first tick for both its ticks.
+            time: (B, T) 0 at the noise, 1 at the innovation.
+            size: (B, T) of the step to be taken; 0 asks for the velocity itself.
+            guidance: (B, T, 2) weights on the voice, and on controls and source; 0 for none.
+        """
+        heard = self.heard(conditions)
+        x = self.drawn(z) + heard
+        x = x + self.kind[1:].repeat(x.shape[1] // BLOCK, 1)
+        return x, self._modulation(heard, _step_input(time, size, guidance))
+
+    def _modulation(self, heard: Tensor, step: Tensor) -> Tensor:
+        c: Tensor = functional.silu(self.step(step) + heard)
+        flat: Tensor = self.modulate(c)
+        parts: Tensor = flat.view(*flat.shape[:-1], 6, -1)  # (B, T, 6, C)
+        return parts
+
+    def read(self, x: Tensor) -> Drawn:
+        """Read velocity and events off drawn tokens (B, T, C)."""
+        y = functional.layer_norm(x, x.shape[-1:])
+        return Drawn(self.velocity(y), self.events(y))
+
+    def forward(
+        self,
+        tokens: Tensor,
+        known_conditions: Tensor,
+        z: Tensor,
+        drawn_conditions: Tensor,
+        time: Tensor,
+        size: Tensor,
+        guidance: Tensor,
+        has_past: Tensor | None = None,
+    ) -> Drawn:
+        """Draw all blocks of whole sequences at once, each after the true past; for training.
+
+        Block j attends to the known ticks before it, within the context, and to itself.
+        """
+        past, past_modulation = self.embed_known(tokens, known_conditions, has_past)
+        new, new_modulation = self.embed_drawn(z, drawn_conditions, time, size, guidance)
+        x = torch.cat([past, new], dim=1)  # (B, 2T, C)
+        modulation = torch.cat([past_modulation, new_modulation], dim=1)
+        ticks = tokens.shape[1]
+        allowed, ages = (part.to(x.device) for part in _training_mask(ticks, self.config.context))
+        for layer in self.layers:
+            assert isinstance(layer, _Layer)
+            q, k, v, m = layer.parts(x, modulation)
+            bias = layer.bias[:, ages].masked_fill(~allowed, -torch.inf)
+            attended = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))
+            x = layer.finish(x, attended, m)
+        return self.read(x[:, ticks:])
+
+
+_STEP_WIDTH: Final = 16 + 2 + 2
+
+
+def _step_input(time: Tensor, size: Tensor | None = None, guidance: Tensor | None = None) -> Tensor:
+    """(B, T, _STEP_WIDTH) numbers that tell time, step size and guidance."""
+    rates = torch.arange(1, 9, dtype=torch.float32, device=time.device) * (math.pi / 2)
+    angles = time[..., None] * rates
+    size = torch.zeros_like(time) if size is None else size
+    guidance = time.new_zeros(*time.shape, 2) if guidance is None else guidance
+    small = torch.log2(size.clamp(min=1 / 32)) / 5 + 1
+    parts = [angles.sin(), angles.cos(), size[..., None], small[..., None], guidance]
+    return torch.cat(parts, dim=-1)
+
+
+_MASKS: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
+
+
+def _training_mask(ticks: int, context: int) -> tuple[Tensor, Tensor]:
+    """(2T, 2T) who may attend to whom, and the age in ticks of each pair."""
+    if (ticks, context) not in _MASKS:
+        time = torch.arange(ticks)
+        block = time // BLOCK
+        age = (time[:, None] - time[None, :]).clamp(-BLOCK + 1, context + BLOCK)
+        start = block * BLOCK
+        before = time[None, :] < start[:, None]
+        near = time[None, :] >= start[:, None] - context
+        same = block[:, None] == block[None, :]
+        known = torch.cat([(before | same) & near, torch.zeros_like(same)], dim=1)
+        drawn = torch.cat([before & near, same], dim=1)
+        ages = (age + BLOCK - 1).repeat(2, 2)
+        _MASKS[ticks, context] = (torch.cat([known, drawn]), ages)
+    return _MASKS[ticks, context]
+
+
+def known_tokens(channels: FloatArray, z: FloatArray, events: FloatArray, scale: FloatArray
+                 ) -> FloatArray:  # fmt: skip
+    """(..., _KNOWN_WIDTH) description of past ticks: values, innovations, events."""
+    return np.concatenate([channels / scale, z, events], axis=-1)
+
+
+def events_of(logits: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Split (..., events) into blink and shift logits (...), and the mixture of gaze offsets.
+
+    Returns:
+        Blink and shift logits (...), weights' logits (..., K), means (..., K, 2) and log standard
+        deviations (..., K, 2), offsets in GAZE_SCALE.
+    """
+    mixture = logits[..., 2:].reshape(*logits.shape[:-1], _MIXTURES, 5)
+    spread = mixture[..., 3:].clamp(-4.0, 2.0)
+    return logits[..., 0], logits[..., 1], mixture[..., 0], mixture[..., 1:3], spread
+
+
+def num_parameters(net: nn.Module) -> int:
+    """Count the trained parameters."""
+    return sum(parameter.numel() for parameter in net.parameters())
+
+
+def save_weights(
+    net: LifeNet, innovations: Innovations, path: Path, metadata: dict[str, Any]
+) -> None:
+    """Write float16 weights (npz, no pickle; the prediction float32) and their JSON description."""
+    arrays = {
+        name: tensor.detach().cpu().numpy().astype(np.float16)
+        for name, tensor in net.state_dict().items()
+    }
+    linear = {f"innovations.{k}": v.astype(np.float32) for k, v in asdict(innovations).items()}
+    np.savez_compressed(path, **arrays, **linear)
+    description = {
+        "schema": WEIGHTS_SCHEMA,
+        "config": asdict(net.config),
+        "channels": CHANNELS,
+        "conditions": dict(GROUPS),
+        "parameters": num_parameters(net),
+        **metadata,
+    }
+    path.with_suffix(".json").write_text(json.dumps(description, indent=1) + "\n", "utf-8")
+
+
+def load_weights(path: Path | None = None) -> tuple[LifeNet, Innovations, dict[str, Any]]:
+    """Read a trained network, ready for inference, its linear prediction and its description.
+
+    Args:
+        path: npz with its JSON beside it; None means the weights that come with the package.
+
+    Raises:
+        AvatarError: MODELS_NOT_AVAILABLE where the files are missing, of another schema, or do
+            not fit the network.
+    """
+    if path is None:
+        path = Path(str(resources.files("avatar_service.motion") / "weights" / "life.npz"))
+    try:
+        description = json.loads(path.with_suffix(".json").read_text("utf-8"))
+        if description["schema"] != WEIGHTS_SCHEMA:
+            raise ValueError(f"schema {description['schema']!r}, not {WEIGHTS_SCHEMA!r}")
+        if tuple(description["channels"]) != CHANNELS:
+            raise ValueError("another list of channels")
+        if description["conditions"] != dict(GROUPS):
+            raise ValueError("other conditions")
+        shape = {name: int(value) for name, value in description["config"].items()}
+        net = LifeNet(LifeNetConfig(**shape))
+        with np.load(path) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        linear = Innovations(
+            **{
+                name: arrays.pop(f"innovations.{name}").astype(np.float64)
+                for name in ("predictor", "spread", "scale")
+            }
+        )
+        tensors = {n: torch.from_numpy(a.astype(np.float32)) for n, a in arrays.items()}
+        net.load_state_dict(tensors)
+        shapes = (linear.predictor.shape, linear.spread.shape, linear.scale.shape)
+        if shapes != ((NUM_CHANNELS, BLOCK, ORDER), (NUM_CHANNELS, BLOCK, BLOCK), (NUM_CHANNELS,)):
+            raise ValueError("the linear prediction has another shape")
+    except (*_BROKEN, zipfile.BadZipFile, zlib.error) as fault:
+        raise AvatarError(
+            Reason.MODELS_NOT_AVAILABLE, f"life weights {path.name}: {fault}"
+        ) from fault
+    return net.eval(), linear, description
