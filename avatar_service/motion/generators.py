@@ -10,7 +10,7 @@ from avatar_service.errors import AvatarError, Reason
 PARTS: Final = ("head", "face", "gaze", "blink")
 """What either of the two can generate."""
 MOTION_MODELS: Final[Mapping[str, frozenset[str]]] = {
-    "mixed": frozenset({"face", "gaze", "blink"}),
+    "mixed": frozenset({"face"}),
     "transformer": frozenset(PARTS),
     "rules": frozenset(),
 }

@@ -6,6 +6,7 @@ what it was taught. The gains are fixed afterwards, on the voices of the tracked
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -13,12 +14,14 @@ from typing import Final
 import numpy as np
 
 from avatar_service.motion.easing import FloatArray
-from avatar_service.motion.life_channels import NUM_CHANNELS
+from avatar_service.motion.life_channels import CHANNELS, HEAD, NUM_CHANNELS
 from avatar_service.motion.life_stream import LifeModel, LifeStream, draw_together
 from avatar_service.training.sequences import LifeSequence
 
 _NUM_SEEDS: Final = 4
 _GAINS: Final = (0.25, 1.5)
+_SHOWN: Final = math.sqrt(0.5 - 0.5 / math.pi)
+"""Standard deviation of max(0, x) over that of a normal x: a face has no coefficients below 0."""
 
 
 def calibrate(model: LifeModel, tracked: Sequence[LifeSequence]) -> LifeModel:
@@ -33,6 +36,9 @@ def calibrate(model: LifeModel, tracked: Sequence[LifeSequence]) -> LifeModel:
     for one in tracked:
         wanted += one.channels.astype(float).var(axis=0) * len(one)
         got += _drawn(plain, one.conditions.astype(float)).var(axis=1).mean(axis=0) * len(one)
+    # A tracked face's coefficients move above 0 around its median; these move about 0 and are cut.
+    is_cut = np.array([name not in (*CHANNELS[HEAD], "mouthSide") for name in CHANNELS])
+    wanted[is_cut] /= _SHOWN**2
     gains = np.clip(np.sqrt(wanted / np.maximum(got, 1e-12)), *_GAINS)
     settings = replace(model.settings, gains=tuple(round(float(gain), 3) for gain in gains))
     return replace(model, settings=settings)

@@ -10,6 +10,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from avatar_service.errors import AvatarError, Reason
+from avatar_service.motion.generators import MOTION_MODELS
 from avatar_service.motion.stage import SAMPLE_NANOS, MotionStage, compute_together
 from avatar_service.schema import (
     EMOTION_NAMES,
@@ -30,6 +31,12 @@ JAW = EXPRESSION_INDEX["jawOpen"]
 MILLI = 1_000_000
 VOICE = fake_voice(12.0, seed=1)
 SILENCE = np.zeros(16_000 * 6, np.float32)
+
+
+@pytest.fixture(autouse=True)
+def simple_generator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep to the simple generator, which is quick; test_stage_life.py has the transformer."""
+    monkeypatch.setitem(MOTION_MODELS, "mixed", frozenset())  # type: ignore[arg-type]
 
 
 def new_stage(controls: Controls | None = None, **options: object) -> MotionStage:

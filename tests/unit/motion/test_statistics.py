@@ -101,7 +101,7 @@ def test_life_on_real_speech_is_within_the_natural_ranges() -> None:
     clips = ["austen_0870.wav", "en_jfk_16k.wav", "LJ001-0001.wav", "LJ002-0073.wav"]
     pause = np.zeros(4_000, np.float32)
     voice = np.concatenate([np.append(read_audio(SPEECH / clip).samples, pause) for clip in clips])
-    runs = [motion_statistics(generate(voice, seed)) for seed in range(5)]
+    runs = [motion_statistics(generate(voice, seed)) for seed in range(3)]
     for key, reference in REFERENCES.items():
         if key == "jaw_open_sd":
             continue  # the lips are not the real ones here
