@@ -23,9 +23,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.motion.easing import TICK_SECS, FloatArray
+from avatar_service.motion.easing import TICK_SECS, FloatArray, Springs
 from avatar_service.motion.gaze import GazeShift
-from avatar_service.motion.life_channels import NUM_CHANNELS, NUM_CONDITIONS
+from avatar_service.motion.life_channels import FACE, HEAD, NUM_CHANNELS, NUM_CONDITIONS
 from avatar_service.motion.life_net import (
     BLOCK,
     GAZE_SCALE,
@@ -44,6 +44,10 @@ _ASKED_GAZE: Final = math.radians(0.4)
 """How far the eyes may wander beside what they look at: freely, and where the look is asked for."""
 _REFRACTORY_TICKS: Final = 5
 """No blink begins within 0.2 s of another."""
+_FACE_HZ: Final = 2.0
+_FACE_DAMPING: Final = 0.8
+"""Of the spring that the face follows: what brows do faster was the landmark tracker's jitter in
+the real video, which the network has learnt with the motion."""
 _CHANNEL: Final = zlib.crc32(b"life")
 
 
@@ -147,6 +151,8 @@ class LifeStream:
         self._told = np.zeros((BLOCK, NUM_EVENTS))
         self._offset = (0.0, 0.0)
         self._since_blink = _REFRACTORY_TICKS
+        count = NUM_CHANNELS - FACE.start
+        self._face = Springs(np.full(count, _FACE_HZ), np.full(count, _FACE_DAMPING))
         self.is_due = False
 
     def reseed(self, seed: int) -> None:
@@ -201,9 +207,12 @@ class LifeStream:
         )
         if i == BLOCK - 1:
             self._remember()
+        self._face.step(self._values[i, FACE])
+        value = np.concatenate([self._values[i, HEAD], self._face.value])
+        rate = np.concatenate([self._rates[i, HEAD], self._face.velocity])
         gains = alive * np.array(settings.gains)
         shifted = GazeShift(self._offset, has_shifted)
-        return LifeTick(self._values[i] * gains, self._rates[i] * gains, is_blink, shifted)
+        return LifeTick(value * gains, rate * gains, is_blink, shifted)
 
     def _remember(self) -> None:
         scale = self.model.innovations.scale

@@ -31,6 +31,8 @@ _ARTICULATION: Final = (
 )
 _SLOW_TICKS: Final = 5.0
 """Width of the smoothing of cheeks, nose and mouth corners, 0.2 s: slower than syllables."""
+_JITTER_TICKS: Final = 1.5
+"""Width of the smoothing of the brows, 60 ms: the tracker's jitter."""
 _APART_SHARE: Final = 0.35
 """Share kept of the difference of left and right, which is mostly the tracker's error."""
 _BLINK_LEVEL: Final = 0.25
@@ -67,6 +69,8 @@ def life_of_track(track: MotionTrack, samples: Float32Array) -> LifeSequence:
             values = channels[:, column] - channels[:, column].mean()
             spoken = np.linalg.lstsq(articulation, values, rcond=None)[0]
             channels[:, column] = gaussian_filter1d(values - articulation @ spoken, _SLOW_TICKS)
+        else:
+            channels[:, column] = gaussian_filter1d(channels[:, column], _JITTER_TICKS)
         if name.endswith("Apart"):
             channels[:, column] *= _APART_SHARE
     lids = expression[:, [EXPRESSION_INDEX["eyeBlink" + side] for side in ("Left", "Right")]]

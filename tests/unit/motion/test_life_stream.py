@@ -93,8 +93,9 @@ def test_a_new_seed_acts_from_the_next_block_on() -> None:
 
 def test_rates_are_the_slopes_of_the_values() -> None:
     ticks = run(LifeStream(small_model(), 4))
-    slope = (ticks[12].value - ticks[10].value) / 0.08
-    assert np.allclose(ticks[10 if BLOCK == 1 else 11].rate, slope, atol=0.05)
+    for before, here, after in zip(ticks, ticks[1:], ticks[2:], strict=False):
+        slope = (after.value - before.value) / 0.08
+        assert np.allclose(here.rate, slope, atol=0.06)
     assert ticks[0].value.shape == (NUM_CHANNELS,)
 
 
