@@ -64,7 +64,7 @@ class LifeSettings:
         blink_gain: factor on the chance of a blink.
     """
 
-    steps: int = 2
+    steps: int = 1
     voice_guidance: float = 0.5
     control_guidance: float = 0.5
     realness: float = 1.0
