@@ -12,8 +12,8 @@ from avatar_service.cli.console import progress, say
 from avatar_service.cli.report import publish
 
 app = typer.Typer(
-    help="Measure: render, motion, life, service, transport, picture, reenact, watermark, soak, chaos, "
-    "telemetry.",
+    help="Measure: render, motion, life, service, transport, picture, reenact, watermark, soak, "
+    "chaos, telemetry.",
     no_args_is_help=True,
 )
 app.command()(bench_life.life)
