@@ -81,8 +81,9 @@ def keep(target: Target, data: bytes, problem: str) -> Path:
 def fuzz_guided(target: Target, seconds: float) -> int:
     """Let atheris search, in a process of its own (it never returns); its exit code."""
     found = FINDINGS / target.name
-    found.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "tools.fuzz.guided", target.name, str(found)]
+    reached = found / "corpus"  # inputs that reach new branches; the next run begins with them
+    reached.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "tools.fuzz.guided", target.name, str(reached)]
     command += [str(CORPUS / target.name), f"-max_total_time={int(seconds)}"]
     command += [f"-max_len={MAX_BYTES}", f"-artifact_prefix={found}{os.sep}", "-timeout=30"]
     return subprocess.run(command, check=False).returncode

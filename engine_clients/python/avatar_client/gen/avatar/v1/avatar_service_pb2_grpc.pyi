@@ -5,7 +5,9 @@ One portrait photo and speech in, a living face streamed out.
 
 Time: session time starts at 0 and always advances; everything carries `pts_nanos` on it. Errors:
 see ErrorReason. Access: where the server asks for it, every call carries the metadata
-"authorization: Bearer TOKEN".
+"authorization: Bearer TOKEN". A token has scopes: CreateAvatar and DeleteAvatar need admin,
+sessions animate, and an observer's stream animate or observe; a call beyond them is
+PERMISSION_DENIED. A session is steered and closed by the client that opened it, or by admin.
 """
 
 from avatar_client.gen.avatar.v1 import avatar_service_pb2 as _avatar_service_pb2
