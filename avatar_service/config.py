@@ -234,6 +234,9 @@ class Config:
     """Folder of what can be made again: models, compiled kernels."""
     provenance: Path | None = None
     """Folder of the installation's key and its consents; None: the folder provenance in home."""
+    motion_model: str = "mixed"
+    """Who moves head, face, gaze and lids where a session does not say: mixed, transformer or
+    rules."""
     badge: bool = False
     """Whether frames bear a visible badge, "AI-generated"; the watermark is in all of them."""
     tls: TlsConfig = field(default_factory=TlsConfig)

@@ -17,6 +17,7 @@ MOTION_MODELS: Final[Mapping[str, frozenset[str]]] = {
 """Parts that the transformer generates, by the name of the motion model; the simple generator
 takes the others. `mixed` gives each part to the one that measures better on it, by the tables of
 docs/models/motion.md."""
+DEFAULT_MOTION_MODEL: Final = next(iter(MOTION_MODELS))
 
 
 def parts_of(motion_model: str) -> frozenset[str]:

@@ -20,6 +20,7 @@ from grpc_reflection.v1alpha import reflection
 from avatar_service.config import Config, RecordConfig, parse_fps, parse_listen
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.gen.avatar.v1 import avatar_service_pb2, avatar_service_pb2_grpc
+from avatar_service.motion.generators import parts_of
 from avatar_service.portrait.image_file import MAX_PIXELS
 from avatar_service.portrait.portrait import FORMAT_VERSION
 from avatar_service.provenance.consent_book import ConsentBook
@@ -147,6 +148,7 @@ class Service:
             ),
             capacity=self._capacity,
         )
+        parts_of(config.motion_model)  # an unknown name ends the start, not the first session
         pacing, limits = config.pacing, config.limits
         defaults = SessionSettings(
             rate=parse_fps(pacing.fps),
@@ -172,6 +174,7 @@ class Service:
             device="cpu",
             default_rate=defaults.rate,
             default_playout_nanos=defaults.playout_delay_nanos,
+            default_motion_model=config.motion_model,
             max_message_bytes=limits.max_message_bytes,
             max_photo_bytes=limits.max_photo_bytes,
             max_photo_px=MAX_PIXELS,

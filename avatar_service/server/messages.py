@@ -18,6 +18,7 @@ from avatar_service.gen.avatar.v1 import (
     frame_pb2,
     session_pb2,
 )
+from avatar_service.motion.generators import DEFAULT_MOTION_MODEL
 from avatar_service.motion.phones import TimedPhone
 from avatar_service.provenance.consent import Consent
 from avatar_service.server.avatar_store import StoredAvatar
@@ -125,6 +126,7 @@ def session_request(
     *,
     default_rate: Fraction,
     default_playout_nanos: int,
+    default_motion_model: str = DEFAULT_MOTION_MODEL,
 ) -> SessionRequest:
     """Check a CreateSessionRequest field by field."""
     has_avatar = bool(message.avatar_id)
@@ -141,7 +143,7 @@ def session_request(
     if OutputKind.FRAMES in outputs and not has_avatar:
         raise invalid("outputs", "hold FRAMES, which need an avatar_id")
     transports = frozenset(pick(_TRANSPORTS, one, "transports") for one in message.transports)
-    controls = apply_controls(Controls(), message.controls)
+    controls = apply_controls(Controls(motion_model=default_motion_model), message.controls)
     if message.ring_slot_count and not 3 <= message.ring_slot_count <= 64:
         raise invalid("ring_slot_count", f"is {message.ring_slot_count}; 3 to 64 is allowed")
     playout = default_playout_nanos

@@ -66,6 +66,7 @@ class ServiceFacts:
     device: str
     default_rate: Fraction
     default_playout_nanos: int
+    default_motion_model: str
     max_message_bytes: int
     max_photo_bytes: int
     max_photo_px: int
@@ -205,6 +206,7 @@ class AvatarServicer(avatar_service_pb2_grpc.AvatarServiceServicer):
             request,
             default_rate=self._facts.default_rate,
             default_playout_nanos=self._facts.default_playout_nanos,
+            default_motion_model=self._facts.default_motion_model,
         )
         wanted = replace(wanted, owner=CALLER.get().name)
         if wanted.avatar_id:
