@@ -55,3 +55,30 @@ def test_without_an_endpoint_nothing_is_traced(exporter, tmp_path) -> None:
     with running_service(tmp_path) as service:
         service.stub.GetServerInfo(pb.GetServerInfoRequest())
     assert exporter.get_finished_spans() == ()
+
+
+def test_spans_reach_a_collector_over_the_wire() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    import grpc
+
+    service = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc")
+    from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
+
+    received: list[str] = []
+
+    class Collector(service.TraceServiceServicer):
+        def Export(self, request, context):
+            for resource in request.resource_spans:
+                received.extend(span.name for scope in resource.scope_spans for span in scope.spans)
+            return trace_service_pb2.ExportTraceServiceResponse()
+
+    server = grpc.server(ThreadPoolExecutor(1))
+    service.add_TraceServiceServicer_to_server(Collector(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    tracing = Tracing(f"http://127.0.0.1:{port}")
+    tracing.request("GetAvatar", "feedbeef", ()).end()
+    tracing.close()
+    server.stop(None)
+    assert received == ["GetAvatar"]
