@@ -75,12 +75,13 @@ def _own_book() -> ConsentBook | None:
 
 
 def _report(path: Path, book: ConsentBook | None, *, every: bool) -> dict[str, Any]:
+    from avatar_service.cli.decoding import once
     from avatar_service.provenance.credentials import read_credentials
     from avatar_service.provenance.inspect import mark_facts
 
     report: dict[str, Any] = {"file": str(path), "watermarks": [], "credentials": None}
     try:
-        report["credentials"] = read_credentials(path)
+        report["credentials"] = once(Reason.INVALID_FILE, path.name, read_credentials, path)
         report["watermarks"] = [mark_facts(mark, book) for mark in _marks(path, every=every)]
     except AvatarError as error:
         report["error"] = error.message
@@ -123,7 +124,9 @@ def _print(report: dict[str, Any]) -> None:
     from avatar_service.cli.console import out
 
     def line(text: str) -> None:
-        out.print(text, markup=False, highlight=False)
+        # A hostile file may name its signer by escape sequences.
+        shown = "".join(c if c.isprintable() else " " for c in text)
+        out.print(shown, markup=False, highlight=False)
 
     line(report["file"])
     if "error" in report:

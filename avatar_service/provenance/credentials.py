@@ -119,7 +119,10 @@ def read_credentials(path: Path) -> dict[str, Any] | None:
         return {"state": "invalid", "problems": [_line(error)]}
     except (OSError, ValueError) as error:
         return {"state": "invalid", "problems": [_line(error)]}
-    return _facts(store)
+    try:
+        return _facts(store)
+    except (AttributeError, TypeError, KeyError, ValueError):
+        return {"state": "invalid", "problems": ["the manifest cannot be understood"]}
 
 
 def _settings() -> Any:
