@@ -71,11 +71,11 @@ def animate(
     from avatar_service.cli import options
     from avatar_service.cli.animation import Animation
     from avatar_service.cli.consent import record_consent
-    from avatar_service.cli.device import check_device
     from avatar_service.cli.motion_source import is_motion_file
     from avatar_service.config import parse_fps
     from avatar_service.export.video import check_video_path, check_writable
     from avatar_service.motion.controls import check_controls
+    from avatar_service.render.devices import open_render_device
     from avatar_service.session.offline import OfflineSettings
 
     backdrop, color = options.parse_background(background)
@@ -94,7 +94,7 @@ def animate(
     )
     check_controls(controls)
     _check_source(source, audio, controls, is_motion=track or is_motion_file(source))
-    check_device(device)
+    rendering = open_render_device(device)
     options.check_distinct([output, save_motion, report], [portrait, source, audio])
     check_video_path(output, with_alpha=backdrop is Background.TRANSPARENT)
     for path in (save_motion, report):
@@ -118,6 +118,7 @@ def animate(
         duration_secs=duration,
         save_motion=save_motion,
         report=report,
+        device=rendering,
     )
     job.run()
 

@@ -24,6 +24,7 @@ from avatar_service.portrait.crop import CropPolicy
 from avatar_service.portrait.portrait import Portrait
 from avatar_service.provenance.credentials import PERFORMED, SPOKEN, Origin
 from avatar_service.provenance.watermark import Mark
+from avatar_service.render.devices import CpuDevice, RenderDevice
 from avatar_service.session.offline import OfflineSettings, animate, replay
 from avatar_service.signals import Background, Float32Array, MotionFrame, VideoFrame
 
@@ -67,6 +68,7 @@ class Animation:
         sound_offset_secs: where in `sound` the motion's time 0 lies, beside start_secs.
         save_motion: where to write the latents; None: nowhere.
         report: where to write the figures; None: nowhere.
+        device: where the pictures are drawn.
     """
 
     consent: Recorded
@@ -82,6 +84,7 @@ class Animation:
     duration_secs: float | None = None
     save_motion: Path | None = None
     report: Path | None = None
+    device: RenderDevice = field(default_factory=CpuDevice)
     _mark: Mark = field(init=False)
     _motion: list[MotionFrame] = field(default_factory=list, init=False)
     _frame_ms: list[float] = field(default_factory=list, init=False)
@@ -169,8 +172,10 @@ class Animation:
 
     def _frames(self, portrait: Portrait) -> Iterator[VideoFrame]:
         if is_motion_file(self.source):
-            return replay(portrait, self._captured(), self.settings, self._mark)
-        return animate(portrait, self._heard(), self.settings, self._mark)
+            return replay(
+                portrait, self._captured(), self.settings, self._mark, device=self.device
+            )
+        return animate(portrait, self._heard(), self.settings, self._mark, device=self.device)
 
     def _captured(self) -> Iterator[MotionFrame]:
         return motion_frames(
@@ -198,7 +203,7 @@ class Animation:
             "first_frame_ms": round(self._frame_ms[0], 1),
             "latency_ms": None,
             "render_ms": {"p50": made_ms["p50"], "p99": made_ms["p99"]},
-            "device": "cpu",
+            "device": self.device.name,
             "cpu_seconds": round(cpu_secs, 2),
             "seconds_of_audio": round(self._heard_samples / HEARD_RATE_HZ, 3),
         }

@@ -170,6 +170,18 @@ class CpuRenderer:
         for stage, start, end in zip(STAGES, times, times[1:], strict=False):
             self._stage_nanos[stage] = end - start
 
+    @property
+    def batch(self) -> None:
+        """Each renderer draws by itself, on the calling thread."""
+        return None
+
+    def shot(self, motion: MotionFrame, out: UInt8Array) -> None:
+        """There is no batch; see renderer.Renderer."""
+        raise NotImplementedError("the CPU draws no batches")
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
     def _move(self, motion: MotionFrame) -> None:
         pose, geometry, shapes = self._pose, self._portrait.geometry, self._portrait.shapes
         resolve_gaze(motion.expression, motion.gaze, pose.gaze)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Final, Protocol
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
 
 import numpy as np
 
@@ -37,6 +38,14 @@ MAX_SHIFT: Final = 0.6
 MAX_NEARER: Final = 6.0
 MAX_FARTHER: Final = 2.3
 """Nearest and farthest place, units: the body's texture ends where the camera would see more."""
+
+
+class Batch(Protocol):
+    """Draws frames of several renderers at once, on a device."""
+
+    def draw(self, shots: Sequence[Any]) -> Sequence[Exception | None]:
+        """Draw what `Renderer.shot` has made; return what kept each from being drawn."""
+        ...
 
 
 class Renderer(Protocol):
@@ -75,6 +84,19 @@ class Renderer(Protocol):
             AvatarError: INVALID_FIELD where the motion holds values that are not finite or the
                 buffer has another shape.
         """
+        ...
+
+    @property
+    def batch(self) -> Batch | None:
+        """What draws frames of several renderers at once; None: each draws by itself."""
+        ...
+
+    def shot(self, motion: MotionFrame, out: UInt8Array) -> Any:
+        """Make what `batch` draws; only where there is one."""
+        ...
+
+    def close(self) -> None:
+        """Give resources back; idempotent. Not while a frame is drawn."""
         ...
 
 

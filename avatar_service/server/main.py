@@ -25,6 +25,7 @@ from avatar_service.portrait.image_file import MAX_PIXELS
 from avatar_service.portrait.portrait import FORMAT_VERSION
 from avatar_service.provenance.consent_book import ConsentBook
 from avatar_service.provenance.watermark import Mark
+from avatar_service.render.devices import open_render_device
 from avatar_service.server.a2f.server import A2fServer, start_a2f_server
 from avatar_service.server.access import TokenFile
 from avatar_service.server.avatar_store import AvatarStore
@@ -34,7 +35,7 @@ from avatar_service.server.logs import set_up_logging
 from avatar_service.server.quotas import Quotas
 from avatar_service.server.servicer import AvatarServicer, ServiceFacts, offered_capabilities
 from avatar_service.server.session_health import HealthServicer
-from avatar_service.server.start_checks import check_device, check_exposure, check_shared_memory
+from avatar_service.server.start_checks import check_exposure, check_shared_memory
 from avatar_service.server.statuses import bug_from
 from avatar_service.server.telemetry import Telemetry
 from avatar_service.server.tls import TlsFiles
@@ -115,7 +116,7 @@ class Service:
         if config.a2f.listen:
             host, _ = parse_listen(config.a2f.listen, name="a2f.listen")
             check_exposure(host, has_tls=has_tls, has_token=has_token, field="a2f.listen")
-        check_device(config.device)
+        device = open_render_device(config.device)
         check_shared_memory(config.shm)
         self._worker = FitWorker()
         self._consents = ConsentBook(config.provenance_dir)
@@ -147,6 +148,7 @@ class Service:
                 zmq_tcp_host=config.zmq.tcp_host,
             ),
             capacity=self._capacity,
+            device=device,
         )
         parts_of(config.motion_model)  # an unknown name ends the start, not the first session
         pacing, limits = config.pacing, config.limits
@@ -171,7 +173,7 @@ class Service:
             audio_ahead_secs_per_owner=config.quotas.audio_ahead_secs,
         )
         self._facts = ServiceFacts(
-            device="cpu",
+            device=device.name,
             default_rate=defaults.rate,
             default_playout_nanos=defaults.playout_delay_nanos,
             default_motion_model=config.motion_model,

@@ -9,16 +9,6 @@ from avatar_service.errors import AvatarError, Reason
 from avatar_service.transports.shared_memory import SharedFile
 
 
-def check_device(device: str) -> None:
-    """Refuse a device that this build cannot render on. DEVICE_NOT_AVAILABLE."""
-    if device not in ("auto", "cpu"):
-        raise AvatarError(
-            Reason.DEVICE_NOT_AVAILABLE,
-            f"device {device!r} is not available; auto or cpu is allowed",
-            field="device",
-        )
-
-
 def check_exposure(host: str, *, has_tls: bool, has_token: bool, field: str = "listen") -> None:
     """Refuse to be reachable from other machines without TLS and a token. INVALID_FIELD."""
     if is_loopback(host) or (has_tls and has_token):

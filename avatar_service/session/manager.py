@@ -17,8 +17,8 @@ from enum import Enum
 from typing import Final
 
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.motion.stage import MotionStage, compute_together
 from avatar_service.session.admission import Capacity, Reservation
+from avatar_service.session.batches import compute_motion, deliver_pictures
 from avatar_service.session.clock import Clock
 from avatar_service.session.cost_meter import CostMeter, Work
 from avatar_service.session.encoders import make_encoder
@@ -130,7 +130,11 @@ class SessionManager:
         self._meter = CostMeter()
         self._num_changes = 0
         self.scheduler = Scheduler(
-            clock, num_workers=num_workers, on_fault=self._note_fault, compute=_compute_together
+            clock,
+            num_workers=num_workers,
+            on_fault=self._note_fault,
+            compute=compute_motion,
+            deliver_together=deliver_pictures,
         )
 
     @property
@@ -371,12 +375,6 @@ class SessionManager:
         if isinstance(session, Session):
             with self._lock:
                 self._failed.append((session, error))
-
-
-def _compute_together(due: Sequence[Tickable]) -> None:
-    """Run the motion networks of the due sessions as one batch."""
-    stages = [one.motion for one in due if isinstance(one, Session)]
-    compute_together([stage for stage in stages if isinstance(stage, MotionStage)])
 
 
 def short_id(managed: ManagedSession) -> str:

@@ -15,6 +15,7 @@ from avatar_service.export.frames import checked, resampled
 from avatar_service.motion.stage import MotionStage
 from avatar_service.portrait.portrait import Portrait
 from avatar_service.provenance.watermark import Mark
+from avatar_service.render.devices import RenderDevice
 from avatar_service.session.clock import MonotonicClock
 from avatar_service.session.encoders import RawEncoder
 from avatar_service.session.fanout import Fanout
@@ -83,7 +84,12 @@ class _Collector:
 
 
 def animate(
-    portrait: Portrait, audio: Iterable[Float32Array], settings: OfflineSettings, mark: Mark
+    portrait: Portrait,
+    audio: Iterable[Float32Array],
+    settings: OfflineSettings,
+    mark: Mark,
+    *,
+    device: RenderDevice | None = None,
 ) -> Iterator[VideoFrame]:
     """Yield the frames whose pts lies within the audio.
 
@@ -93,6 +99,7 @@ def animate(
         settings: rate, size and controls; the same audio, settings, portrait and mark give the
             same frames.
         mark: the watermark that every frame bears.
+        device: where the pictures are drawn; None: on this thread.
 
     Yields:
         Frames in order. `pixels` is valid until the next one is asked for: copy to keep it.
@@ -101,7 +108,9 @@ def animate(
         AvatarError: INVALID_AUDIO for audio without samples or with NaN; INVALID_FIELD.
     """
     motion = MotionStage(settings.rate, settings.controls, lookahead_nanos=settings.lookahead_nanos)
-    renderer = PortraitRenderer(portrait, settings.size_px, mark, has_badge=settings.has_badge)
+    renderer = PortraitRenderer(
+        portrait, settings.size_px, mark, has_badge=settings.has_badge, device=device
+    )
     yield from animate_with(motion, renderer, audio, settings)
 
 
@@ -147,7 +156,12 @@ def animate_with(
 
 
 def replay(
-    portrait: Portrait, frames: Iterable[MotionFrame], settings: OfflineSettings, mark: Mark
+    portrait: Portrait,
+    frames: Iterable[MotionFrame],
+    settings: OfflineSettings,
+    mark: Mark,
+    *,
+    device: RenderDevice | None = None,
 ) -> Iterator[VideoFrame]:
     """Yield the pictures of motion that exists already, at the settings' rate from time 0.
 
@@ -156,6 +170,7 @@ def replay(
         frames: motion of any rate in time order; time 0 is the first audio sample.
         settings: rate, size and background; the other controls do not apply.
         mark: the watermark that every frame bears.
+        device: where the pictures are drawn; None: on this thread.
 
     Yields:
         Frames in order. `pixels` is valid until the next one is asked for: copy to keep it.
@@ -163,7 +178,9 @@ def replay(
     Raises:
         AvatarError: INVALID_FIELD for motion without frames, or with values that are not finite.
     """
-    renderer = PortraitRenderer(portrait, settings.size_px, mark, has_badge=settings.has_badge)
+    renderer = PortraitRenderer(
+        portrait, settings.size_px, mark, has_badge=settings.has_badge, device=device
+    )
     controls = settings.controls
     renderer.set_background(controls.background, controls.background_color)
     pixels = np.zeros((settings.size_px, settings.size_px, 4), np.uint8)

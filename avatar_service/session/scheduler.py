@@ -2,9 +2,11 @@
 
 Motion first, for all of them as one batch on the scheduler's own thread; then every session's
 rendering and publishing goes to a pool as wide as the machine (kernels run without the GIL), the
-earliest due first. The scheduler does not wait for the pool: a session that takes long holds one
-worker and misses its own next tick, nobody else's. A session that fails is taken out; the others
-go on.
+earliest due first. Sessions of one device (a GPU) are rendered as one batch instead: what falls due
+while a batch is drawn makes up the next one, so that batches grow with the load.
+
+The scheduler does not wait for the pool: a session that takes long holds one worker and misses its
+own next tick, nobody else's. A session that fails is taken out; the others go on.
 """
 
 from __future__ import annotations
@@ -43,9 +45,16 @@ class Tickable(Protocol):
         """Run the third phase, on any thread of the pool."""
         ...
 
+    @property
+    def batch(self) -> object | None:
+        """Names the device that runs the third phase of several at once; None: each by itself."""
+        ...
+
 
 Compute = Callable[[Sequence[Tickable]], None]
 """Does the motion work of several sessions as one batch, between the first two phases."""
+DeliverTogether = Callable[[Sequence[Tickable]], Sequence[Exception | None]]
+"""Runs the third phase of sessions of one device; returns what each has raised."""
 
 
 class Scheduler:
@@ -55,6 +64,7 @@ class Scheduler:
         num_workers: width of the pool; a lone session runs on the scheduler's own thread.
         on_fault: called with a session that raised, after it was taken out.
         compute: what sessions can do faster together; each does by itself what it leaves.
+        deliver_together: the third phase of sessions that share a device.
     """
 
     def __init__(
@@ -64,10 +74,14 @@ class Scheduler:
         num_workers: int,
         on_fault: Callable[[Tickable, Exception], None],
         compute: Compute | None = None,
+        deliver_together: DeliverTogether | None = None,
     ) -> None:
         self._clock = clock
         self._on_fault = on_fault
         self._compute = compute
+        self._deliver_together = deliver_together
+        self._waiting: dict[object, list[Tickable]] = {}
+        self._drawing: set[object] = set()
         self._pool = ThreadPoolExecutor(num_workers, thread_name_prefix="render")
         self._changed = threading.Condition()
         self._sessions: tuple[Tickable, ...] = ()
@@ -141,11 +155,44 @@ class Scheduler:
                 # Each computes alone what is left, and whoever raises again is taken out.
                 log.exception("the motion of %d sessions failed as a batch", len(due))
         due = [one for one in due if self._guarded(one, one.produce_motion)]
+        by_device: dict[object, list[Tickable]] = {}
         for session in due:
             if is_alone:
                 self._deliver(session)
+            elif session.batch is not None and self._deliver_together is not None:
+                by_device.setdefault(session.batch, []).append(session)
             else:
                 self._pool.submit(self._deliver, session)
+        for device, sessions in by_device.items():
+            self._queue(device, sessions)
+
+    def _queue(self, device: object, sessions: Sequence[Tickable]) -> None:
+        """Add to a device's next batch; a batch is drawn as soon as the one before is done."""
+        with self._changed:
+            self._waiting.setdefault(device, []).extend(sessions)
+            if device in self._drawing:
+                return
+            self._drawing.add(device)
+        self._pool.submit(self._deliver_batches, device)
+
+    def _deliver_batches(self, device: object) -> None:
+        """Deliver all that waits for a device, and what has come meanwhile, until nothing does."""
+        assert self._deliver_together is not None
+        while True:
+            with self._changed:
+                sessions = self._waiting.pop(device, [])
+                if not sessions:
+                    self._drawing.discard(device)
+                    return
+            try:
+                outcomes = self._deliver_together(sessions)
+            except Exception as fault:
+                outcomes = [fault] * len(sessions)
+            for session, outcome in zip(sessions, outcomes, strict=True):
+                if outcome is None:
+                    self._set_free(session)
+                else:
+                    self._take_out(session, outcome)
 
     def _deliver(self, session: Tickable) -> None:
         if self._guarded(session, session.deliver):

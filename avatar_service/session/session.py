@@ -12,7 +12,6 @@ reader is outrun.
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from dataclasses import replace
 from typing import Final
@@ -20,11 +19,10 @@ from typing import Final
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.session.clock import Clock, FrameGrid, PlaybackClock
 from avatar_service.session.control_queue import ControlQueue
+from avatar_service.session.delivery import Delivery, Timing
 from avatar_service.session.events import (
     AudioClipped,
     AudioLate,
-    FramesLate,
-    FramesSkipped,
     Interrupted,
     PhonesIgnored,
     SegmentEnded,
@@ -34,9 +32,9 @@ from avatar_service.session.events import (
 )
 from avatar_service.session.fanout import Fanout
 from avatar_service.session.phones import KnownPhones, PhoneQueue
-from avatar_service.session.settings import MILLI, Pacing, SessionSettings
+from avatar_service.session.settings import Pacing, SessionSettings
 from avatar_service.session.speech import Pcm, SpeechInput
-from avatar_service.session.stages import FrameRenderer, MotionSource
+from avatar_service.session.stages import FrameRenderer, MotionSource, PictureBatch
 from avatar_service.session.stats import SessionStats
 from avatar_service.session.timeline import SAMPLE_NANOS, Starvation, sample_from
 from avatar_service.session.ways_out import WaysOut
@@ -80,8 +78,14 @@ class Session:
         self.end_reason: Reason | None = None
         self._clock = clock
         self._motion: MotionSource | None = motion
-        self._renderer = renderer
-        self._ways_out = WaysOut(publishers, settings.size_px)
+        self._delivery = Delivery(
+            renderer,
+            WaysOut(publishers, settings.size_px),
+            fanout,
+            self.stats,
+            Timing(self._is_late, self._lag_nanos, clock.now_nanos),
+            self._set_background,
+        )
         self._grid = FrameGrid(settings.rate)
         self._playback = PlaybackClock(clock.now_nanos())
         self._speech = SpeechInput(settings.audio_ahead_secs)
@@ -89,7 +93,6 @@ class Session:
         self._lock = threading.RLock()
         self._controls = ControlQueue(controls, has_pictures=renderer is not None)
         self._pending_ends: deque[SegmentEnd] = deque()
-        self._ready: deque[MotionFrame | SegmentEnd] = deque()
         self._must_reset = False
         self._is_ticking = False
         self._num_made = 0
@@ -227,6 +230,16 @@ class Session:
             return max(self._playback.mono_at(needed), self._retry_at)
 
     @property
+    def delivery(self) -> Delivery:
+        """The way out, for pictures that several sessions draw together."""
+        return self._delivery
+
+    @property
+    def batch(self) -> PictureBatch | None:
+        """What draws this session's pictures together with others'; None: it draws alone."""
+        return self._delivery.batch
+
+    @property
     def motion(self) -> MotionSource | None:
         """The motion stage, for work that several sessions do together; None once closed."""
         return self._motion
@@ -261,19 +274,13 @@ class Session:
 
     def deliver(self) -> None:
         """Render and publish what `produce_motion` has collected, in order."""
-        while self._ready:
-            item = self._ready.popleft()
-            if isinstance(item, SegmentEnd):
-                ended = SegmentEnded(item.segment_id, item.pts_nanos, item.epoch, role=item.role)
-                self._tell(ended)
-                continue
-            newer_waits = any(isinstance(other, MotionFrame) for other in self._ready)
-            if newer_waits and self._is_late(item.pts_nanos):
-                # The picture is left out: it is late already and a newer one waits.
-                self.stats.skipped_tally.add()
-                self._tell(item)
-            else:
-                self._show(item)
+        for picture in iter(self._delivery.next_picture, None):
+            self._delivery.draw(picture)
+            self._delivery.show(picture)
+        self.end_tick()
+
+    def end_tick(self) -> None:
+        """Take note that all is delivered."""
         with self._lock:
             self._is_ticking = False
 
@@ -289,11 +296,10 @@ class Session:
             self.is_closed = True
             self.end_message, self.end_reason = message, reason
             stage, self._motion = self._motion, None
-            self._renderer = None
             self._speech.clear()
         self._tell(SessionEnding(message, reason))
         self.fanout.close()
-        self._ways_out.close()
+        self._delivery.close()
         if stage is not None:
             stage.close()
 
@@ -359,9 +365,10 @@ class Session:
             self._last_pts = pts
             epoch = self.epoch
         motion = replace(motion, seq=self._num_made, epoch=epoch)
-        if self._renderer is not None:
-            motion = self._renderer.limit_motion(motion)
-        self._ready.append(motion)
+        renderer = self._delivery.renderer
+        if renderer is not None:
+            motion = renderer.limit_motion(motion)
+        self._delivery.ready.append(motion)
         self.stats.frames += 1
         with self._lock:
             self._release_ends()
@@ -370,7 +377,7 @@ class Session:
         """Send the segment ends on their way that have all their frames before them."""
         next_pts = self._grid.pts_of(self._num_made)
         while self._pending_ends and self._pending_ends[0].pts_nanos <= next_pts:
-            self._ready.append(self._pending_ends.popleft())
+            self._delivery.ready.append(self._pending_ends.popleft())
 
     def _is_late(self, pts_nanos: int) -> bool:
         if self.settings.pacing is Pacing.BURST:
@@ -379,28 +386,12 @@ class Session:
             deadline = self._playback.mono_at(pts_nanos + self.settings.playout_delay_nanos)
         return self._clock.now_nanos() > deadline
 
-    def _show(self, motion: MotionFrame) -> None:
-        cpu_started, started = time.thread_time(), time.perf_counter()
-        pixels = None
-        if self._renderer is not None:
-            with self._lock:
-                self._controls.set_background(self._renderer, motion.pts_nanos)
-            pixels = self._ways_out.canvas()
-            self._renderer.render(motion, pixels)
-            self.stats.render_ms.add((time.perf_counter() - started) * 1e3)
-            self.stats.render_cpu_ms.add((time.thread_time() - cpu_started) * 1e3)
-        self._ways_out.publish(motion, pixels)
-        self._tell(motion)
-        if pixels is not None:
-            self.fanout.send_frame(motion, pixels)
-        now = self._clock.now_nanos()
-        self.stats.note_published(now)
-        if self.settings.pacing is Pacing.REALTIME:
-            with self._lock:
-                self.stats.publish_ms.add((self._playback.pts_at(now) - motion.pts_nanos) / MILLI)
-            if self._is_late(motion.pts_nanos):
-                self.stats.late_tally.add()
-            if count := self.stats.late_tally.take_due(now):
-                self._tell(FramesLate(motion.pts_nanos, count))
-            if count := self.stats.skipped_tally.take_due(now):
-                self._tell(FramesSkipped(motion.pts_nanos, count))
+    def _lag_nanos(self, pts_nanos: int) -> int | None:
+        if self.settings.pacing is Pacing.BURST:
+            return None
+        with self._lock:
+            return self._playback.pts_at(self._clock.now_nanos()) - pts_nanos
+
+    def _set_background(self, renderer: FrameRenderer, pts_nanos: int) -> None:
+        with self._lock:
+            self._controls.set_background(renderer, pts_nanos)

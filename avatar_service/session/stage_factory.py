@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -18,11 +18,11 @@ from avatar_service.motion.stage import MotionStage
 from avatar_service.portrait.portrait import Portrait
 from avatar_service.provenance.watermark import Mark
 from avatar_service.render.bench import moving_frame
-from avatar_service.render.cpu import CpuRenderer
+from avatar_service.render.devices import CpuDevice, RenderDevice
 from avatar_service.render.renderer import limit_motion
 from avatar_service.session.admission import Capacity, FrameCost
 from avatar_service.session.session_request import OutputKind, SessionRequest, TransportKind
-from avatar_service.session.stages import FrameRenderer, MotionSource
+from avatar_service.session.stages import FrameRenderer, MotionSource, PictureBatch
 from avatar_service.session.timeline import SAMPLE_RATE_HZ
 from avatar_service.signals import AudioChunk, Background, MotionFrame, UInt8Array
 from avatar_service.transports.publisher import Publisher
@@ -49,13 +49,20 @@ class PortraitRenderer:
         size_px: side of the frames.
         mark: the session's watermark. There is no renderer of a session without one.
         has_badge: whether the frames bear the visible badge.
+        device: where it is drawn; None: on the calling thread.
     """
 
     def __init__(
-        self, portrait: Portrait, size_px: int, mark: Mark, *, has_badge: bool = False
+        self,
+        portrait: Portrait,
+        size_px: int,
+        mark: Mark,
+        *,
+        has_badge: bool = False,
+        device: RenderDevice | None = None,
     ) -> None:
         self._portrait = portrait
-        self._renderer = CpuRenderer(portrait, size_px)
+        self._renderer = (device or CpuDevice()).make_renderer(portrait, size_px)
         self._renderer.set_badge(has_badge)
         self._renderer.warm_up()
         self._mark = mark
@@ -72,6 +79,20 @@ class PortraitRenderer:
         """Draw one frame."""
         self._renderer.set_mark(self._mark.pattern())
         self._renderer.render(motion, out)
+
+    @property
+    def batch(self) -> PictureBatch | None:
+        """What draws several sessions' pictures at once, on a GPU."""
+        return self._renderer.batch
+
+    def shot(self, motion: MotionFrame, out: UInt8Array) -> Any:
+        """Make what `batch` draws."""
+        self._renderer.set_mark(self._mark.pattern())
+        return self._renderer.shot(motion, out)
+
+    def close(self) -> None:
+        """Give memory of the device back."""
+        self._renderer.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +115,7 @@ class RealStages:
         portrait_path: tells where an avatar's portrait for a frame size lies.
         issue_mark: gives a new session of an avatar its watermark.
         has_badge: whether frames bear the visible badge.
+        device: where pictures are drawn.
     """
 
     def __init__(
@@ -104,12 +126,14 @@ class RealStages:
         transports: TransportSettings,
         capacity: Capacity,
         has_badge: bool = False,
+        device: RenderDevice | None = None,
     ) -> None:
         self._portrait_path = portrait_path
         self._issue_mark = issue_mark
         self._has_badge = has_badge
         self._transports = transports
         self._capacity = capacity
+        self._device = device or CpuDevice()
         self._lock = threading.Lock()
         self._portraits: weakref.WeakValueDictionary[tuple[str, int], _SharedPortrait] = (
             weakref.WeakValueDictionary()
@@ -134,6 +158,7 @@ class RealStages:
             request.size_px,
             self._issue_mark(request.avatar_id),
             has_badge=self._has_badge,
+            device=self._device,
         )
         self._measure_render(renderer, request.size_px)
         return renderer
@@ -243,7 +268,13 @@ class _SharedPortrait:
 
 class _SharingRenderer(PortraitRenderer):
     def __init__(
-        self, shared: _SharedPortrait, size_px: int, mark: Mark, *, has_badge: bool
+        self,
+        shared: _SharedPortrait,
+        size_px: int,
+        mark: Mark,
+        *,
+        has_badge: bool,
+        device: RenderDevice,
     ) -> None:
-        super().__init__(shared.portrait, size_px, mark, has_badge=has_badge)
+        super().__init__(shared.portrait, size_px, mark, has_badge=has_badge, device=device)
         self._shared = shared

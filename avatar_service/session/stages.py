@@ -6,7 +6,7 @@ Structural types: the real stages and the fakes of the tests satisfy them by sha
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from avatar_service.motion.phones import TimedPhone
 from avatar_service.session.session_request import SessionRequest, TransportKind
@@ -47,6 +47,14 @@ class MotionSource(Protocol):
         ...
 
 
+class PictureBatch(Protocol):
+    """Draws pictures of several sessions at once: a device (avatar_service.render.cuda)."""
+
+    def draw(self, shots: Sequence[Any]) -> Sequence[Exception | None]:
+        """Draw what `FrameRenderer.shot` has made; return what kept each from being drawn."""
+        ...
+
+
 class FrameRenderer(Protocol):
     """Latents to pixels (avatar_service.render)."""
 
@@ -61,6 +69,18 @@ class FrameRenderer(Protocol):
     def render(self, motion: MotionFrame, out: UInt8Array) -> None:
         """Draw into `out` (height, width, 4)."""
         ...
+
+    @property
+    def batch(self) -> PictureBatch | None:
+        """What draws several sessions' pictures at once; None: each is drawn by `render`."""
+        ...
+
+    def shot(self, motion: MotionFrame, out: UInt8Array) -> Any:
+        """Make what `batch` draws; only where there is one."""
+        ...
+
+    def close(self) -> None:
+        """Give resources back. Idempotent."""
 
 
 LostTransports = Mapping[TransportKind, str]

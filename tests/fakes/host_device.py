@@ -25,6 +25,7 @@ _PRELUDE = r"""
 #include <cmath>
 #include <cstring>
 #define DEVICE static inline
+#define DEVICE_CALL static
 #define __global__
 struct Dim { int x, y; };
 static thread_local Dim blockIdx, threadIdx, blockDim;

@@ -16,6 +16,8 @@ class FakeRenderer:
     def __init__(self, *, fail_at: int | None = None, fault: Exception | None = None) -> None:
         self._fault = fault or ArithmeticError("planted fault")
         self.background = Background.KEEP
+        self.batch = None
+        self.is_closed = False
         self._fail_at = fail_at
 
     def limit_motion(self, motion: MotionFrame) -> MotionFrame:
@@ -33,6 +35,12 @@ class FakeRenderer:
         for bit in range(NUM_BITS):
             if motion.seq >> bit & 1:
                 out[: out.shape[0] // 2, bit * block : (bit + 1) * block] = 255
+
+    def shot(self, motion: MotionFrame, out: UInt8Array) -> object:
+        return self, motion, out
+
+    def close(self) -> None:
+        self.is_closed = True
 
 
 def read_number(pixels: UInt8Array) -> int:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from typing import Any, Final
 
 import numpy as np
 
 from avatar_service.errors import AvatarError, Reason
+from avatar_service.render.cuda.device import Memory
 from avatar_service.render.cuda.program import KERNELS, OPTIONS, source
 from avatar_service.signals import UInt8Array
 
@@ -17,20 +17,8 @@ MIN_CAPABILITY: Final = (7, 5)
 _DEVICE_TO_HOST, _HOST_TO_DEVICE = 2, 1
 
 
-def parse_device(device: str) -> int:
-    """Return the index N of cuda:N. Raises INVALID_FIELD."""
-    found = re.fullmatch(r"cuda(?::(\d{1,3}))?", device)
-    if found is None:
-        raise AvatarError(
-            Reason.INVALID_FIELD, f"device {device!r}: auto, cpu or cuda:N is allowed",
-            field="device",
-        )  # fmt: skip
-    return int(found[1] or 0)
-
-
-def open_device(device: str) -> CupyDevice:
-    """Open cuda:N. Raises INVALID_FIELD or, with the reason, DEVICE_NOT_AVAILABLE."""
-    index = parse_device(device)
+def open_cuda(index: int) -> CupyDevice:
+    """Open the device of an index. Raises DEVICE_NOT_AVAILABLE with what is missing."""
     try:
         import cupy
     except ImportError as error:
@@ -86,7 +74,7 @@ class CupyDevice:
         memory = self._cupy.cuda.alloc_pinned_memory(max(num_bytes, 1))
         return np.frombuffer(memory, np.uint8, num_bytes)
 
-    def upload(self, memory: _CupyMemory, data: UInt8Array) -> None:
+    def upload(self, memory: Memory, data: UInt8Array) -> None:
         """Copy ordinary memory to the device and wait for it."""
         runtime = self._cupy.cuda.runtime
         runtime.memcpy(memory.address, data.ctypes.data, data.nbytes, _HOST_TO_DEVICE)

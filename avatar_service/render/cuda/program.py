@@ -20,6 +20,7 @@ _HEADERS: Final = (
 )  # fmt: skip
 _ON_DEVICE: Final = """
 #define DEVICE static __device__ __forceinline__
+#define DEVICE_CALL static __device__ __noinline__
 DEVICE unsigned int float_bits(float value) { return __float_as_uint(value); }
 """
 OPTIONS: Final = ("--std=c++14",)
@@ -30,7 +31,8 @@ def source(prelude: str = _ON_DEVICE) -> str:
     """Return one translation unit for NVRTC.
 
     Args:
-        prelude: defines DEVICE and float_bits; for a plain C++ compiler also what CUDA brings.
+        prelude: defines DEVICE, DEVICE_CALL (not inlined: long, and called now and then) and
+            float_bits; for a plain C++ compiler also what CUDA brings.
     """
     folder = resources.files(__package__) / "source"
     files = [*(f"{name}.h" for name in _HEADERS), "kernels.cu"]

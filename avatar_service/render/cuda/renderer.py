@@ -38,7 +38,7 @@ class CudaRenderer:
         *,
         neutralize: float = 1.0,
     ) -> None:
-        self.batch = batch
+        self._batch = batch
         self.background_code = 0
         self.color = 0
         self._portrait = portrait
@@ -48,6 +48,11 @@ class CudaRenderer:
         self._is_closed = False
         self.pose_row = batch.add(portrait, size_px, neutralize)
         self.set_background(Background.KEEP)
+
+    @property
+    def batch(self) -> BatchRenderer:
+        """What draws frames of several renderers at once."""
+        return self._batch
 
     @property
     def size_px(self) -> int:
@@ -80,6 +85,10 @@ class CudaRenderer:
         """Draw one frame; see renderer.Renderer."""
         self._draw(motion, out)
 
+    def shot(self, motion: MotionFrame, out: UInt8Array) -> Shot:
+        """Make what `batch` draws."""
+        return Shot(self, motion, out)
+
     def is_pinned(self, out: UInt8Array) -> bool:
         """Whether the device may copy straight into a place; asks for it on first sight.
 
@@ -92,7 +101,7 @@ class CudaRenderer:
                 return known[1]
             if self._is_closed or known is not None or len(self._pinned) >= _MAX_PLACES:
                 return False
-            is_possible = self.batch.device.pin(out)
+            is_possible = self._batch.device.pin(out)
             self._pinned[address] = (out, is_possible)
             return is_possible
 
@@ -103,14 +112,14 @@ class CudaRenderer:
                 return
             self._is_closed = True
             pinned, self._pinned = self._pinned, {}
-            self.batch.device.use()
+            self._batch.device.use()
             for place, is_possible in pinned.values():
                 if is_possible:
-                    self.batch.device.unpin(place)
-        self.batch.remove(self._portrait, self._size_px, self.pose_row)
+                    self._batch.device.unpin(place)
+        self._batch.remove(self._portrait, self._size_px, self.pose_row)
 
     def _draw(self, motion: MotionFrame, out: UInt8Array) -> None:
-        error = self.batch.draw([Shot(self, motion, out)])[0]
+        error = self._batch.draw([Shot(self, motion, out)])[0]
         if error is not None:
             raise error
 

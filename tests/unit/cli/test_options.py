@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avatar_service.cli.consent import obtain_consent, parse_consent
-from avatar_service.cli.device import check_device
 from avatar_service.cli.options import (
     check_distinct,
     parse_background,
@@ -25,6 +24,7 @@ from avatar_service.cli.portraits import read_photo
 from avatar_service.cli.report import write_json
 from avatar_service.config import parse_fps
 from avatar_service.errors import AvatarError, Reason
+from avatar_service.render.devices import open_render_device
 from avatar_service.signals import Background
 
 pytestmark = pytest.mark.unit
@@ -76,7 +76,7 @@ def test_any_background_is_understood_or_refused_in_one_line(text: str) -> None:
 @pytest.mark.parametrize("text", ["gpu", "cuda:x", "", "CPU"])
 def test_an_unknown_device_is_refused(text: str) -> None:
     with pytest.raises(AvatarError, match="allowed"):
-        check_device(text)
+        open_render_device(text)
 
 
 def test_a_consent_names_subject_right_and_end() -> None:

@@ -13,6 +13,8 @@ WAIT_SECS = 10
 class Work:
     """Something to drive; `gate` holds its second phase back."""
 
+    batch: object | None = None
+
     def __init__(self, due: int | None = 0) -> None:
         self.due = due
         self.phases: list[str] = []

@@ -93,7 +93,7 @@ DEVICE float limit_tangent(float tangent, float before, float after) {
 }
 
 // Tabulates the smooth curve through n knots as y over x; see render/sdf.py.
-DEVICE void fill_curve(float* x, const float* y, int n, float first, float step, float* out,
+DEVICE_CALL void fill_curve(float* x, const float* y, int n, float first, float step, float* out,
                        int num_steps) {
   const float apart = 0.01f;
   for (int i = n / 2 + 1; i < n; i++) x[i] = fmaxf(x[i], x[i - 1] + apart);

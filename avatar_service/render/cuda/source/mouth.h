@@ -4,7 +4,7 @@
 #define AVATAR_MOUTH_H
 
 // Tabulates a posed row of teeth over p / width: column 0..1 (-1 = no teeth), its q ends.
-DEVICE void trace_strip(const float* arch, int n, const float* matrix, const float* projection,
+DEVICE_CALL void trace_strip(const float* arch, int n, const float* matrix, const float* projection,
                         const MouthTrace& mouth, float table[3][STRIP_STEPS]) {
   Axes axes = axes_of_mouth(mouth);
   float width = mouth.local[LIP_WIDTH];
