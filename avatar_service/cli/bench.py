@@ -10,6 +10,7 @@ import typer
 from avatar_service.cli import bench_endurance, bench_life, bench_picture, bench_watermark
 from avatar_service.cli.console import progress, say
 from avatar_service.cli.report import publish
+from avatar_service.errors import AvatarError, Reason
 
 app = typer.Typer(
     help="Measure: render, motion, life, service, transport, picture, reenact, watermark, soak, "
@@ -44,14 +45,40 @@ _TRANSPORT_TARGETS: Final = {
 @app.command()
 def render(
     portrait: PortraitOption = None,
-    frames: Annotated[int, typer.Option(min=10, help="Frames to render.")] = 400,
+    frames: Annotated[int, typer.Option(min=10, help="Frames to render, per avatar.")] = 400,
     size: Annotated[int, typer.Option(help="256, 512 or 1024 pixels.")] = 512,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
+    avatars: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="On cuda:N: people in one batch [64].")
+    ] = None,
     json: JsonOption = None,
 ) -> None:
-    """Time the CPU renderer, all of it and per stage, on one core."""
+    """Time a renderer: the CPU's per stage on one core, a GPU's against the copy to the host."""
     from avatar_service.cli.portraits import load_portrait
     from avatar_service.render.bench import bench_render
+    from avatar_service.render.devices import CudaDevice, open_render_device
 
+    opened = open_render_device(device)
+    if isinstance(opened, CudaDevice):
+        from avatar_service.render.cuda.bench import bench_batch
+
+        count = avatars or 64
+        drawn = bench_batch(
+            opened.batch,
+            load_portrait(portrait, size_px=size),
+            avatars=count,
+            ticks=frames,
+            size_px=size,
+        )
+        title = f"render on {opened.name}, {size}x{size}, {count} avatars, {frames} ticks"
+        publish(title, drawn, json)
+        return
+    if avatars is not None:
+        raise AvatarError(
+            Reason.INVALID_FIELD,
+            f"--avatars {avatars}: the CPU draws one by one; use it with --device cuda:N",
+            field="avatars",
+        )
     figures = bench_render(load_portrait(portrait, size_px=size), frames=frames, size_px=size)
     publish(f"render, {size}x{size}, one core, {frames} frames", figures, json)
 

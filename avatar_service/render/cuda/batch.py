@@ -123,18 +123,30 @@ class BatchRenderer:
                 by_size.setdefault(shot.renderer.size_px, []).append(k)
         with self._lock:
             self.device.use()
-            turn = 0
-            for size_px, group in by_size.items():
-                per_chunk = min(MAX_CHUNK_FRAMES, max(1, self._chunk_px // size_px**2))
-                for start in range(0, len(group), per_chunk):
-                    chunk = group[start : start + per_chunk]
-                    lane = self._lanes[turn % 2]
-                    turn += 1
-                    lane.finish(outcomes)
-                    self._begin(lane, size_px, chunk, shots)
-            for lane in self._lanes:
-                lane.finish(outcomes)
+            try:
+                self._draw_groups(by_size, shots, outcomes)
+            except BaseException:
+                for lane in self._lanes:
+                    lane.abandon()
+                raise
         return outcomes
+
+    def _draw_groups(
+        self,
+        by_size: dict[int, list[int]],
+        shots: Sequence[Shot],
+        outcomes: list[AvatarError | None],
+    ) -> None:
+        turn = 0
+        for size_px, group in by_size.items():
+            per_chunk = min(MAX_CHUNK_FRAMES, max(1, self._chunk_px // size_px**2))
+            for start in range(0, len(group), per_chunk):
+                lane = self._lanes[turn % len(self._lanes)]
+                turn += 1
+                lane.finish(outcomes)
+                self._begin(lane, size_px, group[start : start + per_chunk], shots)
+        for lane in self._lanes:
+            lane.finish(outcomes)
 
     def _begin(
         self, lane: LaneBuffers, size_px: int, chunk: list[int], shots: Sequence[Shot]

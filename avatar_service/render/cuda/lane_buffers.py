@@ -126,6 +126,10 @@ class LaneBuffers:
             self._pending.append((place, shot, staged))
         lane.read(self._faults[: 4 * count], memory["faults"].address)
 
+    def abandon(self) -> None:
+        """Forget the chunk that was begun: the device has failed."""
+        self._pending.clear()
+
     def finish(self, outcomes: list[AvatarError | None]) -> None:
         """Wait for the chunk that was begun and hand its pictures out."""
         if not self._pending:
