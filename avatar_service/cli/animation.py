@@ -172,9 +172,7 @@ class Animation:
 
     def _frames(self, portrait: Portrait) -> Iterator[VideoFrame]:
         if is_motion_file(self.source):
-            return replay(
-                portrait, self._captured(), self.settings, self._mark, device=self.device
-            )
+            return replay(portrait, self._captured(), self.settings, self._mark, device=self.device)
         return animate(portrait, self._heard(), self.settings, self._mark, device=self.device)
 
     def _captured(self) -> Iterator[MotionFrame]:

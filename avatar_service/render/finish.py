@@ -11,7 +11,19 @@ from avatar_service.render import badge, watermark
 from avatar_service.signals import MARK_TILE_PX, Int8Array, UInt8Array
 
 _MARGIN: Final = 0.02
-"""Of the badge to the frame's edges, share of its side."""
+
+
+def badge_margin(size_px: int) -> int:
+    """Return the badge's distance from the frame's edges, px."""
+    return round(_MARGIN * size_px)
+
+
+def check_pattern(pattern: Int8Array | None) -> None:
+    """Refuse what is no watermark's pattern; see signals.MARK_TILE_PX. Raises BUG."""
+    if pattern is not None and (
+        pattern.shape != (MARK_TILE_PX, MARK_TILE_PX) or pattern.dtype != np.int8
+    ):
+        raise AvatarError(Reason.BUG, f"a watermark of shape {pattern.shape} {pattern.dtype}")
 
 
 class Finish:
@@ -23,7 +35,7 @@ class Finish:
 
     def __init__(self, size_px: int) -> None:
         self._size_px = size_px
-        self._margin = round(_MARGIN * size_px)
+        self._margin = badge_margin(size_px)
         self._dither = watermark.dither_table()
         self._strength = np.zeros(size_px, np.int32)
         self._pattern: Int8Array | None = None
@@ -31,10 +43,7 @@ class Finish:
 
     def set_mark(self, pattern: Int8Array | None) -> None:
         """Choose the watermark from the next frame on; see signals.MARK_TILE_PX."""
-        if pattern is not None and (
-            pattern.shape != (MARK_TILE_PX, MARK_TILE_PX) or pattern.dtype != np.int8
-        ):
-            raise AvatarError(Reason.BUG, f"a watermark of shape {pattern.shape} {pattern.dtype}")
+        check_pattern(pattern)
         self._pattern = pattern
 
     def set_badge(self, is_shown: bool) -> None:

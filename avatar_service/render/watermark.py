@@ -32,7 +32,7 @@ lower of the two lines holds. Found by looking at skin and sky at 400 %, and by 
 smoothest portraits back after H.264."""
 STRONGEST: Final = 115
 """In 1/64: with PSNR >= 42 dB on detailed frames."""
-_SHIFT: Final = 11
+SHIFT: Final = 11
 """MARK_UNIT times 64."""
 
 
@@ -44,7 +44,7 @@ def dither_table() -> NDArray[np.int16]:
     """
     y, x = np.mgrid[:MARK_TILE_PX, :MARK_TILE_PX]
     level = np.modf(0.7548776662466927 * x + 0.5698402909980532 * y)[0]
-    table: NDArray[np.int16] = (level * (1 << _SHIFT)).astype(np.int16)
+    table: NDArray[np.int16] = (level * (1 << SHIFT)).astype(np.int16)
     return table
 
 
@@ -79,7 +79,7 @@ def apply(
                 for x in range(MARK_TILE_PX):
                     pixel = row[x]
                     share = np.int32(wave[x]) * amount[x]
-                    change = (share + np.int32(threshold[x])) >> np.int32(_SHIFT)
+                    change = (share + np.int32(threshold[x])) >> np.int32(SHIFT)
                     red = np.int32(pixel & byte) + change
                     green = np.int32((pixel >> eight) & byte) + change
                     blue = np.int32((pixel >> sixteen) & byte) + change

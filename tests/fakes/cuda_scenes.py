@@ -15,7 +15,7 @@ from avatar_service.render.cuda.batch import BatchRenderer
 from avatar_service.render.cuda.lane_buffers import Shot
 from avatar_service.render.cuda.renderer import CudaRenderer
 from avatar_service.schema import EXPRESSION_INDEX, EXPRESSION_NAMES, NUM_EXPRESSIONS
-from avatar_service.signals import Background, MotionFrame
+from avatar_service.signals import MARK_TILE_PX, MARK_UNIT, Background, Int8Array, MotionFrame
 from fakes.portraits import SHARED, astronaut, need_models, shared_photo
 
 LEVELS = 2
@@ -27,12 +27,13 @@ FEATURE_SHARE = 0.99
 
 @dataclass(frozen=True)
 class Scene:
-    """A row of frames at one size over one background."""
+    """A row of frames at one size over one background, with badge and watermark or without."""
 
     name: str
     size_px: int
     background: Background
     motions: tuple[MotionFrame, ...]
+    is_marked: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -44,11 +45,11 @@ def scenes() -> list[Scene]:
     talking = tuple(moving_frame(k) for k in (0, 1, 7, 13, 26, 27))
     return [
         Scene("every_expression_256", 256, Background.KEEP, singles),
-        Scene("talking_512_keep", 512, Background.KEEP, talking),
+        Scene("talking_512_keep", 512, Background.KEEP, talking, is_marked=True),
         Scene("extremes_512_transparent", 512, Background.TRANSPARENT, _extremes()),
         Scene("mixed_512_color", 512, Background.COLOR, _mixed()),
         Scene("talking_1024_color", 1024, Background.COLOR, (talking[3],)),
-        Scene("extremes_256_transparent", 256, Background.TRANSPARENT, _extremes()),
+        Scene("extremes_256_marked", 256, Background.TRANSPARENT, _extremes(), is_marked=True),
     ]
 
 
@@ -109,6 +110,8 @@ def compare(batch: BatchRenderer, name: str, scene: Scene) -> None:
     cuda = CudaRenderer(batch, person, size)
     for renderer in (cpu, cuda):
         renderer.set_background(scene.background, (10, 200, 90))
+        renderer.set_badge(scene.is_marked)
+        renderer.set_mark(_pattern() if scene.is_marked else None)
     expected = np.zeros((size, size, 4), np.uint8)
     found = [np.zeros_like(expected) for _ in scene.motions]
     shots = [Shot(cuda, motion, out) for motion, out in zip(scene.motions, found, strict=True)]
@@ -122,6 +125,12 @@ def compare(batch: BatchRenderer, name: str, scene: Scene) -> None:
             share = far[box].mean() if far[box].size else 0.0
             assert share <= 1 - FEATURE_SHARE, f"{name}, {scene}, frame {k}: {what} {share:.3%}"
     cuda.close()
+
+
+def _pattern() -> Int8Array:
+    """Return a watermark of the usual strength; which one does not matter here."""
+    noise = np.random.default_rng(1).normal(0, MARK_UNIT, (MARK_TILE_PX, MARK_TILE_PX))
+    return np.clip(noise, -127, 127).astype(np.int8)
 
 
 def feature_boxes(cpu: CpuRenderer) -> list[tuple[slice, slice]]:

@@ -10,12 +10,14 @@ import numpy as np
 
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.portrait.portrait import Portrait
+from avatar_service.render.badge import draw_badge
 from avatar_service.render.cuda.avatar_arrays import AvatarArrays
 from avatar_service.render.cuda.device import Device, Memory
 from avatar_service.render.cuda.lane_buffers import LaneBuffers, Shot
 from avatar_service.render.cuda.layout import AVATAR
 from avatar_service.render.cuda.pose import PoseTable
 from avatar_service.render.renderer import check_motion
+from avatar_service.signals import UInt8Array
 
 CHUNK_PX: Final = 16 * 512 * 512
 """Pixels per chunk: 16 pictures of 512 x 512 keep their visibility buffer (32 MiB) and pictures
@@ -50,6 +52,7 @@ class BatchRenderer:
         self._chunk_px = chunk_px
         self._lock = threading.RLock()
         self._residents: dict[tuple[str, int], _Resident] = {}
+        self._badges: dict[int, tuple[Memory, int, int]] = {}
         self._table: Memory | None = None
         self._num_slots = 0
         self._free_slots: list[int] = []
@@ -87,6 +90,22 @@ class BatchRenderer:
                 self._upload_table()
             resident.num_users += 1
             return self.poses.add(portrait, neutralize)
+
+    def upload(self, data: UInt8Array) -> Memory:
+        """Bring an array to the device; it stays as long as what is returned."""
+        with self._lock:
+            self.device.use()
+            memory = self.device.allocate(data.nbytes)
+            self.device.upload(memory, data.reshape(-1))
+            return memory
+
+    def badge_of(self, size_px: int) -> tuple[Memory, int, int]:
+        """Return the visible badge of frames of a size: its memory, rows and columns."""
+        with self._lock:
+            if size_px not in self._badges:
+                picture = draw_badge(size_px)
+                self._badges[size_px] = (self.upload(picture), *picture.shape[:2])
+            return self._badges[size_px]
 
     def remove(self, portrait: Portrait, size_px: int, pose_row: int) -> None:
         """Let go of a session; the last one takes the portrait with it."""
@@ -166,6 +185,8 @@ class BatchRenderer:
         frames["avatar"] = [one.slot for one in used]
         frames["background"] = [shots[k].renderer.background_code for k in chunk]
         frames["color"] = [shots[k].renderer.color for k in chunk]
+        for n, k in enumerate(chunk):
+            shots[k].renderer.put_finish(frames[n])
         lane.begin(
             self._table.address,
             max(one.num_vertices for one in used),

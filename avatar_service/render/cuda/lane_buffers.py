@@ -13,6 +13,7 @@ from avatar_service.errors import AvatarError, Reason
 from avatar_service.render.cuda.device import Device, Lane, Memory
 from avatar_service.render.cuda.layout import BATCH, FRAME, RASTER_LANES, TRACE
 from avatar_service.render.cuda.pose import PoseBatch
+from avatar_service.render.watermark import BLOCK_PX, dither_table
 from avatar_service.signals import MotionFrame, UInt8Array
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _BLOCK: Final = 128
 _TRACE_BLOCK: Final = 32
 _PX_BYTES: Final = 4
+_OF_MARKS: Final = ("measure_detail", "mark_pixels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,9 @@ class LaneBuffers:
         self._device = device
         self._lane: Lane = device.make_lane()
         self._memory: dict[str, Memory] = {}
+        table = dither_table().reshape(-1).view(np.uint8)
+        self._dither = device.allocate(len(table))
+        device.upload(self._dither, table)
         self._size_px = 0
         self._max_vertices = 0
         self._capacity = 0
@@ -84,6 +89,7 @@ class LaneBuffers:
                 self._need(name, num_bytes)
         self._need("visibility", 8 * num_frames * num_px)
         self._need("out", _PX_BYTES * num_frames * num_px)
+        self._need("strength", 4 * num_frames * num_px // BLOCK_PX**2)
 
     def begin(
         self,
@@ -96,11 +102,14 @@ class LaneBuffers:
         """Queue a chunk whose `frames` are filled; returns before it is drawn."""
         lane, memory, count = self._lane, self._memory, len(shots)
         num_px = self._size_px**2
+        has_marks = bool(self.frames["mark"][:count].any())
         batch = self._batch[0]
         batch["avatars"] = avatars
         batch["frames"] = memory["input"].address + BATCH.itemsize
-        for name in ("vertices", "camera", "shading", "visibility", "traces", "out", "faults"):
-            batch[name] = memory[name].address
+        batch["dither"] = self._dither.address
+        for name, used in memory.items():
+            if name != "input":
+                batch[name] = used.address
         batch["num_frames"], batch["size_px"] = count, self._size_px
         batch["max_vertices"] = self._max_vertices
         lane.write(memory["input"].address, self._staged[: BATCH.itemsize + count * FRAME.itemsize])
@@ -113,7 +122,11 @@ class LaneBuffers:
             ("trace_features", (4, _blocks(count, _TRACE_BLOCK)), _TRACE_BLOCK),
             ("raster_triangles", (_blocks(num_triangles * RASTER_LANES, _BLOCK), count), _BLOCK),
             ("draw_pixels", (_blocks(num_px, _BLOCK), count), _BLOCK),
+            ("measure_detail", (_blocks(num_px // BLOCK_PX**2, _BLOCK), count), _BLOCK),
+            ("mark_pixels", (_blocks(num_px, _BLOCK), count), _BLOCK),
         ):
+            if kernel in _OF_MARKS and not has_marks:
+                continue
             lane.launch(kernel, grid, block, at)
         for n, (place, shot) in enumerate(zip(places, shots, strict=True)):
             flat = shot.out.reshape(-1)

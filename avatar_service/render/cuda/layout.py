@@ -13,9 +13,9 @@ import numpy as np
 
 from avatar_service.portrait.blendshapes import NUM_SHAPES
 from avatar_service.portrait.expression_folds import GROUPS
-from avatar_service.render import cpu, eyes, lids, lips, raster, rig, spectacles, teeth
+from avatar_service.render import cpu, eyes, lids, lips, raster, rig, spectacles, teeth, watermark
 from avatar_service.schema import EXPRESSION_INDEX, NUM_EXPRESSIONS, OUTER_EYE_DISTANCE_MM
-from avatar_service.signals import Background
+from avatar_service.signals import MARK_TILE_PX, Background
 
 RASTER_LANES: Final = 4
 """Threads that walk one triangle, each every fourth row: a face seen from near has large ones."""
@@ -91,10 +91,16 @@ FRAME: Final = np.dtype(
         ("lagging", "f4", (12,)),
         ("torso_shift", "f4", (4,)),
         ("image_down", "f4", (3,)),
+        ("mark", "u8"),
+        ("badge", "u8"),
+        ("badge_rows", "i4"),
+        ("badge_columns", "i4"),
+        ("badge_margin", "i4"),
     ],
     align=True,
 )
-"""What moves: one frame of one session."""
+"""What moves: one frame of one session; mark and badge are addresses, 0 for none."""
+_FRAME_ARRAYS: Final = {"mark": "const signed char", "badge": "const unsigned char"}
 
 _EYE: Final = np.dtype(
     [
@@ -138,6 +144,8 @@ BATCH_ARRAYS: Final[dict[str, str]] = {
     "traces": "Trace",
     "out": "unsigned int",
     "faults": "int",
+    "strength": "int",
+    "dither": "const short",
 }
 BATCH: Final = np.dtype(
     [(name, "u8") for name in BATCH_ARRAYS]
@@ -159,7 +167,7 @@ def header() -> str:
         [
             *(f"#define {name} {_literal(value)}" for name, value in _constants().items()),
             _structure("Avatar", AVATAR, arrays),
-            _structure("Frame", FRAME),
+            _structure("Frame", FRAME, _FRAME_ARRAYS),
             _structure("EyeTrace", _EYE),
             _structure("MouthTrace", _MOUTH),
             _structure("SpectaclesTrace", _SPECTACLES),
@@ -202,6 +210,14 @@ def _constants() -> dict[str, int | float | str]:
         "STRIP_COLUMN": teeth.COLUMN,
         "STRIP_TOP": teeth.TOP,
         "STRIP_BOTTOM": teeth.BOTTOM,
+        "MARK_TILE_PX": MARK_TILE_PX,
+        "MARK_BLOCK_PX": watermark.BLOCK_PX,
+        "MARK_FLAT_0": watermark.FLAT[0],
+        "MARK_FLAT_1": watermark.FLAT[1],
+        "MARK_TEXTURED_0": watermark.TEXTURED[0],
+        "MARK_TEXTURED_1": watermark.TEXTURED[1],
+        "MARK_STRONGEST": watermark.STRONGEST,
+        "MARK_SHIFT": watermark.SHIFT,
         "SPECTACLES_WRAP": spectacles.WRAP,
         "SPECTACLES_TEMPLE_SLOPE": spectacles.TEMPLE_SLOPE,
     }

@@ -13,10 +13,13 @@ KERNELS: Final = (
     "trace_features",
     "raster_triangles",
     "draw_pixels",
+    "measure_detail",
+    "mark_pixels",
 )
 """Entry points, in the order of a frame."""
 _HEADERS: Final = (
     "common", "mesh", "raster", "composite", "lids", "eyes", "lips", "mouth", "spectacles",
+    "finish",
 )  # fmt: skip
 _ON_DEVICE: Final = """
 #define DEVICE static __device__ __forceinline__

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.portrait.portrait import Portrait
 from avatar_service.render.cuda.batch import BatchRenderer
+from avatar_service.render.cuda.device import Memory
 from avatar_service.render.cuda.lane_buffers import Shot
-from avatar_service.signals import Background, MotionFrame, UInt8Array
+from avatar_service.render.finish import badge_margin, check_pattern
+from avatar_service.signals import Background, Int8Array, MotionFrame, UInt8Array
 
 _MAX_PLACES: Final = 64
 """As many slots as a ring may have."""
@@ -41,6 +43,9 @@ class CudaRenderer:
         self._batch = batch
         self.background_code = 0
         self.color = 0
+        self._pattern: Int8Array | None = None
+        self._mark: Memory | None = None
+        self._badge: tuple[Memory, int, int] | None = None
         self._portrait = portrait
         self._size_px = size_px
         self._lock = threading.Lock()
@@ -75,6 +80,27 @@ class CudaRenderer:
         """Choose what stands behind the person; color is (r, g, b) for Background.COLOR."""
         self.color = pack_color(color)
         self.background_code = list(Background).index(background)
+
+    def set_mark(self, pattern: Int8Array | None) -> None:
+        """Choose the watermark; see renderer.Renderer."""
+        if pattern is self._pattern:
+            return
+        check_pattern(pattern)
+        # What was there is freed when nothing draws: `upload` has waited for that.
+        fresh = None if pattern is None else self._batch.upload(pattern.view(np.uint8))
+        self._pattern, self._mark = pattern, fresh
+
+    def set_badge(self, is_shown: bool) -> None:
+        """Show the badge, or not; see renderer.Renderer."""
+        self._badge = self._batch.badge_of(self._size_px) if is_shown else None
+
+    def put_finish(self, frame: Any) -> None:
+        """Write mark and badge into a record of layout.FRAME."""
+        frame["mark"] = 0 if self._mark is None else self._mark.address
+        frame["badge"] = 0 if self._badge is None else self._badge[0].address
+        if self._badge is not None:
+            _, frame["badge_rows"], frame["badge_columns"] = self._badge
+            frame["badge_margin"] = badge_margin(self._size_px)
 
     def warm_up(self) -> None:
         """Compile the kernels and take the memory by drawing once."""

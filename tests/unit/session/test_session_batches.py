@@ -12,6 +12,7 @@ from fakes.host_device import HostDevice
 from fakes.portraits import astronaut
 from rig import Rig, speech
 
+from avatar_service.provenance.watermark import Mark
 from avatar_service.render.cuda.batch import BatchRenderer
 from avatar_service.render.devices import CudaDevice
 from avatar_service.session.batches import deliver_pictures
@@ -193,12 +194,12 @@ def test_closing_a_session_closes_its_renderer_before_the_ring() -> None:
 
 
 def test_sessions_on_a_device_show_what_sessions_on_the_cpu_show() -> None:
-    batch = BatchRenderer(HostDevice())
+    batch, mark = BatchRenderer(HostDevice()), Mark(7, 9)
     device = CudaDevice(batch)
     settings = SessionSettings(size_px=256)
     clock = ManualClock()
     made = [
-        Rig(settings, renderer=PortraitRenderer(astronaut(), 256, device), clock=clock)  # type: ignore[arg-type]
+        Rig(settings, renderer=PortraitRenderer(astronaut(), 256, mark, device=device), clock=clock)  # type: ignore[arg-type]
         for _ in range(2)
     ]
     pictures: list[np.ndarray] = []
@@ -206,7 +207,7 @@ def test_sessions_on_a_device_show_what_sessions_on_the_cpu_show() -> None:
         rig.session.push_audio(speech(100))
         rig.outlet.publish = lambda _, pixels: pictures.append(pixels.copy())  # type: ignore[method-assign]
     assert not run_together(made, 120)
-    cpu = Rig(settings, renderer=PortraitRenderer(astronaut(), 256))  # type: ignore[arg-type]
+    cpu = Rig(settings, renderer=PortraitRenderer(astronaut(), 256, mark))  # type: ignore[arg-type]
     expected: list[np.ndarray] = []
     cpu.outlet.publish = lambda _, pixels: expected.append(pixels.copy())  # type: ignore[method-assign]
     cpu.session.push_audio(speech(100))

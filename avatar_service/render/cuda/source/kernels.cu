@@ -11,6 +11,7 @@ struct Scratch {
   unsigned long long* visibility;
   Trace* trace;
   unsigned int* out;
+  int* strength;
   int* fault;
 };
 
@@ -27,6 +28,7 @@ DEVICE Scratch scratch_of(const Batch* batch, int n) {
                      batch->visibility + p,
                      batch->traces + n,
                      batch->out + p,
+                     batch->strength + p / (MARK_BLOCK_PX * MARK_BLOCK_PX),
                      batch->faults + n};
   return scratch;
 }
@@ -69,7 +71,7 @@ extern "C" __global__ void raster_triangles(const Batch* batch) {
   raster_triangle(s.avatar, s.vertices, s.shading, triangle, i % RASTER_LANES, s.visibility);
 }
 
-// Composite, mouth, eyes, lids, spectacles: one thread per pixel, nothing between the layers but
+// Composite, mouth, eyes, lids, spectacles, badge: one thread per pixel, nothing between the layers but
 // registers.
 extern "C" __global__ void draw_pixels(const Batch* batch) {
   int i = blockIdx.x * blockDim.x + threadIdx.x;
@@ -91,5 +93,27 @@ extern "C" __global__ void draw_pixels(const Batch* batch) {
   if (s.avatar.spectacles_rows > 1) {
     draw_spectacles(s.avatar, trace.spectacles, x, y, &pixel);
   }
-  s.out[i] = word_of(pixel);
+  s.out[i] = lay_badge(s.frame, size, x, y, word_of(pixel));
+}
+
+// The watermark follows the finished picture: how strong each of its blocks may be, then the
+// pattern itself.
+extern "C" __global__ void measure_detail(const Batch* batch) {
+  int i = blockIdx.x * blockDim.x + threadIdx.x;
+  Scratch s = scratch_of(batch, blockIdx.y);
+  int size = s.avatar.size_px, across = size / MARK_BLOCK_PX;
+  if (i >= across * across || s.frame.mark == 0 || *s.fault) return;
+  const unsigned int* corner = s.out + (i / across * size + i % across) * MARK_BLOCK_PX;
+  s.strength[i] = mark_strength(corner, size);
+}
+
+extern "C" __global__ void mark_pixels(const Batch* batch) {
+  int i = blockIdx.x * blockDim.x + threadIdx.x;
+  Scratch s = scratch_of(batch, blockIdx.y);
+  int size = s.avatar.size_px;
+  if (i >= size * size || s.frame.mark == 0 || *s.fault) return;
+  int x = i % size, y = i / size;
+  int strength = s.strength[y / MARK_BLOCK_PX * (size / MARK_BLOCK_PX) + x / MARK_BLOCK_PX];
+  int at = y % MARK_TILE_PX * MARK_TILE_PX + x % MARK_TILE_PX;
+  s.out[i] = mark_pixel(s.out[i], s.frame.mark[at], strength, batch->dither[at]);
 }
