@@ -31,7 +31,7 @@ from avatar_service.session.scheduler import Scheduler, Tickable
 from avatar_service.session.session import Session
 from avatar_service.session.session_request import OutputKind, SessionRequest
 from avatar_service.session.settings import SessionSettings
-from avatar_service.session.stages import LostTransports, MotionSource, StageFactory
+from avatar_service.session.stages import FrameRenderer, LostTransports, MotionSource, StageFactory
 from avatar_service.session.tally import ServiceTally, TallyReading
 from avatar_service.transports.publisher import Publisher
 
@@ -163,6 +163,7 @@ class SessionManager:
     def build(self, request: SessionRequest, reservation: Reservation) -> ManagedSession:
         """Make a session (slow; on a worker thread); free the reservation on failure."""
         publishers: list[Publisher] = []
+        renderer: FrameRenderer | None = None
         motion: MotionSource | None = None
         asked_at = self._clock.now_nanos()
         self._num_changes += 1
@@ -180,7 +181,8 @@ class SessionManager:
                 playout_delay_nanos=request.playout_delay_nanos,
                 audio_ahead_secs=defaults.audio_ahead_secs,
             )
-            renderer = self._stages.make_renderer(request) if has_frames else None
+            if has_frames:
+                renderer = self._stages.make_renderer(request)
             motion = self._stages.make_motion(request, defaults.lookahead_nanos)
             if self._recorder is not None:
                 motion = self._recorder.wrap(motion, session_id, request, defaults.lookahead_nanos)
@@ -203,8 +205,9 @@ class SessionManager:
             self.capacity.release(reservation)
             for publisher in publishers:
                 publisher.close()
-            if motion is not None:
-                motion.close()
+            for stage in (motion, renderer):
+                if stage is not None:
+                    stage.close()
             raise
         finally:
             self._num_changes += 1
