@@ -57,6 +57,7 @@ def slope_of(at_secs: Sequence[float], values: Sequence[float]) -> Slope | None:
     hours = np.array([block.mean() for block in np.array_split(times, NUM_BLOCKS)]) / 3600
     means = np.array([block.mean() for block in np.array_split(readings, NUM_BLOCKS)])
     fit = linregress(hours, means)
-    half = float(t.ppf(0.975, NUM_BLOCKS - 2) * fit.stderr)
+    # Of a quantity that never moved the library cannot tell an error: there is none.
+    half = 0.0 if np.ptp(means) == 0 else float(t.ppf(0.975, NUM_BLOCKS - 2) * fit.stderr)
     line = fit.intercept + fit.slope * np.array([times[0], times[-1]]) / 3600
     return Slope(float(fit.slope), half, float(line[0]), float(line[1]))

@@ -34,3 +34,10 @@ def test_what_fills_at_the_start_is_no_leak() -> None:
 def test_too_little_says_nothing() -> None:
     assert slope_of(AT[:20], AT[:20]) is None
     assert slope_of([], []) is None
+
+
+def test_what_never_moves_is_flat_without_an_error() -> None:
+    slope = slope_of(AT, np.full(len(AT), 20.0))
+    assert slope is not None
+    assert (slope.per_hour, slope.confidence) == (0.0, 0.0)
+    assert slope.is_flat
