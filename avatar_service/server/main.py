@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import grpc
@@ -362,7 +363,7 @@ def _recorder(config: RecordConfig) -> Recorder | None:
     """Make the recorder that is asked for, and say so. Raises INVALID_FILE."""
     if config.folder is None:
         return None
-    recorder = Recorder(config.folder, config.audio, config.max_mb << 20)
+    recorder = Recorder(config.folder, config.audio, config.max_mb << 20, lambda: datetime.now(UTC))
     recorder.check()
     what = "with their speech" if config.audio else "without speech and latents"
     log.warning("sessions are recorded in %s, %s", config.folder, what)

@@ -17,8 +17,8 @@ import os
 import platform
 import queue
 import threading
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -87,11 +87,13 @@ class Recorder:
         folder: where; made with mode 0700 where it is missing.
         has_audio: whether speech and latents are kept.
         max_bytes: of one file; beyond it the recording ends.
+        date: tells the wall clock's time for the files' names; nothing is timed by it.
     """
 
     folder: Path
     has_audio: bool
     max_bytes: int
+    date: Callable[[], datetime]
 
     def check(self) -> None:
         """Make the folder. Raises INVALID_FILE where it cannot be written."""
@@ -111,8 +113,7 @@ class Recorder:
         self, motion: MotionSource, session_id: str, request: SessionRequest, lookahead_nanos: int
     ) -> MotionSource:
         """Return the stage with its recording around it; without one where the disk is full."""
-        now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-        path = self.folder / f"{now}-{session_id[:6]}{SUFFIX}"
+        path = self.folder / f"{self.date():%Y%m%dT%H%M%S%f}-{session_id[:6]}{SUFFIX}"
         header = {
             "format": FORMAT,
             "environment": environment(),

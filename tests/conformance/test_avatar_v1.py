@@ -386,7 +386,7 @@ def has_live_outputs(stub, target) -> None:
         ({"kind": 2, "subject_name": "Ada"}, Reason.INVALID_FIELD),
         ({"kind": 1, "vmc_name_set": 3}, Reason.INVALID_FIELD),
         ({"kind": 1, "subject_name": "a\nb"}, Reason.INVALID_FIELD),
-        ({"kind": 1, "host": "nobody.invalid"}, Reason.INVALID_FIELD),
+        ({"kind": 1, "host": "nobody.invalid"}, Reason.PERMISSION_DENIED),
         ({"kind": 1, "host": "192.0.2.1"}, Reason.PERMISSION_DENIED),
     ],
 )

@@ -90,15 +90,15 @@ def test_single_steps_equal_the_whole_pass(net: ArticulationNet, is_stored: bool
     for i in range(20):
         one, state = stepper(features[:, 2 * i : 2 * i + 2], state)
         torch.testing.assert_close(
-            one.viseme_logits[:, 0], whole.viseme_logits[:, i], atol=1e-5, rtol=0
+            one.viseme_logits[:, 0], whole.viseme_logits[:, i], atol=3e-5, rtol=0
         )
         torch.testing.assert_close(
-            one.articulators[:, 0], whole.articulators[:, i], atol=1e-5, rtol=0
+            one.articulators[:, 0], whole.articulators[:, i], atol=3e-5, rtol=0
         )
-    torch.testing.assert_close(state.hidden, after_whole.hidden, atol=1e-5, rtol=0)
+    torch.testing.assert_close(state.hidden, after_whole.hidden, atol=3e-5, rtol=0)
     torch.testing.assert_close(state.mels, after_whole.mels, atol=1e-5, rtol=0)
     for ours, theirs in zip(state.convolutions, after_whole.convolutions, strict=True):
-        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(ours, theirs, atol=3e-5, rtol=1e-5)
 
 
 @torch.inference_mode()

@@ -386,7 +386,8 @@ def test_latents_are_finite_in_range_and_smooth_under_any_controls_and_audio(
         values = rows(frames, name)
         assert values.min() >= 0
         assert values.max() <= 1
-    assert_no_jumps(frames, head_step_deg=6.0, face_step=0.3)  # strength 2 doubles all motion
+    # Mixed emotions at strength 2 go from rest to the limit, 1.25, in six frames.
+    assert_no_jumps(frames, head_step_deg=6.0, face_step=0.45)
 
 
 def test_a_gap_in_the_line_is_refused() -> None:

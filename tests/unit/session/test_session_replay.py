@@ -1,6 +1,7 @@
 """Recorded sessions are repeated bit for bit; what is not recorded is not there."""
 
 import time
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,11 +26,12 @@ pytestmark = pytest.mark.unit
 
 LOOKAHEAD = 40_000_000
 SECRET = "HH"
+DATE = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def record(folder: Path, *, has_audio: bool, max_bytes: int = 1 << 30, secs: float = 1.2) -> Path:
     """Talk to a recorded stage as a session does, in uneven steps, with everything in it."""
-    recorder = Recorder(folder, has_audio, max_bytes)
+    recorder = Recorder(folder, has_audio, max_bytes, lambda: DATE)
     recorder.check()
     request = SessionRequest(rate=Fraction(30000, 1001), controls=Controls(seed=5))
     inner = MotionStage(request.rate, request.controls, lookahead_nanos=LOOKAHEAD)
@@ -215,7 +217,7 @@ def test_a_full_disk_or_a_limit_ends_the_recording_and_not_the_session(
 def test_a_folder_that_cannot_be_written_is_said_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(AvatarError, match=r"record\.folder"):
-        Recorder(tmp_path / "file" / "below", False, 1).check()
+        Recorder(tmp_path / "file" / "below", False, 1, lambda: DATE).check()
 
 
 def test_speech_is_kept_to_the_last_bit() -> None:
