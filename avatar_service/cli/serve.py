@@ -120,5 +120,5 @@ def serve(
         if options.get(path) is None:  # of the file or the environment, where it has this name
             raise
         flag = SHORT_FLAGS.get(path, "--" + path.replace(".", "-").replace("_", "-"))
-        message = error.message.replace(path, flag)
+        message = error.message.replace(path, flag, 1)  # not in "listening"
         raise AvatarError(error.reason, message, field=path) from error
