@@ -16,6 +16,8 @@ import numpy as np
 from avatar_service.motion import life_metrics
 from avatar_service.motion.easing import FloatArray
 from avatar_service.motion.emotion import EMOTION_FACE
+from avatar_service.motion.life_figures import beat_alignment_z, diversity, upper_face_sd
+from avatar_service.motion.life_net import BLOCK
 from avatar_service.motion.model import MotionModel
 from avatar_service.motion.stage import SAMPLE_NANOS, TICK_NANOS, MotionStage
 from avatar_service.motion.statistics import motion_statistics
@@ -102,7 +104,7 @@ def bench_life(
     clips: Sequence[Float32Array],
     *,
     make: Maker = make_stage,
-    seam_nanos: int = TICK_NANOS,
+    seam_nanos: int = BLOCK * TICK_NANOS,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, float]:
     """Score a generator's head, eyes and face.
@@ -114,10 +116,9 @@ def bench_life(
         progress: called with (done, total).
 
     Returns:
-        Figures by the names of LIFE_TARGETS, and gaze_sd_eye_widths, blink_half_width_ms,
-        blink_completeness, upper_face_sd (no goal: a landmark tracker's own noise on brows and
-        lower lids is larger than what it would have to tell); without those for which the speech
-        holds no event.
+        Figures by the names of LIFE_TARGETS, those of motion_statistics, and upper_face_sd (no
+        goal: a landmark tracker's own noise on brows and lower lids is larger than what it would
+        have to tell); without those for which the speech holds no event.
     """
     speech = monologue(clips)
     silence = np.zeros_like(speech)
@@ -135,7 +136,7 @@ def bench_life(
         advance()
     figures = _speaking(tracks, speech)
     listening = run(make(_SPEECH_RATE, Controls(), 0), _SPEECH_RATE, silence, speech)
-    figures["head_step_listening_deg"] = life_metrics.pose_intensity_deg(listening)
+    figures["head_step_listening_deg"] = motion_statistics(listening)["head_step_deg"]
     advance()
     fine = run(make(_SEAM_RATE, Controls(), 0), _SEAM_RATE, speech)
     figures["seam_acceleration_ratio"] = life_metrics.seam_ratio(fine, seam_nanos)
@@ -146,19 +147,17 @@ def bench_life(
 
 
 def _speaking(tracks: Sequence[MotionTrack], speech: Float32Array) -> dict[str, float]:
-    rows = []
-    for track in tracks:
-        figures = motion_statistics(track) | life_metrics.blink_figures(track)
-        figures["head_step_deg"] = life_metrics.pose_intensity_deg(track)
-        figures["upper_face_sd"] = life_metrics.upper_face_sd(track)
-        rows.append(figures)
+    rows = [
+        motion_statistics(track)
+        | life_metrics.blink_figures(track)
+        | {
+            "upper_face_sd": upper_face_sd(track),
+            "beat_alignment_z": beat_alignment_z(track, speech),
+        }
+        for track in tracks
+    ]
     mean = {name: float(np.nanmean([row[name] for row in rows])) for name in rows[0]}
-    mean["beat_alignment_z"] = life_metrics.beat_alignment(tracks, speech)
-    heads = [life_metrics.on_grid(track, track.head_rotation) for track in tracks]
-    mean["head_diversity"] = life_metrics.diversity(heads)
-    lips = [life_metrics.on_grid(t, t.expression[:, life_metrics.MOUTH]) for t in tracks]
-    mean["lip_diversity"] = life_metrics.diversity(lips)
-    return mean
+    return mean | diversity(tracks)
 
 
 def control_figures(make: Maker = make_stage) -> dict[str, float]:

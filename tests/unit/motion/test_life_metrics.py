@@ -5,7 +5,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from fakes.voice import fake_voice
 
 from avatar_service.motion import life_metrics as metrics
 from avatar_service.motion.gaze import eyes_from_aim
@@ -39,33 +38,6 @@ def secs(track: MotionTrack) -> np.ndarray:
     return track.pts_nanos * 1e-9
 
 
-def test_pose_intensity_is_the_angle_in_40_ms() -> None:
-    track = empty()
-    assert metrics.pose_intensity_deg(with_yaw(track, 10 * secs(track))) == pytest.approx(
-        0.4, rel=1e-3
-    )
-
-
-def test_diversity_of_independent_and_of_equal_runs() -> None:
-    rng = np.random.default_rng(0)
-    runs = [rng.normal(0, 1, (2000, 3)) for _ in range(5)]
-    assert metrics.diversity(runs) == pytest.approx(1.3, abs=0.03)
-    assert metrics.diversity([runs[0]] * 3) == 0
-
-
-def test_nods_on_the_beats_align_and_nods_beside_them_do_not() -> None:
-    voice = fake_voice(20.0)
-    from avatar_service.motion.metrics import speech_envelope
-
-    track = empty()
-    envelope = np.interp(secs(track), np.arange(len(speech_envelope(voice))) * 0.02,
-                         speech_envelope(voice))  # fmt: skip
-    moving = with_yaw(track, 40 * np.cumsum(envelope) / 50)  # fastest where the voice is loudest
-    still = with_yaw(track, np.random.default_rng(1).normal(0, 1, len(track)).cumsum() * 0.1)
-    assert metrics.beat_alignment([moving], voice) > 3
-    assert abs(metrics.beat_alignment([still], voice)) < 2.5
-
-
 def test_a_seam_is_found_where_blocks_meet_with_a_kink() -> None:
     track = empty(rate=100)
     smooth = with_yaw(track, 5 * np.sin(secs(track)))
@@ -96,12 +68,3 @@ def test_gaze_through_a_turned_head_is_no_error(wanted: tuple[float, float]) -> 
     looking = replace(track, gaze=gaze, head_rotation=rotation)
     assert metrics.gaze_error_deg(looking, wanted, 1.0) < 0.3
     assert metrics.gaze_error_deg(looking, (wanted[0] + 0.1, wanted[1]), 1.0) > 5
-
-
-def test_upper_face_counts_brows_and_not_the_mouth() -> None:
-    track = empty()
-    expression = track.expression.copy()
-    expression[:, EXPRESSION_INDEX["jawOpen"]] = np.sin(secs(track))
-    assert metrics.upper_face_sd(replace(track, expression=expression)) == 0
-    expression[:, EXPRESSION_INDEX["browInnerUp"]] = np.sin(secs(track))
-    assert metrics.upper_face_sd(replace(track, expression=expression)) > 0.1
