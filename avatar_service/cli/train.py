@@ -15,7 +15,8 @@ from avatar_service.cli.console import progress, say
 from avatar_service.errors import AvatarError, Reason
 
 if TYPE_CHECKING:
-    from avatar_service.motion.life_net import Innovations, LifeNet
+    from avatar_service.motion.innovations import Innovations
+    from avatar_service.motion.life_net import LifeNet
     from avatar_service.motion.life_stream import LifeSettings
     from avatar_service.training.sequences import LifeSequence
 

@@ -16,8 +16,8 @@ import numpy as np
 from avatar_service.motion import life_metrics
 from avatar_service.motion.easing import FloatArray
 from avatar_service.motion.emotion import EMOTION_FACE
+from avatar_service.motion.innovations import BLOCK
 from avatar_service.motion.life_figures import beat_alignment_z, diversity, upper_face_sd
-from avatar_service.motion.life_net import BLOCK
 from avatar_service.motion.model import MotionModel
 from avatar_service.motion.stage import SAMPLE_NANOS, TICK_NANOS, MotionStage
 from avatar_service.motion.statistics import motion_statistics

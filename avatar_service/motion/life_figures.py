@@ -14,7 +14,7 @@ import numpy as np
 
 from avatar_service.audio.prosody import Prosody
 from avatar_service.motion.easing import FloatArray
-from avatar_service.motion.life_net import BLOCK
+from avatar_service.motion.innovations import BLOCK
 from avatar_service.motion.statistics import RATE_HZ
 from avatar_service.motion.track import MotionTrack
 from avatar_service.schema import EXPRESSION_INDEX, EXPRESSION_NAMES

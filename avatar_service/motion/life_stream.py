@@ -25,13 +25,11 @@ from torch.nn import functional
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.easing import TICK_SECS, FloatArray, Springs
 from avatar_service.motion.gaze import GazeShift
+from avatar_service.motion.innovations import BLOCK, ORDER, Innovations
 from avatar_service.motion.life_channels import FACE, HEAD, NUM_CHANNELS, NUM_CONDITIONS
 from avatar_service.motion.life_net import (
-    BLOCK,
     GAZE_SCALE,
     NUM_EVENTS,
-    ORDER,
-    Innovations,
     LifeNet,
     events_of,
     known_tokens,

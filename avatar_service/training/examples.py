@@ -9,14 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from avatar_service.motion.innovations import BLOCK, ORDER, Innovations
 from avatar_service.motion.life_channels import GROUP_SLICES, HEAD, MIRRORED
-from avatar_service.motion.life_net import (
-    BLOCK,
-    GAZE_SCALE,
-    ORDER,
-    Innovations,
-    known_tokens,
-)
+from avatar_service.motion.life_net import GAZE_SCALE, known_tokens
 from avatar_service.training.sequences import LifeSequence
 
 _DROP: Final = 0.1

@@ -14,16 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from avatar_service.motion.innovations import BLOCK, ORDER, Innovations
 from avatar_service.motion.life_channels import GROUP_SLICES
-from avatar_service.motion.life_net import (
-    BLOCK,
-    ORDER,
-    Drawn,
-    Innovations,
-    LifeNet,
-    LifeNetConfig,
-    events_of,
-)
+from avatar_service.motion.life_net import Drawn, LifeNet, LifeNetConfig, events_of
 from avatar_service.training.examples import LifeBatch, LifeExamples
 from avatar_service.training.sequences import LifeSequence
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from avatar_service.motion.innovations import BLOCK, ORDER, Innovations
 from avatar_service.motion.life_channels import NUM_CHANNELS
-from avatar_service.motion.life_net import BLOCK, ORDER, Innovations, LifeNet, LifeNetConfig
+from avatar_service.motion.life_net import LifeNet, LifeNetConfig
 from avatar_service.motion.life_stream import LifeModel, LifeSettings
 
 CONTEXT = 8

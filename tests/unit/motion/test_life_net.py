@@ -7,6 +7,7 @@ import torch
 from fakes.life import CONTEXT, small_innovations, small_net
 
 from avatar_service.errors import AvatarError, Reason
+from avatar_service.motion.innovations import BLOCK, ORDER, Innovations
 from avatar_service.motion.life_channels import (
     CHANNELS,
     GROUP_SLICES,
@@ -16,15 +17,7 @@ from avatar_service.motion.life_channels import (
     channels_of,
     face_of,
 )
-from avatar_service.motion.life_net import (
-    BLOCK,
-    NUM_EVENTS,
-    ORDER,
-    Innovations,
-    LifeNet,
-    load_weights,
-    save_weights,
-)
+from avatar_service.motion.life_net import NUM_EVENTS, LifeNet, load_weights, save_weights
 from avatar_service.schema import EXPRESSION_NAMES
 
 pytestmark = pytest.mark.unit

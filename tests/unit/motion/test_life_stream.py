@@ -3,8 +3,8 @@ import pytest
 import torch
 from fakes.life import small_model
 
+from avatar_service.motion.innovations import BLOCK
 from avatar_service.motion.life_channels import NUM_CHANNELS, NUM_CONDITIONS
-from avatar_service.motion.life_net import BLOCK
 from avatar_service.motion.life_stream import LifeStream, LifeTick, draw_together
 
 pytestmark = pytest.mark.unit
