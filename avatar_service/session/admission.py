@@ -1,4 +1,4 @@
-"""How many sessions fit: the cores that each fills, against the cores there are.
+"""How many sessions fit: what each fills of the cores, and of a GPU where one draws.
 
 The cost of a frame is rendering per pixel, plus all else per frame: motion, publishing, remote
 calls. Motion is measured at the start and rendering when the first renderer is built, both with
@@ -72,6 +72,7 @@ class Capacity:
         self._max_per_owner = max_sessions if max_per_owner is None else max_per_owner
         self._cost = cost
         self._limit = num_cores * HEADROOM
+        self._device_px_secs = 0.0
         self._lock = threading.Lock()
         self._reservations: set[Reservation] = set()
 
@@ -95,6 +96,10 @@ class Capacity:
         """Take a benchmark's measurement for the truth."""
         self._cost = cost
 
+    def calibrate_device(self, px_secs: float) -> None:
+        """Take the time that a GPU needs per pixel, in a batch, for the truth."""
+        self._device_px_secs = px_secs
+
     def follow(self, *, base_secs: float, px_secs: float | None) -> None:
         """Move the model towards what running sessions cost; `px_secs` None without pictures."""
         now = self._cost
@@ -105,7 +110,7 @@ class Capacity:
 
     def max_sessions_of(self, rate: Fraction, num_px: int) -> int:
         """Return how many equal sessions fit on the idle machine, at least one."""
-        fitting = int(self._limit / self._cost.of_session(rate, num_px))
+        fitting = min(int(limit / need) for need, limit, _ in self._needs(rate, num_px) if need > 0)
         return max(1, min(self.max_sessions, fitting))
 
     def reserve(self, *, rate: Fraction, num_px: int, owner: str = "") -> Reservation:
@@ -113,7 +118,6 @@ class Capacity:
 
         The first session is always let in: a small machine shows late frames, not nothing.
         """
-        need = self._cost.of_session(rate, num_px)
         with self._lock:
             num_owned = sum(one.owner == owner for one in self._reservations)
             if num_owned >= self._max_per_owner:
@@ -126,16 +130,32 @@ class Capacity:
                     Reason.CAPACITY_EXHAUSTED,
                     f"{len(self._reservations)} sessions run; {self.max_sessions} are allowed",
                 )
-            in_use = self._in_use()
-            if self._reservations and in_use + need > self._limit:
-                raise AvatarError(
-                    Reason.CAPACITY_EXHAUSTED,
-                    f"{in_use:.2f} of {self._limit:.2f} cores are in use and this session "
-                    f"needs {need:.2f}; close one, or ask for fewer frames or pixels",
-                )
+            self._check_room(rate, num_px)
             reservation = Reservation(rate, num_px, owner)
             self._reservations.add(reservation)
         return reservation
+
+    def _check_room(self, rate: Fraction, num_px: int) -> None:
+        if not self._reservations:
+            return
+        used = [0.0, 0.0]
+        for one in self._reservations:
+            for k, (need, _, _) in enumerate(self._needs(one.rate, one.num_px)):
+                used[k] += need
+        for in_use, (need, limit, what) in zip(used, self._needs(rate, num_px), strict=True):
+            if need > 0 and in_use + need > limit:
+                raise AvatarError(
+                    Reason.CAPACITY_EXHAUSTED,
+                    f"{in_use:.2f} of {limit:.2f} {what} are in use and this session "
+                    f"needs {need:.2f}; close one, or ask for fewer frames or pixels",
+                )
+
+    def _needs(self, rate: Fraction, num_px: int) -> tuple[tuple[float, float, str], ...]:
+        """Return what a session fills of each resource, how much may be filled, and its name."""
+        return (
+            (self._cost.of_session(rate, num_px), self._limit, "cores"),
+            (float(rate) * num_px * self._device_px_secs, HEADROOM, "of the GPU's time"),
+        )
 
     def _in_use(self) -> float:
         return sum(self._cost.of_session(one.rate, one.num_px) for one in self._reservations)

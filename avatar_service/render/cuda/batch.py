@@ -127,8 +127,7 @@ class BatchRenderer:
             touch the others.
 
         Raises:
-            AvatarError: DEVICE_NOT_AVAILABLE where the device fails; nothing is known of any
-                picture then.
+            AvatarError: DEVICE_FAILED; nothing is known of any picture then.
         """
         outcomes: list[AvatarError | None] = [None] * len(shots)
         by_size: dict[int, list[int]] = {}

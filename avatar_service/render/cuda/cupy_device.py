@@ -135,7 +135,7 @@ class _CupyLane:
             self._stream.synchronize()
         except self._error as error:
             raise AvatarError(
-                Reason.DEVICE_NOT_AVAILABLE, f"{self._name} has failed ({_one_line(error)})"
+                Reason.DEVICE_FAILED, f"{self._name} has failed ({_one_line(error)})"
             ) from error
 
 

@@ -48,7 +48,7 @@ class Lane(Protocol):
         ...
 
     def wait(self) -> None:
-        """Return when all is done. Raises DEVICE_NOT_AVAILABLE where the device failed."""
+        """Return when all is done. Raises DEVICE_FAILED."""
         ...
 
 

@@ -121,7 +121,7 @@ def test_a_device_that_fails_says_so() -> None:
     device = HostDevice()
     batch = BatchRenderer(device)
     renderer = CudaRenderer(batch, portrait("astronaut"), 256)
-    device.fault = AvatarError(Reason.DEVICE_NOT_AVAILABLE, "host:0 has failed")
+    device.fault = AvatarError(Reason.DEVICE_FAILED, "host:0 has failed")
     with pytest.raises(AvatarError, match="has failed"):
         renderer.render(moving_frame(0), blank(256))
 

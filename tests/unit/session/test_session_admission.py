@@ -27,6 +27,20 @@ def test_sessions_are_let_in_up_to_the_cores_less_headroom() -> None:
         capacity.reserve(rate=RATE, num_px=PX)
 
 
+def test_a_gpu_is_filled_up_to_its_time_less_headroom() -> None:
+    cheap = FrameCost(base_secs=1e-6, px_secs=0.0)
+    capacity = Capacity(num_cores=16, max_sessions=1000, cost=cheap)
+    assert capacity.max_sessions_of(RATE, PX) == 1000
+    capacity.calibrate_device(0.09 / 40 / PX)  # 9 % of the GPU's time per session
+    assert capacity.max_sessions_of(RATE, PX) == 7
+    for _ in range(7):
+        capacity.reserve(rate=RATE, num_px=PX)
+    with pytest.raises(AvatarError, match="of the GPU's time are in use") as fault:
+        capacity.reserve(rate=RATE, num_px=PX)
+    assert fault.value.reason is Reason.CAPACITY_EXHAUSTED
+    capacity.reserve(rate=RATE, num_px=0)  # latents alone need no GPU
+
+
 def test_latent_only_sessions_cost_less() -> None:
     capacity = Capacity(num_cores=2, max_sessions=100, cost=QUARTER)
     assert capacity.max_sessions_of(RATE, 0) > 5 * capacity.max_sessions_of(RATE, PX)
