@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _BLOCK: Final = 128
 _TRACE_BLOCK: Final = 32
 _PX_BYTES: Final = 4
-_OF_MARKS: Final = ("measure_detail", "mark_pixels")
+OF_MARKS: Final = ("measure_detail", "mark_pixels")
+"""Kernels that run only where a frame of the chunk is marked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class LaneBuffers:
             ("measure_detail", (_blocks(num_px // BLOCK_PX**2, _BLOCK), count), _BLOCK),
             ("mark_pixels", (_blocks(num_px, _BLOCK), count), _BLOCK),
         ):
-            if kernel in _OF_MARKS and not has_marks:
+            if kernel in OF_MARKS and not has_marks:
                 continue
             lane.launch(kernel, grid, block, at)
         for n, (place, shot) in enumerate(zip(places, shots, strict=True)):

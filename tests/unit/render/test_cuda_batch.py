@@ -14,10 +14,11 @@ from avatar_service.errors import AvatarError, Reason
 from avatar_service.render.bench import moving_frame
 from avatar_service.render.cuda.batch import BatchRenderer
 from avatar_service.render.cuda.bench import bench_batch
+from avatar_service.render.cuda.lane_buffers import OF_MARKS
 from avatar_service.render.cuda.program import KERNELS
 from avatar_service.render.cuda.renderer import CudaRenderer
 from avatar_service.render.devices import CpuDevice, open_render_device
-from avatar_service.signals import Background, MotionFrame
+from avatar_service.signals import MARK_TILE_PX, Background, MotionFrame
 
 pytestmark = pytest.mark.unit
 
@@ -47,8 +48,8 @@ def test_sizes_and_backgrounds_mix_in_one_batch_and_chunks_do_not_show() -> None
     assert (places[1] == alone(512, 5)).all()
     assert (places[2][0, 0] == (1, 2, 3, 255)).all()
     launched = batch.device.launches  # type: ignore[attr-defined]
-    assert launched[: len(KERNELS)] == list(KERNELS)
-    assert len(launched) == 3 * len(KERNELS)  # two chunks of 256 px, one of 512 px
+    # Two chunks of 256 px and one of 512 px; nothing is marked.
+    assert launched == 3 * [name for name in KERNELS if name not in OF_MARKS]
     assert batch.num_avatars == 2
 
 
@@ -80,6 +81,25 @@ def test_a_mesh_out_of_bounds_is_told_and_the_others_are_drawn() -> None:
     assert outcomes[0] is not None
     assert outcomes[0].reason is Reason.BUG
     assert (places[1] == alone(256, 5)).all()
+
+
+def test_marked_and_unmarked_frames_mix_in_one_chunk() -> None:
+    batch = BatchRenderer(HostDevice())
+    plain, marked = (CudaRenderer(batch, portrait("astronaut"), 256) for _ in range(2))
+    marked.set_mark(np.full((MARK_TILE_PX, MARK_TILE_PX), 127, np.int8))
+    places = [blank(256), blank(256)]
+    shots = [
+        one.shot(moving_frame(5), out) for one, out in zip((plain, marked), places, strict=True)
+    ]
+    assert batch.draw(shots) == [None, None]
+    assert batch.device.launches == list(KERNELS)  # type: ignore[attr-defined]
+    assert (places[0] == alone(256, 5)).all()
+    brighter = places[1].astype(int) - places[0]
+    assert brighter[..., :3].mean() > 1
+    assert not brighter[..., 3].any()
+    marked.set_mark(None)
+    assert batch.draw(shots) == [None, None]
+    assert (places[1] == places[0]).all()
 
 
 def test_memory_that_cannot_be_pinned_is_staged() -> None:
