@@ -6,7 +6,7 @@ set -euo pipefail
 build=(g++ cmake ninja-build pkg-config libgrpc++-dev protobuf-compiler protobuf-compiler-grpc
   libprotobuf-dev libzmq3-dev libturbojpeg0-dev libopenh264-dev
   libyuv-dev doctest-dev)
-all=(clang g++-mingw-w64-x86-64-posix wine64)
+all=(clang libclang-rt-dev g++-mingw-w64-x86-64-posix wine64)
 packages=("${build[@]}")
 if [[ "${1:-build}" == all ]]; then packages+=("${all[@]}"); fi
 apt-get update -qq

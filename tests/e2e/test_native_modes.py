@@ -252,7 +252,7 @@ def test_h264_frames_are_the_ones_of_the_ring(
         assert np.abs(shift).max() < 2.0, (n, shift)
     # dB; key frames get few bits and are the worst.
     assert min(likeness) > 24.0
-    assert np.median(likeness) > 34.0
+    assert np.median(likeness) > 29.0
     assert observer.statistics().messages_refused == 0
     per_second = observer.statistics().bytes_received / (max(seqs) / 40)
     assert per_second < EDGE_PX * EDGE_PX * 4 * 40 / 100, "it is far less than the pixels"
