@@ -102,10 +102,12 @@ class _Encoder(threading.Thread):
 
     def _write_sound(self, end: int) -> None:
         """Keep the sound beside the picture, once it is known where the speech begins."""
+        # Pictures that stand in for missing ones may outlast the sound.
+        end = min(end, len(self.sound)) if self.sound is not None else 0
         if self.sound is None or end <= self._num_samples:
             return
         self._writer.write_audio(self.sound[self._num_samples : end])
-        self._num_samples = min(end, len(self.sound))
+        self._num_samples = end
 
     def finish(self) -> None:
         """Wait until all is written; raises what went wrong."""

@@ -116,7 +116,13 @@ def _make_key(path: Path) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
+        try:
             os.link(scratch, path)
+        except FileExistsError:
+            pass  # another process was first
+        except OSError:  # a file system without links: the moment between is the risk that is left
+            if not path.exists():
+                os.replace(scratch, path)
     finally:
-        os.unlink(scratch)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(scratch)

@@ -60,6 +60,17 @@ def test_two_processes_that_begin_at_once_get_one_key(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["installation.pem"]
 
 
+def test_a_file_system_without_links_gets_a_key_too(tmp_path: Path, monkeypatch) -> None:
+    def link(source: str, target: Path) -> None:
+        raise PermissionError(1, "no links here")
+
+    monkeypatch.setattr("avatar_service.provenance.installation.os.link", link)
+    first = Installation(tmp_path)
+    monkeypatch.undo()
+    assert Installation(tmp_path).identity == first.identity
+    assert [p.name for p in tmp_path.iterdir()] == ["installation.pem"]
+
+
 @pytest.mark.parametrize("text", ["", "no key", "-----BEGIN PRIVATE KEY-----\nAAAA\n"])
 def test_a_damaged_key_is_one_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "installation.pem"
