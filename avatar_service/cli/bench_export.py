@@ -14,6 +14,7 @@ import numpy as np
 from avatar_service.cli.motion_source import motion_frames
 from avatar_service.cli.report import Metrics
 from avatar_service.export.formats import FORMATS, export_motion
+from avatar_service.motion.generators import MOTION_MODELS
 from avatar_service.signals import Controls, MotionFrame
 
 _RATE = Fraction(30)
@@ -30,8 +31,8 @@ def _write_speech(path: Path, seconds: float) -> None:
             file.writeframes((samples * 32_767).astype("<i2").tobytes())
 
 
-def _motion(path: Path) -> Iterator[MotionFrame]:
-    return motion_frames(path, rate=_RATE, controls=Controls())
+def _motion(path: Path, motion_model: str = "mixed") -> Iterator[MotionFrame]:
+    return motion_frames(path, rate=_RATE, controls=Controls(motion_model=motion_model))
 
 
 def bench_exports(seconds: float) -> Metrics:
@@ -45,11 +46,14 @@ def bench_exports(seconds: float) -> Metrics:
         with tempfile.TemporaryDirectory() as folder:
             sound = Path(folder) / "speech.wav"
             _write_speech(sound, 2.0)
-            list(_motion(sound))  # compiles and loads
+            for model in MOTION_MODELS:
+                list(_motion(sound, model))  # compiles and loads
             _write_speech(sound, seconds)
-            began = time.process_time()
-            export_motion(Path(folder) / "speech.csv", _motion(sound), _RATE)
-            figures["speech_to_livelink_x"] = round(seconds / (time.process_time() - began), 1)
+            for model in MOTION_MODELS:
+                began = time.process_time()
+                export_motion(Path(folder) / "speech.csv", _motion(sound, model), _RATE)
+                spent = time.process_time() - began
+                figures[f"speech_to_livelink_x.{model}"] = round(seconds / spent, 1)
             frames = list(_motion(sound))
             for row in FORMATS:
                 suffix = row.suffixes[0] if row.suffixes else ".json"

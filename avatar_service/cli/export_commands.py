@@ -40,7 +40,13 @@ def register(app: typer.Typer, bench: typer.Typer | None = None) -> None:
 
 
 def _controls(
-    emotion: list[str] | None, head_motion: float, expression: float, style: str, seed: int
+    emotion: list[str] | None,
+    *,
+    head_motion: float = 1.0,
+    expression: float = 1.0,
+    style: str = "neutral",
+    motion_model: str = "mixed",
+    seed: int,
 ) -> Controls:
     from avatar_service.cli.options import parse_emotion
     from avatar_service.motion.controls import check_controls
@@ -51,6 +57,7 @@ def _controls(
         head_motion=head_motion,
         expression=expression,
         speaking_style=style,
+        motion_model=motion_model,
         seed=seed,
     )
     check_controls(controls)
@@ -72,6 +79,10 @@ def export(
     head_motion: Annotated[float, typer.Option(help="Strength, 0 to 2.")] = 1.0,
     expression: Annotated[float, typer.Option(help="Strength, 0 to 2.")] = 1.0,
     style: Annotated[str, typer.Option(help="Speaking style.")] = "neutral",
+    motion_model: Annotated[
+        str,
+        typer.Option(help="Who moves head and face: mixed, transformer, or rules (the fastest)."),
+    ] = "mixed",
     seed: Annotated[int, typer.Option(min=0, help="Of everything drawn at random.")] = 0,
     start: Annotated[float, typer.Option(min=0, help="Begin here, seconds.")] = 0.0,
     duration: Annotated[float | None, typer.Option(help="Only so many seconds.")] = None,
@@ -110,7 +121,14 @@ def export(
 
     rate = parse_fps(fps, name="--fps")
     row = format_for(output, format_name)
-    controls = _controls(emotion, head_motion, expression, style, seed)
+    controls = _controls(
+        emotion,
+        head_motion=head_motion,
+        expression=expression,
+        style=style,
+        motion_model=motion_model,
+        seed=seed,
+    )
     if track or is_motion_file(source):
         refuse_speech_options(controls, source)
     check_distinct([output], [source, portrait, into])
@@ -235,7 +253,7 @@ def stream(
     from avatar_service.config import parse_fps
 
     rate = parse_fps(fps, name="--fps")
-    controls = _controls(emotion, 1, 1, "neutral", seed)
+    controls = _controls(emotion, seed=seed)
     if is_motion_file(source):
         refuse_speech_options(controls, source)
     if service is not None:
