@@ -13,7 +13,7 @@ import functools
 import math
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.easing import TICK_SECS, FloatArray, Springs
 from avatar_service.motion.gaze import GazeShift
 from avatar_service.motion.innovations import BLOCK, ORDER, Innovations
+from avatar_service.motion.life_alone import LoneLife
 from avatar_service.motion.life_channels import FACE, HEAD, NUM_CHANNELS, NUM_CONDITIONS
 from avatar_service.motion.life_net import (
     GAZE_SCALE,
@@ -77,6 +78,10 @@ class LifeModel:
     net: LifeNet
     innovations: Innovations
     settings: LifeSettings
+    alone: LoneLife = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "alone", LoneLife(self.net))
 
     @staticmethod
     def load(path: Path | None = None, settings: LifeSettings | None = None) -> LifeModel:
@@ -250,7 +255,27 @@ def draw_together(streams: Sequence[LifeStream]) -> None:
         if stream.is_due:
             groups.setdefault(id(stream.model), []).append(stream)
     for members in groups.values():
-        _draw(members)
+        if len(members) == 1:
+            _draw_alone(members[0])
+        else:
+            _draw(members)
+
+
+def _draw_alone(stream: LifeStream) -> None:
+    settings = stream.model.settings
+    size = 1 / settings.steps
+    asked = size if settings.steps < STEPS_OFFERED[-1] else 0.0
+    z, logits, kept = stream.model.alone.draw(
+        (stream._tokens.astype(np.float32), stream._known_rows.astype(np.float32)),
+        stream._rows[-1].astype(np.float32),
+        stream._noise().astype(np.float32),
+        stream._cache.numpy(),
+        stream._filled,
+        (settings.steps, asked, settings.voice_guidance, settings.control_guidance),
+    )
+    events = events_of(torch.from_numpy(logits))
+    stream._cache = torch.from_numpy(kept)
+    stream._accept(z.astype(np.float64), tuple(p.numpy().astype(np.float64) for p in events))
 
 
 def _draw(streams: Sequence[LifeStream]) -> None:
