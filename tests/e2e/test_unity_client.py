@@ -281,7 +281,7 @@ def test_speech_goes_on_from_where_it_was_on_another_audio_device(
 def test_a_wrong_token_is_said_in_one_line_and_the_voice_goes_on(
     mono: tuple[Path, Path], speech: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "token").write_text("the right one, which is long enough")
+    (tmp_path / "token").write_text("the-right-one-which-is-long-enough")
     options = {"home": str(tmp_path), "token_file": str(tmp_path / "token")}
     with ServiceProcess(options) as guarded:
         told = run(mono, "token", guarded.address, speech)
