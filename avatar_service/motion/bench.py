@@ -217,6 +217,9 @@ def bench_motion(
             figures["step_ms"] = step_cost_millis(net)
             for means, others in _by_other_means(clips, scored).items():
                 figures[means] = _score(_of_goals(others), head)
+                if means != "phones_known":  # they say no visemes of their own
+                    for name in ("viseme_f1", "viseme_tolerant_accuracy"):
+                        del figures[means][name]
         else:
             figures[f"look_ahead_{look}ms"] = here
         groups = {name: members for name in _GROUPS if (members := _chosen(scored, (name,)))}
