@@ -152,9 +152,11 @@ def test_readers_that_are_stopped_for_ten_seconds_go_on_with_the_present(
         during = other.statistics()
         for reader in readers.values():
             reader.send_signal(signal.SIGCONT)
+        resumed_at = time.monotonic()
         for number, reader in readers.items():
             _, errors = reader.communicate(timeout=60)
             assert reader.returncode == 0, (TRANSPORTS[number], errors)
+        caught_up_secs = time.monotonic() - resumed_at
     finally:
         for reader in readers.values():
             reader.kill()
@@ -163,10 +165,11 @@ def test_readers_that_are_stopped_for_ten_seconds_go_on_with_the_present(
     for number, path in curves.items():
         pts = np.array([int(row["pts_nanos"]) for row in rows_of(path)]) / 1e9
         assert (np.diff(pts) > 0).all()
-        # A ring holds the present alone; what waits in a connection rushes past in milliseconds,
-        # and a loop that reads meanwhile sees a part of it.
-        assert len(pts) < 0.6 * 11.5 * 40, f"{TRANSPORTS[number]}: most of the past is left out"
-        assert pts[-1] > 11.0, f"{TRANSPORTS[number]}: and it ends with the speech"
+        assert pts[-1] > 11.0, f"{TRANSPORTS[number]}: it ends with the speech"
+        # A ring holds the present alone; what waits in a connection rushes past in milliseconds.
+        if number == SHM:
+            assert np.diff(pts).max() > 8.0, "the past is left out"
+    assert caught_up_secs < 9.0, "nobody stays ten seconds behind"
 
 
 def test_a_killed_service_is_noticed_at_once(native: Callable[..., Native], tmp_path: Path) -> None:
