@@ -39,8 +39,9 @@ class FrameCost:
         return float(rate) * (self.base_secs + self.px_secs * num_px)
 
 
-ESTIMATE: Final = FrameCost(base_secs=3e-3, px_secs=8e-3 / 512**2)
-"""Until something was measured: the design's budget of 8 ms for a picture of 512x512."""
+ESTIMATE: Final = FrameCost(base_secs=3e-3, px_secs=5.5e-3 / 512**2)
+"""Until something was measured, as sessions that open together do: what a picture of 512x512 costs
+with cold caches on a shared server core (`avatar bench render`: 3.3 ms warm)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -241,8 +241,9 @@ class RealStages:
             others += 1
             started = time.thread_time()
             renderer.render(motion, out)
-            spent += time.thread_time() - started
-        px_secs = spent / NUM_TRIAL_FRAMES / size_px**2
+            if k >= NUM_TRIAL_FRAMES // 2:  # the first half warms up: kernels, mark, textures
+                spent += time.thread_time() - started
+        px_secs = spent / (NUM_TRIAL_FRAMES - NUM_TRIAL_FRAMES // 2) / size_px**2
         self._capacity.calibrate(FrameCost(self._capacity.cost.base_secs, px_secs))
         if renderer.batch is not None:
             self._measure_device(renderer.batch, renderer, out)
