@@ -67,7 +67,7 @@ def watermark(
     if not figures.num_clips:
         raise AvatarError(Reason.NO_FACE, f"{folder}: no photo in it can be animated")
     publish(
-        f"watermark, {figures.num_clips} clips of 1 s, {size}x{size}",
+        f"watermark, {sum(figures.num_clips.values())} clips of 1 s, {size}x{size}",
         figures.summary(),
         json,
         targets=_TARGETS,

@@ -34,27 +34,30 @@ class MarkFigures:
     Attributes:
         psnr_db: of every marked frame against the same without mark.
         kernel_ms: CPU time of every run of the kernel.
-        found: by attack, clips whose payload was read exactly.
+        found: by place and attack, clips whose payload was read exactly.
+        num_clips: by place, "room" (the photo's own) or "plain" (one colour).
         imagined: readings on unmarked clips, and wrong payloads on marked ones.
     """
 
     psnr_db: list[float] = field(default_factory=list)
     kernel_ms: list[float] = field(default_factory=list)
-    found: dict[str, int] = field(default_factory=dict)
-    num_clips: int = 0
+    found: dict[tuple[str, str], int] = field(default_factory=dict)
+    num_clips: dict[str, int] = field(default_factory=dict)
     num_unmarked: int = 0
     imagined: int = 0
 
     def summary(self) -> dict[str, Any]:
         """Return what `avatar bench watermark` prints."""
-        survival = {name: f"{count} of {self.num_clips}" for name, count in self.found.items()}
+        survival: dict[str, dict[str, str]] = {}
+        for (place, attack), count in self.found.items():
+            survival.setdefault(place, {})[attack] = f"{count} of {self.num_clips[place]}"
         return {
             "psnr_db_min": round(min(self.psnr_db), 2),
             "psnr_db_mean": round(float(np.mean(self.psnr_db)), 2),
             "kernel_cpu_ms_p50": round(float(np.percentile(self.kernel_ms, 50)), 3),
             "kernel_cpu_ms_p99": round(float(np.percentile(self.kernel_ms, 99)), 3),
-            "clips": self.num_clips,
-            "read": survival,
+            "clips": sum(self.num_clips.values()),
+            **{f"read_{place}": counts for place, counts in survival.items()},
             "unmarked_clips": self.num_unmarked,
             "false_alarms": self.imagined,
         }
@@ -83,14 +86,16 @@ def bench_portrait_marks(
     draw = np.random.default_rng(seed)
     attacks: Mapping[str, Attack] = {**ATTACKS, **HARDER} if harder else ATTACKS
     for k in range(clips):
-        renderer.set_background(*_BACKGROUNDS[k % len(_BACKGROUNDS)])
+        background = _BACKGROUNDS[k % len(_BACKGROUNDS)]
+        renderer.set_background(*background)
+        place = "room" if background[0] is Background.KEEP else "plain"
         payload = MarkPayload.from_int(int.from_bytes(draw.bytes(8), "big"))
         plain, marked = _clip(renderer, portrait, payload, first=61 * k, figures=figures)
-        figures.num_clips += 1
+        figures.num_clips[place] = figures.num_clips.get(place, 0) + 1
         for name, attack in attacks.items():
             reading = read_frames(attack(marked))
             is_right = reading is not None and reading.payload == payload
-            figures.found[name] = figures.found.get(name, 0) + is_right
+            figures.found[place, name] = figures.found.get((place, name), 0) + is_right
             figures.imagined += reading is not None and not is_right
         figures.num_unmarked += 1
         figures.imagined += read_frames(plain) is not None

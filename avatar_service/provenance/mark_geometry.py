@@ -29,6 +29,9 @@ ANGLE_STEP: Final = math.radians(0.5)
 _SMOOTH_PX: Final = 6.0
 _NOISE: Final = 0.7
 """Standard deviation, levels, below which a picture's own detail counts as rounding noise."""
+_UNREST: Final = 20.0
+_UNREST_PX: Final = 4.0
+"""Variance, levels squared, at which a place counts half; how far it is smoothed."""
 _FFT_PX: Final = 1024
 _STRONGEST_LINE: Final = 12.0
 """A line of the picture's own (a fence, scan lines) must not outvote the comb."""
@@ -45,11 +48,13 @@ class Geometry:
     score: float = 0.0
 
 
-def flatten_picture(luma: Float32Array) -> Float32Array:
-    """Take the picture out and leave what a mark may be in, equally strong everywhere.
+def flatten_picture(luma: Float32Array, unrest: Float32Array | None = None) -> Float32Array:
+    """Take the picture out and leave what a mark may be in.
 
     Args:
         luma: (height, width) float32, 0..255.
+        unrest: (height, width) float32, variance over the frames that luma is the mean of. A codec
+            carries a mark along with what moves, which smears it: such places count less.
 
     Returns:
         (height, width) float32, white noise of about unit variance where there is no mark.
@@ -57,6 +62,8 @@ def flatten_picture(luma: Float32Array) -> Float32Array:
     rest = luma - cv2.GaussianBlur(luma, (0, 0), _SMOOTH_PX)
     spread = np.sqrt(cv2.GaussianBlur(rest * rest, (0, 0), _SMOOTH_PX))
     rest = rest / (spread + np.float32(_NOISE))
+    if unrest is not None:
+        rest = rest / (1 + cv2.GaussianBlur(unrest, (0, 0), _UNREST_PX) / np.float32(_UNREST))
     height, width = rest.shape
     spectrum = np.fft.rfft2(rest * _edges(height)[:, None] * _edges(width)[None])
     power = np.abs(np.fft.fft2(rest)) ** 2

@@ -65,32 +65,38 @@ class MarkReading:
 
 
 class ClipMean:
-    """The mean luma of a clip's frames."""
+    """The mean luma of a clip's frames, and how much it varies."""
 
     def __init__(self) -> None:
         self._sum: NDArray[np.float64] | None = None
+        self._squares: NDArray[np.float64] | None = None
         self.num_frames = 0
 
     def add(self, rgb: UInt8Array) -> None:
         """Take a frame, (height, width, 3) uint8 RGB; one of another size begins anew."""
         luma = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float64)
-        if self._sum is None or self._sum.shape != luma.shape:
-            self._sum, self.num_frames = np.zeros(luma.shape), 0
+        if self._sum is None or self._squares is None or self._sum.shape != luma.shape:
+            self._sum, self._squares = np.zeros(luma.shape), np.zeros(luma.shape)
+            self.num_frames = 0
         self._sum += luma
+        self._squares += luma * luma
         self.num_frames += 1
 
     def read(self) -> MarkReading | None:
         """Look for a mark; see read_mark."""
-        if self._sum is None:
+        if self._sum is None or self._squares is None:
             return None
-        return read_mark((self._sum / self.num_frames).astype(np.float32))
+        mean = self._sum / self.num_frames
+        unrest = np.maximum(self._squares / self.num_frames - mean * mean, 0.0)
+        return read_mark(mean.astype(np.float32), unrest.astype(np.float32))
 
 
-def read_mark(luma: Float32Array) -> MarkReading | None:
+def read_mark(luma: Float32Array, unrest: Float32Array | None = None) -> MarkReading | None:
     """Look for a mark in a picture or in the mean of frames.
 
     Args:
         luma: (height, width) float32, 0..255; parts that were transparent at any constant.
+        unrest: its variance over the frames of a clip; see flatten_picture.
 
     Returns:
         The mark; None where there is none, or it was destroyed.
@@ -102,7 +108,9 @@ def read_mark(luma: Float32Array) -> MarkReading | None:
     if reduced < 1:
         size = (round(width * reduced), round(height * reduced))
         luma = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
-    flat = flatten_picture(luma)
+        if unrest is not None:
+            unrest = cv2.resize(unrest, size, interpolation=cv2.INTER_AREA)
+    flat = flatten_picture(luma, unrest)
     for guess, orientation in _candidates(flat):
         tile = _turned(fold(flat, guess), orientation)
         peak, x, y = _place(tile)

@@ -26,7 +26,7 @@ UInt32Array = NDArray[np.uint32]
 
 BLOCK_PX: Final = 8
 FLAT: Final = (26, 34)
-TEXTURED: Final = (48, 6)
+TEXTURED: Final = (50, 10)
 """Strength (levels of 255, root mean square) and its rise per level of detail, both in 1/64; the
 lower of the two lines holds. Found by looking at skin and sky at 400 %, and by reading the
 smoothest portraits back after H.264."""
