@@ -56,6 +56,8 @@ SERVICE_NAME: Final = avatar_service_pb2.DESCRIPTOR.services_by_name["AvatarServ
 SWITCH_INTERVAL_SECS: Final = 0.5e-3
 """Longest wait of the scheduler's thread for the GIL; Python's default of 5 ms would be seen."""
 SWEEP_SECS: Final = 1.0
+LAST_FRAMES_SECS: Final = 0.5
+"""After the last sentence a drain waits so long before it closes sessions."""
 STOP_GRACE_SECS: Final = 1.0
 NUM_THREADS: Final = 32
 MAX_CONCURRENT_RPCS: Final = 4096
@@ -245,6 +247,8 @@ class Service:
         # Polled: the sessions end on the scheduler's thread.
         while time.monotonic() < deadline and self._manager.is_speaking:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
+        if self._manager.sessions:  # the last frames and notices are still on their way
+            await asyncio.sleep(min(LAST_FRAMES_SECS, max(0.0, deadline - time.monotonic())))
         await a2f
         if self._sweeping is not None:
             self._sweeping.cancel()
