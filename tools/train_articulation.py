@@ -28,10 +28,10 @@ from avatar_service.motion.articulation_net import (
     ArticulationNetConfig,
     ArticulationOutput,
     load_weights,
-    num_parameters,
     save_weights,
 )
 from avatar_service.motion.coarticulation import GRID_SECS, viseme_grid
+from avatar_service.motion.net_file import num_parameters
 from avatar_service.motion.visemes import CLOSURE, LABIODENTAL, VISEME_INDEX
 from tools.corpus.augment import HARSH, MILD
 from tools.corpus.batches import Batch, BatchMaker

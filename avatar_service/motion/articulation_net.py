@@ -23,6 +23,7 @@ from torch.nn import functional
 
 from avatar_service.audio.mel import NUM_MELS
 from avatar_service.errors import AvatarError, Reason
+from avatar_service.motion.net_file import write_net
 from avatar_service.motion.visemes import ARTICULATORS, NUM_ARTICULATORS, NUM_VISEMES, VISEMES
 
 STEP_SECS: Final = 0.02
@@ -174,28 +175,17 @@ class ArticulationNet(nn.Module):
         self.mel_scale.copy_(torch.from_numpy(1.0 / np.maximum(deviation, 1e-3)))
 
 
-def num_parameters(net: nn.Module) -> int:
-    """Count the trained parameters."""
-    return sum(parameter.numel() for parameter in net.parameters())
-
-
 def save_weights(net: ArticulationNet, path: Path, metadata: dict[str, Any]) -> None:
     """Write float16 weights (npz, no pickle) and their description beside them (JSON)."""
-    arrays = {
-        name: tensor.detach().cpu().numpy().astype(np.float16)
-        for name, tensor in net.state_dict().items()
-    }
-    np.savez_compressed(path, **arrays)
     config = {f.name: getattr(net.config, f.name) for f in fields(net.config)}
     description = {
         "schema": WEIGHTS_SCHEMA,
         "config": config,
         "visemes": VISEMES,
         "articulators": ARTICULATORS,
-        "parameters": num_parameters(net),
         **metadata,
     }
-    path.with_suffix(".json").write_text(json.dumps(description, indent=1) + "\n", "utf-8")
+    write_net(net, path, description)
 
 
 def load_weights(path: Path | None = None) -> ArticulationNet:

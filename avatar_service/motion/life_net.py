@@ -41,6 +41,7 @@ from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.easing import FloatArray
 from avatar_service.motion.innovations import BLOCK, ORDER, Innovations
 from avatar_service.motion.life_channels import CHANNELS, GROUPS, NUM_CHANNELS, NUM_CONDITIONS
+from avatar_service.motion.net_file import write_net
 
 WEIGHTS_SCHEMA: Final = "avatar.life.v1"
 NUM_EVENTS: Final = 4
@@ -285,30 +286,19 @@ def events_of(logits: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     return logits[..., 0], logits[..., 1], mixture[..., 0], mixture[..., 1:3], spread
 
 
-def num_parameters(net: nn.Module) -> int:
-    """Count the trained parameters."""
-    return sum(parameter.numel() for parameter in net.parameters())
-
-
 def save_weights(
     net: LifeNet, innovations: Innovations, path: Path, metadata: dict[str, Any]
 ) -> None:
     """Write float16 weights (npz, no pickle; the prediction float32) and their JSON description."""
-    arrays = {
-        name: tensor.detach().cpu().numpy().astype(np.float16)
-        for name, tensor in net.state_dict().items()
-    }
     linear = {f"innovations.{k}": v.astype(np.float32) for k, v in asdict(innovations).items()}
-    np.savez_compressed(path, **arrays, **linear)
     description = {
         "schema": WEIGHTS_SCHEMA,
         "config": asdict(net.config),
         "channels": CHANNELS,
         "conditions": dict(GROUPS),
-        "parameters": num_parameters(net),
         **metadata,
     }
-    path.with_suffix(".json").write_text(json.dumps(description, indent=1) + "\n", "utf-8")
+    write_net(net, path, description, linear)
 
 
 def load_weights(path: Path | None = None) -> tuple[LifeNet, Innovations, dict[str, Any]]:

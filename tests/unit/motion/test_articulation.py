@@ -20,10 +20,10 @@ from avatar_service.motion.articulation_net import (
     ArticulationNetConfig,
     NetState,
     load_weights,
-    num_parameters,
     save_weights,
 )
 from avatar_service.motion.articulation_step import ArticulationStepper
+from avatar_service.motion.net_file import num_parameters
 from avatar_service.motion.phones import TimedPhone
 from avatar_service.motion.visemes import CLOSURE, NUM_ARTICULATORS, NUM_VISEMES, VISEME_INDEX
 from avatar_service.signals import Float32Array
