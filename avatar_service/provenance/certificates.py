@@ -8,8 +8,6 @@ C2PA 2.x, 14.5 (X.509 certificates): the signing certificate is issued by anothe
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from avatar_service.config import CredentialsConfig
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.provenance.installation import make_private_folder
+from avatar_service.provenance.private_files import write_private
 
 TEST_NAME: Final = "Avatar Service TEST certificate, self-signed, not to be trusted"
 _TEST_FILE: Final = "content_credentials_test.pem"
@@ -106,12 +104,8 @@ def _test_chain(folder: Path) -> bytes:
             data = path.read_bytes()
             if x509.load_pem_x509_certificates(data)[0].not_valid_after_utc > soon:
                 return data
-        make_private_folder(folder)
         data = _make_test_chain()
-        handle, scratch = tempfile.mkstemp(prefix=".certificate-", dir=folder)  # mode 0600
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(scratch, path)
+        write_private(path, data)
     except OSError as error:
         raise AvatarError(
             Reason.INVALID_FILE, f"the test certificate {path} cannot be kept: {error.strerror}"

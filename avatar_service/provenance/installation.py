@@ -5,11 +5,9 @@ One Ed25519 key (RFC 8032) per installation, made at the first need, readable by
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import stat
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from avatar_service.errors import AvatarError, Reason
+from avatar_service.provenance.private_files import write_private
 
 KEY_NAME: Final = "installation.pem"
 NUMBER_BITS: Final = 24
@@ -68,9 +67,8 @@ class Installation:
     def __init__(self, folder: Path) -> None:
         path = folder / KEY_NAME
         try:
-            make_private_folder(folder)
             if not path.exists():
-                _make_key(path)
+                write_private(path, _new_key(), keeps_first=True)
             mode = stat.S_IMODE(path.stat().st_mode)
             if os.name == "posix" and mode & 0o077:
                 raise AvatarError(
@@ -98,31 +96,9 @@ class Installation:
         return self._key.sign(message)
 
 
-def make_private_folder(folder: Path) -> None:
-    """Make a folder that only this user can enter, or see that it is one."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-
-
-def _make_key(path: Path) -> None:
-    """Write a new key whole; where two processes do, the first one's stays."""
-    text = Ed25519PrivateKey.generate().private_bytes(
+def _new_key() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    handle, scratch = tempfile.mkstemp(prefix=".key-", dir=path.parent)  # mode 0600
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(scratch, path)
-        except FileExistsError:
-            pass  # another process was first
-        except OSError:  # a file system without links: the moment between is the risk that is left
-            if not path.exists():
-                os.replace(scratch, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(scratch)

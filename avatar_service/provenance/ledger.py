@@ -26,7 +26,8 @@ from typing import Any, Final
 from filelock import FileLock, Timeout
 
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.provenance.installation import Identity, Installation, make_private_folder
+from avatar_service.provenance.installation import Identity, Installation
+from avatar_service.provenance.private_files import make_private_folder
 
 LEDGER_NAME: Final = "ledger.jsonl"
 FIRST: Final = "0" * 64

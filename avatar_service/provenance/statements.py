@@ -9,9 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import secrets
-import tempfile
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +17,9 @@ from typing import Any, Final
 
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.provenance.consent import Consent
-from avatar_service.provenance.installation import Identity, Installation, make_private_folder
+from avatar_service.provenance.installation import Identity, Installation
 from avatar_service.provenance.ledger import canonical
+from avatar_service.provenance.private_files import write_private
 
 _MAX_BYTES: Final = 64 << 10
 
@@ -99,17 +98,7 @@ class StatementStore:
         """Sign and store. Raises OSError where it cannot be written."""
         data = sign_statement(consent, photo_sha256, self._installation)
         statement = parse_statement(data, self._installation.identity)
-        make_private_folder(self._folder)
-        handle, scratch = tempfile.mkstemp(prefix=".statement-", dir=self._folder)  # mode 0600
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(scratch, self._path(statement.digest))
-        except BaseException:
-            Path(scratch).unlink(missing_ok=True)
-            raise
+        write_private(self._path(statement.digest), data)
         return statement
 
     def read(self, digest: str) -> Statement | None:
