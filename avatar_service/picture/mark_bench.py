@@ -19,6 +19,8 @@ from avatar_service.render.cpu import CpuRenderer
 from avatar_service.render.renderer import limit_motion
 from avatar_service.signals import Background, UInt8Array
 
+_DEVIATIONS: Final = 1.96
+"""Of the normal distribution: 95 % lie within."""
 _BACKGROUNDS: Final = (
     (Background.KEEP, (0, 0, 0)),
     (Background.KEEP, (0, 0, 0)),
@@ -50,17 +52,44 @@ class MarkFigures:
         """Return what `avatar bench watermark` prints."""
         survival: dict[str, dict[str, str]] = {}
         for (place, attack), count in self.found.items():
-            survival.setdefault(place, {})[attack] = f"{count} of {self.num_clips[place]}"
+            survival.setdefault(place, {})[attack] = _share(count, self.num_clips[place])
+        in_all: dict[str, int] = {}
+        for (_, attack), count in self.found.items():
+            in_all[attack] = in_all.get(attack, 0) + count
+        num_clips = sum(self.num_clips.values())
         return {
             "psnr_db_min": round(min(self.psnr_db), 2),
             "psnr_db_mean": round(float(np.mean(self.psnr_db)), 2),
             "kernel_cpu_ms_p50": round(float(np.percentile(self.kernel_ms, 50)), 3),
             "kernel_cpu_ms_p99": round(float(np.percentile(self.kernel_ms, 99)), 3),
-            "clips": sum(self.num_clips.values()),
+            "clips": num_clips,
+            "read": {attack: _share(count, num_clips) for attack, count in in_all.items()},
             **{f"read_{place}": counts for place, counts in survival.items()},
             "unmarked_clips": self.num_unmarked,
             "false_alarms": self.imagined,
+            "false_alarm_rate_at_most": round(
+                wilson(self.imagined, self.num_unmarked + num_clips * len(in_all))[1], 5
+            ),
         }
+
+
+def wilson(count: int, num: int) -> tuple[float, float]:
+    """Return the interval, 95 %, of a rate seen `count` times in `num`.
+
+    Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
+    """
+    if not num:
+        return 0.0, 1.0
+    share, spread = count / num, _DEVIATIONS**2 / num
+    middle = share + spread / 2
+    half = _DEVIATIONS * np.sqrt(share * (1 - share) / num + spread / num / 4)
+    low, high = (middle - half) / (1 + spread), (middle + half) / (1 + spread)
+    return max(0.0, float(low)), min(1.0, float(high))
+
+
+def _share(count: int, num: int) -> str:
+    low, high = wilson(count, num)
+    return f"{count} of {num} ({100 * low:.1f} to {100 * high:.1f} %)"
 
 
 def read_frames(frames: Iterable[UInt8Array]) -> MarkReading | None:

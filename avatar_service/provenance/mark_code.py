@@ -1,8 +1,8 @@
 """Error correction of the watermark: 64 bits -> CRC-32 -> convolutional code, and back by Viterbi.
 
 The code is the rate 1/3, constraint length 9 one of 3GPP TS 25.212, 4.2.3.1 (generators 557, 663,
-711 octal). The CRC is IEEE 802.3's. A wrong decoding passes it with probability 2**-32: this
-bounds false alarms, whatever the picture.
+711 octal). The CRC is IEEE 802.3's. A wrong path passes it with probability 2**-32: this, times
+NUM_PATHS, bounds false alarms, whatever the picture.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ NUM_MESSAGE_BITS: Final = 64 + 32
 _MEMORY: Final = 8
 _GENERATORS: Final = (0o557, 0o663, 0o711)
 _NUM_STATES: Final = 1 << _MEMORY
+NUM_PATHS: Final = 64
 NUM_CODE_BITS: Final = len(_GENERATORS) * (NUM_MESSAGE_BITS + _MEMORY)
 
 
@@ -48,25 +49,40 @@ def encode(payload: int) -> Float64Array:
 
 
 def decode(soft: Float64Array) -> int | None:
-    """Return the 64 bits; None where the CRC does not fit.
+    """Return the 64 bits; None where no CRC fits.
+
+    The NUM_PATHS best paths through the code are tried, the best first (list Viterbi; Seshadri and
+    Sundberg, "List Viterbi decoding algorithms with applications", 1994): where noise has made
+    another path a little better than the true one, the CRC tells them apart.
 
     Args:
         soft: (NUM_CODE_BITS,) evidence for each code bit, > 0 for +1; any scale.
     """
     steps = soft.reshape(-1, len(_GENERATORS))
-    score = np.full(_NUM_STATES, -np.inf)
-    score[0] = 0.0
-    came_high = np.empty((len(steps), _NUM_STATES), np.bool_)
+    score = np.full((_NUM_STATES, NUM_PATHS), -np.inf)
+    score[0, 0] = 0.0
+    # Which of the 2 NUM_PATHS that arrive in a state: those of the lower state come first.
+    came = np.empty((len(steps), _NUM_STATES, NUM_PATHS), np.int16)
     for step, evidence in enumerate(steps):
-        gain = _SIGNS @ evidence
-        low = score[_FROM_LOW] + gain[_REGISTER_LOW]
-        high = score[_FROM_HIGH] + gain[_REGISTER_HIGH]
-        came_high[step] = high > low
-        score = np.maximum(low, high)
+        gain = (_SIGNS @ evidence)[:, None]
+        arriving = np.concatenate(
+            [score[_FROM_LOW] + gain[_REGISTER_LOW], score[_FROM_HIGH] + gain[_REGISTER_HIGH]], 1
+        )
+        came[step] = np.argpartition(-arriving, NUM_PATHS - 1, axis=1)[:, :NUM_PATHS]
+        score = np.take_along_axis(arriving, came[step], 1)
+    for path in np.argsort(-score[0]):
+        message = _message_of(came, int(path))
+        data, crc = message[:8], message[8:]
+        if np.isfinite(score[0, path]) and zlib.crc32(data).to_bytes(4, "big") == crc:
+            return int.from_bytes(data, "big")
+    return None
+
+
+def _message_of(came: NDArray[np.int16], path: int) -> bytes:
+    """Follow a path back from the code's end; return data and CRC."""
     state, bits = 0, []
-    for step in range(len(steps) - 1, -1, -1):
+    for step in range(len(came) - 1, -1, -1):
         bits.append(state & 1)
-        state = state >> 1 | (_NUM_STATES >> 1 if came_high[step, state] else 0)
-    message = np.packbits(np.array(bits[: _MEMORY - 1 : -1], np.uint8)).tobytes()
-    data, crc = message[:8], message[8:]
-    return int.from_bytes(data, "big") if zlib.crc32(data).to_bytes(4, "big") == crc else None
+        from_high, path = divmod(int(came[step, state, path]), NUM_PATHS)
+        state = state >> 1 | (_NUM_STATES >> 1 if from_high else 0)
+    return np.packbits(np.array(bits[: _MEMORY - 1 : -1], np.uint8)).tobytes()

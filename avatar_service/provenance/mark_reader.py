@@ -1,8 +1,8 @@
 """Reading the watermark back, from one picture or from the mean of a clip's frames.
 
 A guess of the geometry, the place of the tile by the known lines, then the bits. A reading counts
-only if its CRC-32 fits. A decoding of an unmarked picture passes that with 2**-32, and 19 at most
-are tried: the chance of a false alarm is below 1e-8 a picture or clip, whatever it shows.
+only if its CRC-32 fits. A path through the code passes that by chance with 2**-32, and 64 in each
+of 19 places at most are tried: a false alarm has a chance below 3e-7, whatever a picture shows.
 """
 
 from __future__ import annotations

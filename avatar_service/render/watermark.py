@@ -25,12 +25,12 @@ Int32Array = NDArray[np.int32]
 UInt32Array = NDArray[np.uint32]
 
 BLOCK_PX: Final = 8
-FLAT: Final = (26, 34)
-TEXTURED: Final = (50, 10)
+FLAT: Final = (28, 37)
+TEXTURED: Final = (55, 11)
 """Strength (levels of 255, root mean square) and its rise per level of detail, both in 1/64; the
 lower of the two lines holds. Found by looking at skin and sky at 400 %, and by reading the
 smoothest portraits back after H.264."""
-STRONGEST: Final = 115
+STRONGEST: Final = 124
 """In 1/64: with PSNR >= 42 dB on detailed frames."""
 SHIFT: Final = 11
 """MARK_UNIT times 64."""

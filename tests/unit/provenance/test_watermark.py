@@ -42,6 +42,20 @@ def test_the_code_corrects_noise(bits: int, seed: int) -> None:
     assert mark_code.decode(sent + 0.7 * noise) == bits
 
 
+def test_the_crc_finds_a_payload_whose_path_is_not_the_best(monkeypatch) -> None:
+    draw = np.random.default_rng(2)
+    sent = [int.from_bytes(draw.bytes(8), "big") for _ in range(12)]
+    noise = 1.3 * draw.standard_normal((len(sent), mark_code.NUM_CODE_BITS))
+    heard = [mark_code.encode(bits) + waves for bits, waves in zip(sent, noise, strict=True)]
+
+    def num_read() -> int:
+        return sum(map(lambda bits, soft: mark_code.decode(soft) == bits, sent, heard))
+
+    with_many = num_read()
+    monkeypatch.setattr(mark_code, "NUM_PATHS", 1)
+    assert with_many >= num_read() + 4
+
+
 def test_noise_alone_is_no_payload() -> None:
     draw = np.random.default_rng(1)
     for _ in range(30):
