@@ -1,57 +1,16 @@
-import shutil
 from fractions import Fraction
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from avatar_service.cli.app import app
 from avatar_service.config import CredentialsConfig, load_config
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.export.video import VideoWriter
 from avatar_service.provenance.certificates import signing_pair
-from avatar_service.provenance.credentials import SPOKEN, Origin, read_credentials, seal
-from avatar_service.provenance.watermark import MarkPayload, make_pattern
-from avatar_service.render.finish import Finish
+from avatar_service.provenance.credentials import read_credentials
 
 pytestmark = pytest.mark.unit
-ORIGIN = Origin("ab" * 32, SPOKEN, "abcdef-12345", has_badge=True)
-SIZE = 512
-PAYLOAD = MarkPayload(0xABCDEF, 0x12345, 16_000)
-
-
-def texture() -> np.ndarray:
-    """A picture with soft detail, marked."""
-    draw = np.random.default_rng(0)
-    small = draw.integers(90, 160, (8, 8, 3)).astype(np.uint8)
-    out = np.full((SIZE, SIZE, 4), 255, np.uint8)
-    soft = cv2.resize(small, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
-    out[..., :3] = (soft + draw.normal(0, 2, (SIZE, SIZE, 1))).clip(0, 255)
-    finish = Finish(SIZE)
-    finish.set_mark(make_pattern(PAYLOAD))
-    finish.apply(out)
-    return out
-
-
-@pytest.fixture(scope="module")
-def video(tmp_path_factory) -> Path:
-    """A marked and sealed video."""
-    folder = tmp_path_factory.mktemp("video")
-    pair = signing_pair(CredentialsConfig(), folder / "own")
-    frame = texture()
-    path = folder / "out.mp4"
-    with VideoWriter(
-        path,
-        width_px=SIZE,
-        height_px=SIZE,
-        frame_rate=Fraction(40),
-        seal=lambda made: seal(made, ".mp4", "out.mp4", ORIGIN, pair),
-    ) as writer:
-        for _ in range(10):
-            writer.write_frame(frame)
-    return path
 
 
 def test_a_sealed_video_tells_what_it_is(video: Path) -> None:
@@ -83,20 +42,6 @@ def test_a_file_without_credentials_has_none(tmp_path: Path) -> None:
     with VideoWriter(path, width_px=64, height_px=64, frame_rate=Fraction(25)) as writer:
         writer.write_frame(np.zeros((64, 64, 4), np.uint8))
     assert read_credentials(path) is None
-
-
-def test_verify_prints_both_and_its_exit_code_tells(video: Path, tmp_path: Path) -> None:
-    run = CliRunner().invoke
-    whole = run(app, ["verify", str(video)])
-    assert whole.exit_code == 0, whole.output
-    assert "installation abcdef, session 12345" in whole.output
-    assert "TEST certificate" in whole.output
-    plain = tmp_path / "plain.png"
-    shutil.copy(Path(__file__).parents[3] / "docs" / "pictures" / "demo.jpg", plain)
-    assert run(app, ["verify", str(plain)]).exit_code == 1
-    (tmp_path / "broken.mp4").write_bytes(b"no video")
-    assert run(app, ["verify", str(tmp_path / "broken.mp4")]).exit_code == 2
-    assert run(app, ["verify", "--json", str(tmp_path)]).exit_code == 2
 
 
 def test_a_fault_while_sealing_leaves_no_file(tmp_path: Path) -> None:
