@@ -70,7 +70,7 @@ def animate(
     """Animate a photo with speech or with a captured performance."""
     from avatar_service.cli import options
     from avatar_service.cli.animation import Animation
-    from avatar_service.cli.consent import record_consent
+    from avatar_service.cli.consent import consent_for
     from avatar_service.cli.motion_source import is_motion_file
     from avatar_service.config import parse_fps
     from avatar_service.export.video import check_video_path, check_writable
@@ -90,9 +90,11 @@ def animate(
         blink_rate=blink_rate,
         background=backdrop,
         background_color=color,
+        badge=badge,
         seed=seed,
     )
     check_controls(controls)
+    rate = parse_fps(fps, name="--fps")
     _check_source(source, audio, controls, is_motion=track or is_motion_file(source))
     rendering = open_render_device(device)
     options.check_distinct([output, save_motion, report], [portrait, source, audio])
@@ -101,17 +103,16 @@ def animate(
         if path is not None:
             check_writable(path)
     job = Animation(
-        consent=record_consent(consent, portrait, "video"),
+        consent=consent_for(consent, portrait),
         photo=portrait,
         source=source,
         output=output,
         is_tracked=track,
         sound=audio,
         settings=OfflineSettings(
-            rate=parse_fps(fps, name="--fps"),
+            rate=rate,
             size_px=size,
             controls=controls,
-            has_badge=badge,
         ),
         crop=crop.value,
         start_secs=start,

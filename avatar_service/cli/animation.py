@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from avatar_service.cli.consent import Recorded
+from avatar_service.cli.consent import PhotoConsent
 from avatar_service.cli.console import progress, say
 from avatar_service.cli.decoding import count_channels, has_sound, stream_audio, stream_sound
 from avatar_service.cli.motion_source import is_motion_file, motion_frames
@@ -59,7 +59,7 @@ class Animation:
     """What to make; run() makes it.
 
     Attributes:
-        consent: the statement that allows it, already recorded.
+        consent: the statement that allows it; recorded once the photo is known to be of use.
         source: speech, a video (its sound is the speech), or captured motion.
         is_tracked: take the motion of the face in the video `source` instead of its sound.
         output: the video.
@@ -71,7 +71,7 @@ class Animation:
         device: where the pictures are drawn.
     """
 
-    consent: Recorded
+    consent: PhotoConsent
     photo: Path
     source: Path
     output: Path
@@ -128,6 +128,7 @@ class Animation:
         if is_motion_file(self.source):
             next(self._captured(), None)  # what cannot be read is told before anything is made
         portrait = load_portrait(self.photo, size_px=settings.size_px, crop=self.crop)
+        self.consent.record("video")
         is_motion = is_motion_file(self.source)
         self._mark = self.consent.book.issue_mark(self.consent.photo_sha256, "video")
         payload = self._mark.payload
@@ -135,7 +136,7 @@ class Animation:
             self.consent.photo_sha256,
             PERFORMED if is_motion else SPOKEN,
             f"{payload.installation_text}-{payload.session_text}",
-            has_badge=settings.has_badge,
+            has_badge=settings.controls.badge,
         )
         seal = sealer(self.output, origin)
         with (

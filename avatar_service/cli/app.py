@@ -19,13 +19,14 @@ from avatar_service.cli import (
 )
 from avatar_service.cli.console import out
 from avatar_service.cli.doctor import doctor
+from avatar_service.cli.option_names import Commands
 from avatar_service.cli.replay import replay
 from avatar_service.cli.token import token
 from avatar_service.cli.top import top
 from avatar_service.cli.track import track
 from avatar_service.cli.verify import verify
 
-app = typer.Typer(
+app = Commands(
     name="avatar",
     help="One portrait photo and speech in, a living face out.",
     no_args_is_help=True,

@@ -9,10 +9,11 @@ import typer
 
 from avatar_service.cli import bench_endurance, bench_life, bench_picture, bench_watermark
 from avatar_service.cli.console import progress, say
+from avatar_service.cli.option_names import Commands
 from avatar_service.cli.report import publish
 from avatar_service.errors import AvatarError, Reason
 
-app = typer.Typer(
+app = Commands(
     help="Measure: render, motion, life, service, transport, picture, reenact, watermark, soak, "
     "chaos, telemetry.",
     no_args_is_help=True,

@@ -49,23 +49,32 @@ def obtain_consent(option: str | None) -> Consent:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """A photo whose consent stands in the installation's book."""
+class PhotoConsent:
+    """A statement for a photo that nobody has revoked. The book knows of it from `record` on."""
 
     book: ConsentBook
+    consent: Consent
     photo_sha256: str
 
+    def record(self, purpose: str) -> None:
+        """Store the statement, signed; once the photo has turned out to be of use.
 
-def record_consent(option: str | None, photo: Path, purpose: str) -> Recorded:
-    """Obtain the statement for a photo and store it, signed.
+        Args:
+            purpose: see ConsentBook.record, which tells what is raised.
+        """
+        self.book.record(self.consent, self.photo_sha256, purpose)
+
+
+def consent_for(option: str | None, photo: Path) -> PhotoConsent:
+    """Obtain the statement for a photo.
 
     Args:
         option: what was given on the command line.
         photo: its file.
-        purpose: see ConsentBook.record.
 
     Raises:
-        AvatarError: CONSENT_REQUIRED, INVALID_IMAGE, INVALID_FILE, STORAGE_EXHAUSTED.
+        AvatarError: CONSENT_REQUIRED, also for a photo whose consent was revoked; INVALID_IMAGE,
+            INVALID_FILE.
     """
     from avatar_service.config import load_config
     from avatar_service.portrait.image_file import read_photo
@@ -73,8 +82,8 @@ def record_consent(option: str | None, photo: Path, purpose: str) -> Recorded:
     consent = obtain_consent(option)
     photo_sha256 = hashlib.sha256(read_photo(photo)).hexdigest()
     book = ConsentBook(load_config().provenance_dir)
-    book.record(consent, photo_sha256, purpose)
-    return Recorded(book, photo_sha256)
+    book.check_not_revoked(photo_sha256)
+    return PhotoConsent(book, consent, photo_sha256)
 
 
 def parse_consent(text: str) -> Consent:

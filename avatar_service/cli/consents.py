@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from avatar_service.cli.console import out, say
+from avatar_service.cli.option_names import Commands
 from avatar_service.errors import AvatarError, Reason
 
 if TYPE_CHECKING:
     from avatar_service.provenance.consent_book import ConsentBook, Standing
 
-app = typer.Typer(
+app = Commands(
     help="Who may be shown by what right: list, export, revoke, reinstate, check.",
     no_args_is_help=True,
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,6 +20,7 @@ from rich.progress import (
 
 out = Console(soft_wrap=True)
 err = Console(stderr=True, soft_wrap=True)
+SILENT_SECS: Final = 3.0
 
 
 def complain(message: str) -> None:
@@ -28,6 +31,22 @@ def complain(message: str) -> None:
 def say(message: str) -> None:
     """Print one line of information on stderr."""
     err.print(escape(message), highlight=False)
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Tell what takes so long: a spinner, and where no terminal is, one line after SILENT_SECS."""
+    if err.is_terminal:
+        with err.status(escape(what)):
+            yield
+        return
+    timer = threading.Timer(SILENT_SECS, say, [what])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager

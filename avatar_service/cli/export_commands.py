@@ -182,12 +182,14 @@ def _check_shows_portrait(format_name: str, into: Path | None) -> None:
 def _with_portrait(options: ExportOptions, photo: Path, consent: str | None) -> ExportOptions:
     from dataclasses import replace
 
-    from avatar_service.cli.consent import record_consent
+    from avatar_service.cli.consent import consent_for
     from avatar_service.cli.portrait_head import head_from_portrait
     from avatar_service.cli.portraits import load_portrait
 
-    record_consent(consent, photo, "head")
-    return replace(options, head=head_from_portrait(load_portrait(photo)))
+    allowed = consent_for(consent, photo)
+    head = head_from_portrait(load_portrait(photo))
+    allowed.record("head")
+    return replace(options, head=head)
 
 
 def import_(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import typer
 
 from avatar_service.cli.console import out, progress, say
+from avatar_service.cli.option_names import Commands
 
-app = typer.Typer(help="The landmark models: where they are, fetch them.", no_args_is_help=True)
+app = Commands(help="The landmark models: where they are, fetch them.", no_args_is_help=True)
 
 
 @app.command()

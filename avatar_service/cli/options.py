@@ -112,6 +112,7 @@ def refuse_speech_options(controls: Controls, source: Path) -> None:
     untouched = Controls(
         background=controls.background,
         background_color=controls.background_color,
+        badge=controls.badge,
         seed=controls.seed,
     )
     for field in fields(Controls):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from avatar_service.cli.console import say
+from avatar_service.cli.console import say, waiting
 from avatar_service.errors import AvatarError, Reason
 
 if TYPE_CHECKING:
     from avatar_service.portrait.crop import CropPolicy
     from avatar_service.portrait.portrait import Portrait
+
+
+FITTING: Final = "fitting {}; the first one on a machine compiles the kernels, a minute or two"
 
 
 def default_portrait_bytes() -> bytes:
@@ -55,9 +58,9 @@ def load_portrait(path: Path | None, *, size_px: int = 512, crop: CropPolicy = "
     from avatar_service.portrait.portrait import Portrait
 
     ensure_models(say)
-    portrait = Portrait.from_image(
-        read_photo(path), crop=crop, size_px=size_px, decode=decode_photo
-    )
+    photo = read_photo(path)
+    with waiting(FITTING.format(path.name if path is not None else "the demo's photo")):
+        portrait = Portrait.from_image(photo, crop=crop, size_px=size_px, decode=decode_photo)
     for notice in portrait.notices:
         say(f"note: {notice}")
     return portrait

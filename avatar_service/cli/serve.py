@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
-
-SHORT_FLAGS: Final = {
-    "limits.max_sessions": "--max-sessions",
-    "live.allowed_destinations": "--live-allowed",
-}
-"""Options whose flag is not their path."""
 
 
 def serve(
@@ -84,7 +78,6 @@ def serve(
     """Run the service: gRPC for control; shared memory, ZeroMQ and gRPC for frames and motion."""
     from avatar_service.cli.console import say
     from avatar_service.config import load_config
-    from avatar_service.errors import AvatarError
     from avatar_service.portrait.models import ensure_models
     from avatar_service.server.main import run
 
@@ -111,14 +104,6 @@ def serve(
         "badge": badge,
         "log_level": log_level,
     }
-    try:
-        settings = load_config(options, toml_file=config)
-        ensure_models(say)
-        run(settings)
-    except AvatarError as error:
-        path = error.field or ""
-        if options.get(path) is None:  # of the file or the environment, where it has this name
-            raise
-        flag = SHORT_FLAGS.get(path, "--" + path.replace(".", "-").replace("_", "-"))
-        message = error.message.replace(path, flag, 1)  # not in "listening"
-        raise AvatarError(error.reason, message, field=path) from error
+    settings = load_config(options, toml_file=config)
+    ensure_models(say)
+    run(settings)

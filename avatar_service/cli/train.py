@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from avatar_service.cli.console import progress, say
+from avatar_service.cli.option_names import Commands
 from avatar_service.errors import AvatarError, Reason
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from avatar_service.motion.life_stream import LifeSettings
     from avatar_service.training.sequences import LifeSequence
 
-app = typer.Typer(help="Train on your own material: motion.", no_args_is_help=True)
+app = Commands(help="Train on your own material: motion.", no_args_is_help=True)
 
 _CROP_TICKS: Final = 64
 _SAY_EVERY: Final = 50
