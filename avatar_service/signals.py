@@ -128,6 +128,7 @@ class Controls:
         idle: strength of idle life, 0..2.
         motion_model: who moves head, face, gaze and lids: a name of motion/generators.
         background_color: (r, g, b) 0..255, used with Background.COLOR.
+        badge: whether pictures say visibly that they are made.
         seed: seed of everything drawn at random.
     """
 
@@ -143,4 +144,5 @@ class Controls:
     motion_model: str = "mixed"
     background: Background = Background.KEEP
     background_color: tuple[int, int, int] = (0, 177, 64)
+    badge: bool = False
     seed: int = 0

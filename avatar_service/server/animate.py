@@ -37,6 +37,8 @@ MAX_CONTROLS_AHEAD_NANOS: Final = 60_000_000_000
 BURST_AHEAD_NANOS: Final = 10_000_000_000
 """BURST: this much speech waits at most; beyond it the client's stream is not read."""
 POLL_SECS: Final = 0.01
+READ_SECS: Final = 1.0
+"""So long a client may take to half-close behind SessionEnded; those of long ago do not know it."""
 AHEAD_SHARED_NANOS: Final = 5_000_000_000
 """A session with less speech waiting is not counted against its client's quota at each chunk."""
 
@@ -92,6 +94,8 @@ class AnimateStream:
             if faults:
                 raise faults[0]
             if managed.session.end_reason is not None:
+                # Not before the client has read all: see SessionEnded in event.proto.
+                await asyncio.wait({taking_in}, timeout=READ_SECS)
                 raise AvatarError(managed.session.end_reason, managed.session.end_message)
         finally:
             managed.session.fanout.remove(subscriber)
@@ -152,7 +156,11 @@ class AnimateStream:
                     raise AvatarError(
                         Reason.PERMISSION_DENIED, "an observer sends nothing after OpenStream"
                     )
-                await self._apply(request, managed)
+                try:
+                    await self._apply(request, managed)
+                except AvatarError:
+                    if not managed.session.is_closed:  # else it came too late, whatever it was
+                        raise
             if is_controller:
                 await self._finish(managed)
                 subscriber.close()

@@ -25,6 +25,7 @@ _PLAIN_FIELDS: Final = (
     "motion_model",
     "blink_rate",
     "idle",
+    "badge",
 )
 _BACKGROUNDS: Final = {
     control_pb2.BACKGROUND_MODE_KEEP: Background.KEEP,
@@ -72,6 +73,7 @@ def controls_message(controls: Controls) -> control_pb2.Controls:
         background=control_pb2.Background(
             mode=_MODES[controls.background], red=red, green=green, blue=blue
         ),
+        badge=controls.badge,
         seed=controls.seed,
     )
     if controls.gaze is not None:

@@ -56,8 +56,6 @@ SERVICE_NAME: Final = avatar_service_pb2.DESCRIPTOR.services_by_name["AvatarServ
 SWITCH_INTERVAL_SECS: Final = 0.5e-3
 """Longest wait of the scheduler's thread for the GIL; Python's default of 5 ms would be seen."""
 SWEEP_SECS: Final = 1.0
-LAST_FRAMES_SECS: Final = 0.5
-"""After the last sentence a drain waits so long before it closes sessions."""
 STOP_GRACE_SECS: Final = 1.0
 NUM_THREADS: Final = 32
 MAX_CONCURRENT_RPCS: Final = 4096
@@ -216,6 +214,7 @@ class Service:
         ]:
             log.info("removed what a killed service had left: %s", path.name)
         if self._has_real_stages:
+            log.info("warming up; the first start on a machine compiles for a minute or two")
             await asyncio.to_thread(self._real_stages.measure_motion)
         self._server = self._make_server()
         self.port = self._listen(self._server)
@@ -247,21 +246,26 @@ class Service:
         # Polled: the sessions end on the scheduler's thread.
         while time.monotonic() < deadline and self._manager.is_speaking:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-        if self._manager.sessions:  # the last frames and notices are still on their way
-            await asyncio.sleep(min(LAST_FRAMES_SECS, max(0.0, deadline - time.monotonic())))
         await a2f
         if self._sweeping is not None:
             self._sweeping.cancel()
         await asyncio.to_thread(
             self._manager.close_all, "the service is shutting down", Reason.SHUTTING_DOWN
         )
-        if self._server is not None:
-            await self._server.stop(STOP_GRACE_SECS)
+        await self._see_all_out(max(deadline, time.monotonic() + STOP_GRACE_SECS))
         if leaving is not None:
             await leaving
+        elif self._server is not None:
+            await self._server.stop(STOP_GRACE_SECS)
         await asyncio.to_thread(self._worker.close)
         await self.telemetry.close()
         log.info("stopped")
+
+    async def _see_all_out(self, deadline: float) -> None:
+        """Return when every stream's client has read to the end, and ZeroMQ has sent all."""
+        while time.monotonic() < deadline and self._manager.num_streams:  # noqa: ASYNC110  counted
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(self._real_stages.close)
 
     def _begin_to_leave(self) -> asyncio.Task[None] | None:
         """Close the port and send the connected clients elsewhere (GOAWAY)."""

@@ -65,6 +65,9 @@ def item_message(
                 segment_id=item.segment_id,
             )
             return pb.AnimateResponse(interrupted=interrupted)
+        case events.SessionEnded():
+            over = event_pb2.SessionEnded(pts_nanos=item.pts_nanos, last_seq=item.last_seq)
+            return pb.AnimateResponse(session_ended=over)
         case events.StatisticsDue():
             return pb.AnimateResponse(statistics=statistics_message(managed, subscriber))
         case _:

@@ -1,4 +1,4 @@
-"""Control changes on their way: first to the motion stage, then to the background they choose."""
+"""Control changes on their way: first to the motion stage, then to what they make of pictures."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class ControlQueue:
 
     Args:
         controls: to begin with.
-        has_pictures: whether backgrounds matter.
+        has_pictures: whether background and badge matter.
     """
 
     def __init__(self, controls: Controls, *, has_pictures: bool) -> None:
         self._now = controls
         self._has_pictures = has_pictures
         self._waiting: deque[_Change] = deque()
-        self._backgrounds: deque[tuple[int, Controls]] = deque()
+        self._looks: deque[tuple[int, Controls]] = deque()
 
     @property
     def newest(self) -> Controls:
@@ -62,14 +62,20 @@ class ControlQueue:
             self._now = change.controls
             if self._has_pictures:
                 # As the motion stage does: what was planned for later is overruled.
-                while self._backgrounds and self._backgrounds[-1][0] >= pts:
-                    self._backgrounds.pop()
-                self._backgrounds.append((pts, change.controls))
+                while self._looks and self._looks[-1][0] >= pts:
+                    self._looks.pop()
+                self._looks.append((pts, change.controls))
             applied.append(ControlsApplied(change.change_id, pts, change.controls))
         return applied
 
-    def set_background(self, renderer: FrameRenderer, pts_nanos: int) -> None:
-        """Choose the background that holds for the frame of this pts."""
-        while self._backgrounds and self._backgrounds[0][0] <= pts_nanos:
-            _, controls = self._backgrounds.popleft()
-            renderer.set_background(controls.background, controls.background_color)
+    def set_look(self, renderer: FrameRenderer, pts_nanos: int) -> None:
+        """Choose background and badge that hold for the frame of this pts."""
+        while self._looks and self._looks[0][0] <= pts_nanos:
+            _, controls = self._looks.popleft()
+            set_look(renderer, controls)
+
+
+def set_look(renderer: FrameRenderer, controls: Controls) -> None:
+    """Bring what controls say of the picture itself to the renderer."""
+    renderer.set_background(controls.background, controls.background_color)
+    renderer.set_badge(controls.badge)

@@ -47,7 +47,7 @@ class Delivery:
     """Of one session; one thread at a time.
 
     Args:
-        set_background: brings the background that a pts asks for to the renderer.
+        set_look: brings background and badge that a pts asks for to the renderer.
     """
 
     def __init__(
@@ -57,15 +57,16 @@ class Delivery:
         fanout: Fanout,
         stats: SessionStats,
         timing: Timing,
-        set_background: Callable[[FrameRenderer, int], None],
+        set_look: Callable[[FrameRenderer, int], None],
     ) -> None:
         self.renderer = renderer
         self.ready: deque[MotionFrame | SegmentEnd] = deque()
+        self.last_seq = 0
         self._ways_out = ways_out
         self._fanout = fanout
         self._stats = stats
         self._timing = timing
-        self._set_background = set_background
+        self._set_look = set_look
 
     @property
     def batch(self) -> PictureBatch | None:
@@ -89,7 +90,7 @@ class Delivery:
                 continue
             if self.renderer is None:
                 return Picture(item, None)
-            self._set_background(self.renderer, item.pts_nanos)
+            self._set_look(self.renderer, item.pts_nanos)
             return Picture(item, self._ways_out.canvas())
         return None
 
@@ -110,6 +111,7 @@ class Delivery:
         """Publish a picture that is drawn."""
         motion, pixels, stats = picture.motion, picture.pixels, self._stats
         self._ways_out.publish(motion, pixels)
+        self.last_seq = motion.seq
         self._tell(motion)
         if pixels is not None:
             self._fanout.send_frame(motion, pixels)

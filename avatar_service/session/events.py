@@ -121,6 +121,14 @@ class SessionEnding:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionEnded:
+    """The last item of every stream; `last_seq` is the last frame's or latent's, 0 for none."""
+
+    pts_nanos: int
+    last_seq: int
+
+
+@dataclass(frozen=True, slots=True)
 class AudioEcho:
     """Speech as it was pushed, with its place in time, so that observers can play in sync."""
 
@@ -189,6 +197,7 @@ SessionEvent = (
     | ObserversChanged
     | TransportLost
     | SessionEnding
+    | SessionEnded
     | PhonesIgnored
     | StatisticsDue
 )

@@ -127,6 +127,7 @@ class SessionManager:
         self._closed: OrderedDict[str, ManagedSession] = OrderedDict()
         self._failed: list[tuple[Session, AvatarError]] = []
         self._is_draining = False
+        self._num_streams = 0
         self._meter = CostMeter()
         self._num_changes = 0
         self.scheduler = Scheduler(
@@ -146,6 +147,11 @@ class SessionManager:
     def num_sessions(self) -> int:
         """Sessions that run now."""
         return len(self._sessions)
+
+    @property
+    def num_streams(self) -> int:
+        """Streams whose clients have not read to the end yet, those of closed sessions too."""
+        return self._num_streams
 
     @property
     def sessions(self) -> tuple[ManagedSession, ...]:
@@ -253,6 +259,7 @@ class SessionManager:
             )
         managed.has_controller = managed.had_controller = True
         managed.num_streams += 1
+        self._num_streams += 1
 
     def attach_observer(self, managed: ManagedSession) -> None:
         """Let a stream observe. SESSION_CLOSED, QUOTA_EXCEEDED."""
@@ -265,11 +272,13 @@ class SessionManager:
             )
         managed.num_observers += 1
         managed.num_streams += 1
+        self._num_streams += 1
         managed.session.fanout.tell(ObserversChanged(managed.num_observers))
 
     def detach(self, managed: ManagedSession, *, was_controller: bool) -> None:
         """Take note that a stream has ended."""
         managed.num_streams -= 1
+        self._num_streams -= 1
         managed.idle_since_nanos = self._clock.now_nanos()
         if was_controller:
             managed.has_controller = False

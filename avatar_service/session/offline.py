@@ -17,6 +17,7 @@ from avatar_service.portrait.portrait import Portrait
 from avatar_service.provenance.watermark import Mark
 from avatar_service.render.devices import RenderDevice
 from avatar_service.session.clock import MonotonicClock
+from avatar_service.session.control_queue import set_look
 from avatar_service.session.encoders import RawEncoder
 from avatar_service.session.fanout import Fanout
 from avatar_service.session.session import Session
@@ -45,14 +46,12 @@ class OfflineSettings:
     Attributes:
         size_px: side of the frames, 256, 512 or 1024.
         lookahead_nanos: 80 ms gives slightly better lips than the live 40 ms.
-        has_badge: whether the frames bear the visible badge.
     """
 
     rate: Fraction = Fraction(40)
     size_px: int = 512
     controls: Controls = field(default_factory=Controls)
     lookahead_nanos: int = 40_000_000
-    has_badge: bool = False
 
 
 class _Collector:
@@ -108,9 +107,7 @@ def animate(
         AvatarError: INVALID_AUDIO for audio without samples or with NaN; INVALID_FIELD.
     """
     motion = MotionStage(settings.rate, settings.controls, lookahead_nanos=settings.lookahead_nanos)
-    renderer = PortraitRenderer(
-        portrait, settings.size_px, mark, has_badge=settings.has_badge, device=device
-    )
+    renderer = PortraitRenderer(portrait, settings.size_px, mark, device=device)
     yield from animate_with(motion, renderer, audio, settings)
 
 
@@ -178,11 +175,8 @@ def replay(
     Raises:
         AvatarError: INVALID_FIELD for motion without frames, or with values that are not finite.
     """
-    renderer = PortraitRenderer(
-        portrait, settings.size_px, mark, has_badge=settings.has_badge, device=device
-    )
-    controls = settings.controls
-    renderer.set_background(controls.background, controls.background_color)
+    renderer = PortraitRenderer(portrait, settings.size_px, mark, device=device)
+    set_look(renderer, settings.controls)
     pixels = np.zeros((settings.size_px, settings.size_px, 4), np.uint8)
     num_frames = 0
     for given in resampled(checked(frames), settings.rate):

@@ -18,7 +18,7 @@ from typing import Final
 
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.session.clock import Clock, FrameGrid, PlaybackClock
-from avatar_service.session.control_queue import ControlQueue
+from avatar_service.session.control_queue import ControlQueue, set_look
 from avatar_service.session.delivery import Delivery, Timing
 from avatar_service.session.events import (
     AudioClipped,
@@ -27,6 +27,7 @@ from avatar_service.session.events import (
     PhonesIgnored,
     SegmentEnded,
     SegmentStarted,
+    SessionEnded,
     SessionEnding,
     StreamItem,
 )
@@ -84,7 +85,7 @@ class Session:
             fanout,
             self.stats,
             Timing(self._is_late, self._lag_nanos, clock.now_nanos),
-            self._set_background,
+            self._set_look,
         )
         self._grid = FrameGrid(settings.rate)
         self._playback = PlaybackClock(clock.now_nanos())
@@ -101,7 +102,7 @@ class Session:
         self._retry_at = 0
         self._needed_until = motion.needed_until_nanos
         if renderer is not None:
-            renderer.set_background(controls.background, controls.background_color)
+            set_look(renderer, controls)
 
     # What the server calls.
 
@@ -298,8 +299,9 @@ class Session:
             stage, self._motion = self._motion, None
             self._speech.clear()
         self._tell(SessionEnding(message, reason))
+        self._delivery.close()  # before the streams say that everything is out
+        self._tell(SessionEnded(self._end_pts, self._delivery.last_seq))
         self.fanout.close()
-        self._delivery.close()
         if stage is not None:
             stage.close()
 
@@ -392,6 +394,6 @@ class Session:
         with self._lock:
             return self._playback.pts_at(self._clock.now_nanos()) - pts_nanos
 
-    def _set_background(self, renderer: FrameRenderer, pts_nanos: int) -> None:
+    def _set_look(self, renderer: FrameRenderer, pts_nanos: int) -> None:
         with self._lock:
-            self._controls.set_background(renderer, pts_nanos)
+            self._controls.set_look(renderer, pts_nanos)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import zmq
 
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.stage import MotionStage
@@ -27,7 +28,7 @@ from avatar_service.session.timeline import SAMPLE_RATE_HZ
 from avatar_service.signals import AudioChunk, Background, MotionFrame, UInt8Array
 from avatar_service.transports.publisher import Publisher
 from avatar_service.transports.ring import RingGeometry, RingWriter
-from avatar_service.transports.zmq_publisher import Kind, ZmqPublisher
+from avatar_service.transports.zmq_publisher import LINGER_MILLIS, Kind, ZmqPublisher
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class PortraitRenderer:
         portrait: what to draw.
         size_px: side of the frames.
         mark: the session's watermark. There is no renderer of a session without one.
-        has_badge: whether the frames bear the visible badge.
+        has_badge: whether the frames bear the visible badge whatever the controls say.
         device: where it is drawn; None: on the calling thread.
     """
 
@@ -63,6 +64,7 @@ class PortraitRenderer:
     ) -> None:
         self._portrait = portrait
         self._renderer = (device or CpuDevice()).make_renderer(portrait, size_px)
+        self._has_badge = has_badge
         self._renderer.set_badge(has_badge)
         self._renderer.warm_up()
         self._mark = mark
@@ -74,6 +76,10 @@ class PortraitRenderer:
     def set_background(self, background: Background, color: tuple[int, int, int]) -> None:
         """Choose what stands behind the person."""
         self._renderer.set_background(background, color)
+
+    def set_badge(self, is_shown: bool) -> None:
+        """Show the visible badge, or not."""
+        self._renderer.set_badge(is_shown or self._has_badge)
 
     def render(self, motion: MotionFrame, out: UInt8Array) -> None:
         """Draw one frame."""
@@ -114,7 +120,7 @@ class RealStages:
     Args:
         portrait_path: tells where an avatar's portrait for a frame size lies.
         issue_mark: gives a new session of an avatar its watermark.
-        has_badge: whether frames bear the visible badge.
+        has_badge: whether frames bear the visible badge whatever a session asks for.
         device: where pictures are drawn.
     """
 
@@ -139,6 +145,7 @@ class RealStages:
             weakref.WeakValueDictionary()
         )
         self._is_render_measured = False
+        self._zmq: zmq.Context[Any] | None = None
 
     def make_motion(self, request: SessionRequest, lookahead_nanos: int) -> MotionSource:
         """Make a motion stage; the controls' seed draws its chances."""
@@ -195,12 +202,16 @@ class RealStages:
                 kinds = [Kind.FRAME] if has_frames else []
                 if OutputKind.MOTION in request.outputs:
                     kinds.append(Kind.MOTION)
+                with self._lock:
+                    # Its own: its end waits for what this service has sent, and for nobody else.
+                    self._zmq = self._zmq or zmq.Context()
                 publishers.append(
                     ZmqPublisher(
                         session_id,
                         tuple(kinds),
                         folder=settings.zmq_folder,
                         tcp_host=settings.zmq_tcp_host,
+                        context=self._zmq,
                     )
                 )
         except BaseException:
@@ -208,6 +219,14 @@ class RealStages:
                 publisher.close()
             raise
         return publishers, lost
+
+    def close(self) -> None:
+        """Wait until ZeroMQ has sent what closed sessions left, LINGER_MILLIS at most."""
+        if self._zmq is not None:
+            # On a thread of its own: a socket that is not closed yet would hold it.
+            ending = threading.Thread(target=self._zmq.term, daemon=True)
+            ending.start()
+            ending.join(2 * LINGER_MILLIS / 1e3)
 
     def measure_motion(self) -> None:
         """Time the motion stage (and load it), for the admission; a second or two."""

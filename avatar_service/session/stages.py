@@ -66,6 +66,10 @@ class FrameRenderer(Protocol):
         """Choose what stands behind the person from the next frame on."""
         ...
 
+    def set_badge(self, is_shown: bool) -> None:
+        """Show the visible badge from the next frame on, or not."""
+        ...
+
     def render(self, motion: MotionFrame, out: UInt8Array) -> None:
         """Draw into `out` (height, width, 4)."""
         ...

@@ -92,6 +92,7 @@ class ZmqPublisher:
         self._folder = _PrivateFolder(folder)
         self._sockets: dict[Kind, list[_Socket]] = {kind: [] for kind in kinds}
         self.addresses: list[ZmqAddress] = []
+        self._last = _header(0, 0, 0)
         try:
             for kind in kinds:
                 self._open(kind, f"ipc://{self._folder.path}/{kind.value}", has_curve=False)
@@ -107,30 +108,33 @@ class ZmqPublisher:
 
     def publish(self, motion: MotionFrame, pixels: UInt8Array | None) -> None:
         """Send to those who have subscribed; see Publisher."""
-        header: dict[str, object] | None = None
+        self._last = _header(motion.seq, motion.epoch, motion.pts_nanos)
+        blob: bytes | None = None
         for kind, sockets in self._sockets.items():
             if kind is Kind.FRAME and pixels is None:
                 continue
             listening = [s for s in sockets if s.has_subscribers()]
             if not listening:
                 continue
-            if header is None:
-                blob = encode_blob(motion)
-                header = {"v": HEADER_VERSION, "kind": kind.value, "seq": motion.seq}
-                header |= {"epoch": motion.epoch, "pts": motion.pts_nanos}
-                header["t"] = time.monotonic_ns()
+            blob = encode_blob(motion) if blob is None else blob
+            header = self._last | {"kind": kind.value}
             parts: list[Any]
             if kind is Kind.FRAME and pixels is not None:
                 height, width = pixels.shape[:2]
-                own = {"kind": kind.value, "w": width, "h": height, "motion": blob}
+                own = {"w": width, "h": height, "motion": blob}
                 parts = [msgpack.packb(header | own), np.ascontiguousarray(pixels)]
             else:
-                parts = [msgpack.packb(header | {"kind": kind.value}), blob]
+                parts = [msgpack.packb(header), blob]
             for socket in listening:
                 socket.send([self._topics[kind], *parts])
 
     def close(self) -> None:
-        """Close the sockets and remove their folder; idempotent."""
+        """Say that nothing more comes, close the sockets, remove their folder; idempotent."""
+        end = msgpack.packb(self._last | {"kind": "end"})
+        for kind, sockets in self._sockets.items():
+            for socket in sockets:
+                if socket.has_subscribers():
+                    socket.send([self._topics[kind], end, b""])
         for sockets in self._sockets.values():
             for socket in sockets:
                 socket.close()
@@ -143,6 +147,11 @@ class ZmqPublisher:
         self._sockets[kind].append(socket)
         topic = self._topics[kind].decode()
         self.addresses.append(ZmqAddress(kind, socket.address, topic, socket.curve_key))
+
+
+def _header(seq: int, epoch: int, pts_nanos: int) -> dict[str, object]:
+    at = time.monotonic_ns()
+    return {"v": HEADER_VERSION, "seq": seq, "epoch": epoch, "pts": pts_nanos, "t": at}
 
 
 class _Socket:

@@ -16,6 +16,7 @@ class FakeRenderer:
     def __init__(self, *, fail_at: int | None = None, fault: Exception | None = None) -> None:
         self._fault = fault or ArithmeticError("planted fault")
         self.background = Background.KEEP
+        self.has_badge = False
         self.batch = None
         self.is_closed = False
         self._fail_at = fail_at
@@ -25,6 +26,9 @@ class FakeRenderer:
 
     def set_background(self, background: Background, color: tuple[int, int, int]) -> None:
         self.background = background
+
+    def set_badge(self, is_shown: bool) -> None:
+        self.has_badge = is_shown
 
     def render(self, motion: MotionFrame, out: UInt8Array) -> None:
         if motion.seq == self._fail_at:

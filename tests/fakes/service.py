@@ -18,6 +18,7 @@ from avatar_service.server.main import Service
 from avatar_service.session.session_request import OutputKind, SessionRequest, TransportKind
 from avatar_service.transports.publisher import Publisher
 from avatar_service.transports.ring import RingGeometry, RingWriter
+from avatar_service.transports.zmq_publisher import Kind, ZmqPublisher
 from fakes.motion_stage import FakeMotionStage
 from fakes.renderer import FakeRenderer
 
@@ -45,9 +46,13 @@ class FakeStages:
     def make_publishers(
         self, session_id: str, request: SessionRequest
     ) -> tuple[list[Publisher], dict[TransportKind, str]]:
+        has_frames = OutputKind.FRAMES in request.outputs
+        if request.transports == {TransportKind.ZMQ}:
+            kind = Kind.FRAME if has_frames else Kind.MOTION
+            return [ZmqPublisher(session_id, (kind,))], {}
         if TransportKind.SHM not in request.transports:
             return [], {}
-        size = request.size_px if OutputKind.FRAMES in request.outputs else 0
+        size = request.size_px if has_frames else 0
         return [RingWriter(RingGeometry(size, size, request.ring_slots or 8), request.rate)], {}
 
 

@@ -31,6 +31,7 @@ class ControlValues(TypedDict, total=False):
         background: "keep", "transparent" or (red, green, blue) 0 to 255.
         seed: of everything drawn at random.
         motion_model: a name of ServerInfo.motion_models.
+        badge: whether pictures bear the visible badge, "AI-generated".
     """
 
     gaze: tuple[float, float] | Literal["free"]
@@ -45,6 +46,7 @@ class ControlValues(TypedDict, total=False):
     background: BackgroundChoice
     seed: int
     motion_model: str
+    badge: bool
 
 
 def controls_message(values: ControlValues) -> control_pb2.Controls:
@@ -75,7 +77,7 @@ def controls_message(values: ControlValues) -> control_pb2.Controls:
         message.emotion.CopyFrom(control_pb2.EmotionOffset(weights=values["emotion"]))
     if "background" in values:
         message.background.CopyFrom(_background(values["background"]))
-    for name in ("distance", "head_motion", "expression", "blink_rate", "idle"):
+    for name in ("distance", "head_motion", "expression", "blink_rate", "idle", "badge"):
         if name in values:
             setattr(message, name, values[name])
     if "speaking_style" in values:

@@ -99,6 +99,8 @@ _BY_CODE: Final[Mapping[grpc.StatusCode, type[AvatarClientError]]] = {
     grpc.StatusCode.FAILED_PRECONDITION: PreconditionError,
     grpc.StatusCode.RESOURCE_EXHAUSTED: ExhaustedError,
     grpc.StatusCode.UNAVAILABLE: UnavailableError,
+    # Not by this side, which asks for no status then: by a server that had not begun on the call.
+    grpc.StatusCode.CANCELLED: UnavailableError,
     grpc.StatusCode.ABORTED: AbortedError,
     grpc.StatusCode.UNIMPLEMENTED: NotSupportedError,
     grpc.StatusCode.UNAUTHENTICATED: AccessError,
@@ -108,6 +110,7 @@ _BY_CODE: Final[Mapping[grpc.StatusCode, type[AvatarClientError]]] = {
 }
 _REASONS: Final = {
     grpc.StatusCode.UNAVAILABLE: "UNREACHABLE",
+    grpc.StatusCode.CANCELLED: "UNREACHABLE",
     grpc.StatusCode.DEADLINE_EXCEEDED: "TIMEOUT",
 }
 UNREACHABLE_RETRY_SECS: Final = 1.0
@@ -119,7 +122,7 @@ def from_rpc(error: grpc.RpcError) -> AvatarClientError:
         return AvatarClientError("UNKNOWN", str(error))
     code = error.code()
     reason = _REASONS.get(code, "UNKNOWN")
-    retry_secs = UNREACHABLE_RETRY_SECS if code is grpc.StatusCode.UNAVAILABLE else None
+    retry_secs = UNREACHABLE_RETRY_SECS if reason == "UNREACHABLE" else None
     metadata: dict[str, str] = {}
     for key, value in error.trailing_metadata() or ():
         if key == _DETAILS_KEY and isinstance(value, bytes):

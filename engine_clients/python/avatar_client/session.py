@@ -301,11 +301,15 @@ class Session:
             through_segment: end behind the last frame of this segment instead.
         """
         while True:
+            # Both before the take: what is told comes behind the frames that it tells of.
+            has_ended = self._inbox.has_ended
             ended = None if through_segment is None else self._inbox.ended(through_segment)
             frame = self._take(POLL_SECS)
             if frame is None:
-                self._check_fault()
-                if ended is not None or self._inbox.has_ended:
+                if ended is not None:
+                    return
+                if has_ended:
+                    self._check_fault()
                     return
                 continue
             if ended is not None and frame.pts_nanos >= ended.pts_nanos:

@@ -117,6 +117,7 @@ class AnimateStream:
         self._call: grpc.Call | None = None
         self._lock = threading.Lock()
         self._has_opened = False
+        self._is_over = False
         self._thread = threading.Thread(target=self._run, name="avatar-stream", daemon=True)
         self._thread.start()
 
@@ -147,7 +148,9 @@ class AnimateStream:
             now = time.monotonic()
             if self._has_opened:
                 num_tries, lost_at = 0, now
-            if not isinstance(fault, UnavailableError) or self._is_closing.is_set():
+            if self._is_over or not isinstance(fault, UnavailableError):
+                break
+            if self._is_closing.is_set():
                 break
             num_tries += 1
             if now - lost_at > self._back_off.give_up_secs:
@@ -173,6 +176,9 @@ class AnimateStream:
             for response in call:
                 self._has_opened = True
                 self._on_message(response)
+                if response.HasField("session_ended"):
+                    self._is_over = True
+                    self._queue.close()  # tells the server that all was read
         except grpc.RpcError as error:
             return from_rpc(error)
         except ValueError as error:

@@ -64,7 +64,7 @@ class ZmqSource:
 
     @property
     def is_alive(self) -> bool:
-        """ZeroMQ reconnects by itself, so always until closed."""
+        """ZeroMQ reconnects by itself, so always until the session's end has come."""
         return not self._buffer.is_closed
 
     def due(self, pts_nanos: int, *, out: UInt8Array | None = None) -> Frame | None:
@@ -85,8 +85,8 @@ class ZmqSource:
 
     def close(self) -> None:
         """Disconnect; idempotent."""
-        if not self._buffer.is_closed:
-            self._buffer.close()
+        self._buffer.close()
+        if not self._context.closed:
             # Ends the thread's wait, and the thread then closes its socket.
             self._context.term()
 
@@ -116,18 +116,24 @@ class ZmqSource:
                 except (ValueError, TypeError, KeyError, msgpack.UnpackException):
                     self.num_bad += 1
                     continue
+                if frame is None:
+                    break
                 if self._last_seq and frame.seq > self._last_seq + 1:
                     self._buffer.note_missed(frame.seq - self._last_seq - 1)
                 self._last_seq = frame.seq
                 self._buffer.put(frame)
         except (zmq.ContextTerminated, zmq.ZMQError):
-            socket.close(0)
+            pass
         finally:
+            socket.close(0)
             self._buffer.close()
 
 
-def read_message(parts: Sequence[zmq.Frame]) -> Frame:
+def read_message(parts: Sequence[zmq.Frame]) -> Frame | None:
     """Read a message [topic, msgpack header, payload]; the pixels lie in ZeroMQ's own memory.
+
+    Returns:
+        None for the message that ends the session.
 
     Raises:
         ValueError, TypeError, KeyError, msgpack.UnpackException: not such a message.
@@ -138,6 +144,8 @@ def read_message(parts: Sequence[zmq.Frame]) -> Frame:
     if not isinstance(header, dict) or header["v"] != HEADER_VERSION:
         raise ValueError("header of another version")
     epoch, seq, pts_nanos = int(header["epoch"]), int(header["seq"]), int(header["pts"])
+    if header["kind"] == "end":
+        return None
     pixels = no_pixels()
     if header["kind"] == "frame":
         blob = bytes(header["motion"])

@@ -1,4 +1,4 @@
-"""Backgrounds follow the same plan as the motion: the last word counts, and nothing piles up."""
+"""Background and badge follow the plan of the motion: the last word counts, nothing piles up."""
 
 from __future__ import annotations
 
@@ -15,16 +15,22 @@ pytestmark = pytest.mark.unit
 
 
 class Painter:
-    """Remembers the background it was given last."""
+    """Remembers what it was given last."""
 
     background: Background | None = None
+    has_badge = False
 
     def set_background(self, background: Background, color: tuple[int, int, int]) -> None:
         self.background = background
 
+    def set_badge(self, is_shown: bool) -> None:
+        self.has_badge = is_shown
 
-def plan(queue: ControlQueue, motion: Any, background: Background, pts: int) -> None:
-    queue.add(Controls(background=background), pts, 0)
+
+def plan(
+    queue: ControlQueue, motion: Any, background: Background, pts: int, *, badge: bool = False
+) -> None:
+    queue.add(Controls(background=background, badge=badge), pts, 0)
     queue.apply_to(motion)
 
 
@@ -33,10 +39,22 @@ def test_a_change_now_overrules_one_that_was_planned_for_later() -> None:
     motion = FakeMotionStage(Fraction(40), Controls(), lookahead_nanos=0)
     plan(queue, motion, Background.TRANSPARENT, 60_000_000_000)
     plan(queue, motion, Background.COLOR, 0)
-    queue.set_background(painter, 25_000_000)  # type: ignore[arg-type]
+    queue.set_look(painter, 25_000_000)  # type: ignore[arg-type]
     assert painter.background is Background.COLOR
-    queue.set_background(painter, 61_000_000_000)  # type: ignore[arg-type]
+    queue.set_look(painter, 61_000_000_000)  # type: ignore[arg-type]
     assert painter.background is Background.COLOR
+
+
+def test_the_badge_comes_and_goes_with_its_frame() -> None:
+    queue, painter = ControlQueue(Controls(), has_pictures=True), Painter()
+    motion = FakeMotionStage(Fraction(40), Controls(), lookahead_nanos=0)
+    plan(queue, motion, Background.KEEP, 50_000_000, badge=True)
+    plan(queue, motion, Background.KEEP, 100_000_000)
+    shown = []
+    for pts in range(0, 150_000_000, 25_000_000):
+        queue.set_look(painter, pts)  # type: ignore[arg-type]
+        shown.append(painter.has_badge)
+    assert shown == [False, False, True, True, False, False]
 
 
 def test_hours_of_changes_without_pictures_leave_nothing_behind() -> None:
@@ -44,4 +62,4 @@ def test_hours_of_changes_without_pictures_leave_nothing_behind() -> None:
     motion = FakeMotionStage(Fraction(40), Controls(), lookahead_nanos=0)
     for number in range(1000):
         plan(queue, motion, Background.KEEP, number * 25_000_000)
-    assert not queue._backgrounds
+    assert not queue._looks

@@ -18,6 +18,7 @@ from avatar_service.session.events import (
     PhonesIgnored,
     SegmentEnded,
     SegmentStarted,
+    SessionEnded,
     SessionEnding,
 )
 from avatar_service.session.phones import check_phones
@@ -261,7 +262,7 @@ def test_a_closed_session_refuses_and_tells_its_streams() -> None:
     rig.scheduler.remove(rig.session)
     rig.session.close()
     rig.session.close()
-    assert received(heard) == [SessionEnding("the session was closed")]
+    assert received(heard) == [SessionEnding("the session was closed"), SessionEnded(0, 0)]
     assert rig.outlet.is_closed
     assert rig.motion.is_closed
     with pytest.raises(AvatarError) as fault:

@@ -225,6 +225,7 @@ class Controls(_message.Message):
     BACKGROUND_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
     MOTION_MODEL_FIELD_NUMBER: _builtins.int
+    BADGE_FIELD_NUMBER: _builtins.int
     distance: _builtins.float
     """Distance of the head: 1 as photographed (default), 0.5 half as far; 0.3 to 3."""
     head_motion: _builtins.float
@@ -242,6 +243,10 @@ class Controls(_message.Message):
     motion_model: _builtins.str
     """Who moves head, face, gaze and lids beside what is asked for: one of
     GetServerInfoResponse.motion_models, default "mixed".
+    """
+    badge: _builtins.bool
+    """Whether pictures bear the visible badge, "AI-generated", in a corner; default false. A service
+    may be set up to show it always (`badge` in its configuration); then it does, whatever is here.
     """
     @_builtins.property
     def free_gaze(self) -> Global___FreeGaze:
@@ -279,11 +284,14 @@ class Controls(_message.Message):
         background: Global___Background | None = ...,
         seed: _builtins.int | None = ...,
         motion_model: _builtins.str | None = ...,
+        badge: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_blink_rate", b"_blink_rate", "_distance", b"_distance", "_expression", b"_expression", "_head_motion", b"_head_motion", "_idle", b"_idle", "_motion_model", b"_motion_model", "_seed", b"_seed", "_speaking_style", b"_speaking_style", "background", b"background", "blink_rate", b"blink_rate", "distance", b"distance", "emotion", b"emotion", "expression", b"expression", "free_gaze", b"free_gaze", "gaze", b"gaze", "gaze_direction", b"gaze_direction", "head_motion", b"head_motion", "idle", b"idle", "look_at", b"look_at", "motion_model", b"motion_model", "seed", b"seed", "speaking_style", b"speaking_style"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_badge", b"_badge", "_blink_rate", b"_blink_rate", "_distance", b"_distance", "_expression", b"_expression", "_head_motion", b"_head_motion", "_idle", b"_idle", "_motion_model", b"_motion_model", "_seed", b"_seed", "_speaking_style", b"_speaking_style", "background", b"background", "badge", b"badge", "blink_rate", b"blink_rate", "distance", b"distance", "emotion", b"emotion", "expression", b"expression", "free_gaze", b"free_gaze", "gaze", b"gaze", "gaze_direction", b"gaze_direction", "head_motion", b"head_motion", "idle", b"idle", "look_at", b"look_at", "motion_model", b"motion_model", "seed", b"seed", "speaking_style", b"speaking_style"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_blink_rate", b"_blink_rate", "_distance", b"_distance", "_expression", b"_expression", "_head_motion", b"_head_motion", "_idle", b"_idle", "_motion_model", b"_motion_model", "_seed", b"_seed", "_speaking_style", b"_speaking_style", "background", b"background", "blink_rate", b"blink_rate", "distance", b"distance", "emotion", b"emotion", "expression", b"expression", "free_gaze", b"free_gaze", "gaze", b"gaze", "gaze_direction", b"gaze_direction", "head_motion", b"head_motion", "idle", b"idle", "look_at", b"look_at", "motion_model", b"motion_model", "seed", b"seed", "speaking_style", b"speaking_style"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_badge", b"_badge", "_blink_rate", b"_blink_rate", "_distance", b"_distance", "_expression", b"_expression", "_head_motion", b"_head_motion", "_idle", b"_idle", "_motion_model", b"_motion_model", "_seed", b"_seed", "_speaking_style", b"_speaking_style", "background", b"background", "badge", b"badge", "blink_rate", b"blink_rate", "distance", b"distance", "emotion", b"emotion", "expression", b"expression", "free_gaze", b"free_gaze", "gaze", b"gaze", "gaze_direction", b"gaze_direction", "head_motion", b"head_motion", "idle", b"idle", "look_at", b"look_at", "motion_model", b"motion_model", "seed", b"seed", "speaking_style", b"speaking_style"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__badge: _TypeAlias = _typing.Literal["badge"]  # noqa: Y015
+    _WhichOneofArgType__badge: _TypeAlias = _typing.Literal["_badge", b"_badge"]  # noqa: Y015
     _WhichOneofReturnType__blink_rate: _TypeAlias = _typing.Literal["blink_rate"]  # noqa: Y015
     _WhichOneofArgType__blink_rate: _TypeAlias = _typing.Literal["_blink_rate", b"_blink_rate"]  # noqa: Y015
     _WhichOneofReturnType__distance: _TypeAlias = _typing.Literal["distance"]  # noqa: Y015
@@ -302,6 +310,8 @@ class Controls(_message.Message):
     _WhichOneofArgType__speaking_style: _TypeAlias = _typing.Literal["_speaking_style", b"_speaking_style"]  # noqa: Y015
     _WhichOneofReturnType_gaze: _TypeAlias = _typing.Literal["free_gaze", "gaze_direction", "look_at"]  # noqa: Y015
     _WhichOneofArgType_gaze: _TypeAlias = _typing.Literal["gaze", b"gaze"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__badge) -> _WhichOneofReturnType__badge | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__blink_rate) -> _WhichOneofReturnType__blink_rate | None: ...
     @_typing.overload

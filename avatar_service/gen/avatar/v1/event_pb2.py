@@ -28,7 +28,7 @@ from avatar_service.gen.avatar.v1 import endpoint_pb2 as avatar_dot_v1_dot_endpo
 from avatar_service.gen.avatar.v1 import session_pb2 as avatar_dot_v1_dot_session__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x61vatar/v1/event.proto\x12\tavatar.v1\x1a\x15\x61vatar/v1/audio.proto\x1a\x17\x61vatar/v1/control.proto\x1a\x18\x61vatar/v1/endpoint.proto\x1a\x17\x61vatar/v1/session.proto\"5\n\x0fOutputSelection\x12\"\n\x07outputs\x18\x01 \x03(\x0e\x32\x11.avatar.v1.Output\"\xb6\x01\n\nOpenStream\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12#\n\x04role\x18\x02 \x01(\x0e\x32\x15.avatar.v1.StreamRole\x12\x32\n\x0einline_outputs\x18\x03 \x01(\x0b\x32\x1a.avatar.v1.OutputSelection\x12\x17\n\x0f\x61nnounce_frames\x18\x04 \x01(\x08\x12\"\n\x1astatistics_interval_millis\x18\x05 \x01(\r\"X\n\x0cStreamOpened\x12#\n\x07session\x18\x01 \x01(\x0b\x32\x12.avatar.v1.Session\x12#\n\x04role\x18\x02 \x01(\x0e\x32\x15.avatar.v1.StreamRole\"=\n\tInterrupt\x12\x1c\n\x0fheard_pts_nanos\x18\x01 \x01(\x03H\x00\x88\x01\x01\x42\x12\n\x10_heard_pts_nanos\" \n\x0bPlaybackAck\x12\x11\n\tpts_nanos\x18\x01 \x01(\x03\"j\n\x0eSegmentStarted\x12\x12\n\nsegment_id\x18\x01 \x01(\t\x12\"\n\x04role\x18\x02 \x01(\x0e\x32\x14.avatar.v1.AudioRole\x12\x11\n\tpts_nanos\x18\x03 \x01(\x03\x12\r\n\x05\x65poch\x18\x04 \x01(\r\"}\n\x0cSegmentEnded\x12\x12\n\nsegment_id\x18\x01 \x01(\t\x12\"\n\x04role\x18\x02 \x01(\x0e\x32\x14.avatar.v1.AudioRole\x12\x11\n\tpts_nanos\x18\x03 \x01(\x03\x12\r\n\x05\x65poch\x18\x04 \x01(\r\x12\x13\n\x0binterrupted\x18\x05 \x01(\x08\"]\n\x0e\x43ontrolApplied\x12\x11\n\tchange_id\x18\x01 \x01(\x04\x12\x11\n\tpts_nanos\x18\x02 \x01(\x03\x12%\n\x08\x63ontrols\x18\x03 \x01(\x0b\x32\x13.avatar.v1.Controls\"M\n\x0bInterrupted\x12\r\n\x05\x65poch\x18\x01 \x01(\r\x12\x1b\n\x13valid_through_nanos\x18\x02 \x01(\x03\x12\x12\n\nsegment_id\x18\x03 \x01(\t\"o\n\x06Notice\x12#\n\x04kind\x18\x01 \x01(\x0e\x32\x15.avatar.v1.NoticeKind\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\tpts_nanos\x18\x03 \x01(\x03\x12\r\n\x05\x63ount\x18\x04 \x01(\x04\x12\r\n\x05total\x18\x05 \x01(\x04\"I\n\x0bPercentiles\x12\x12\n\np50_millis\x18\x01 \x01(\x02\x12\x12\n\np95_millis\x18\x02 \x01(\x02\x12\x12\n\np99_millis\x18\x03 \x01(\x02\"\xc0\x02\n\nStatistics\x12\x11\n\tpts_nanos\x18\x01 \x01(\x03\x12\x15\n\rframe_rate_hz\x18\x02 \x01(\x02\x12\x18\n\x10\x66rames_published\x18\x03 \x01(\x04\x12\x16\n\x0e\x66rames_dropped\x18\x04 \x01(\x04\x12 \n\x18\x66rames_dropped_by_stream\x18\x05 \x01(\x04\x12\x13\n\x0b\x66rames_late\x18\x06 \x01(\x04\x12\x1a\n\x12\x61udio_ahead_millis\x18\x07 \x01(\x02\x12\'\n\x07latency\x18\x08 \x01(\x0b\x32\x16.avatar.v1.Percentiles\x12&\n\x06render\x18\t \x01(\x0b\x32\x16.avatar.v1.Percentiles\x12\x13\n\x0b\x63pu_seconds\x18\n \x01(\x01\x12\x1d\n\x15playback_drift_millis\x18\x0b \x01(\x02*_\n\nStreamRole\x12\x1b\n\x17STREAM_ROLE_UNSPECIFIED\x10\x00\x12\x1a\n\x16STREAM_ROLE_CONTROLLER\x10\x01\x12\x18\n\x14STREAM_ROLE_OBSERVER\x10\x02*\xa4\x02\n\nNoticeKind\x12\x1b\n\x17NOTICE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16NOTICE_KIND_LATE_AUDIO\x10\x01\x12\x1e\n\x1aNOTICE_KIND_FRAMES_DROPPED\x10\x02\x12\x1b\n\x17NOTICE_KIND_FRAMES_LATE\x10\x03\x12\x1d\n\x19NOTICE_KIND_AUDIO_CLIPPED\x10\x04\x12\x1e\n\x1aNOTICE_KIND_PHONES_IGNORED\x10\x05\x12\x1e\n\x1aNOTICE_KIND_TRANSPORT_LOST\x10\x06\x12\x1e\n\x1aNOTICE_KIND_SESSION_ENDING\x10\x07\x12!\n\x1dNOTICE_KIND_OBSERVERS_CHANGED\x10\x08\x42\x13\xaa\x02\x10\x41vatarService.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x61vatar/v1/event.proto\x12\tavatar.v1\x1a\x15\x61vatar/v1/audio.proto\x1a\x17\x61vatar/v1/control.proto\x1a\x18\x61vatar/v1/endpoint.proto\x1a\x17\x61vatar/v1/session.proto\"5\n\x0fOutputSelection\x12\"\n\x07outputs\x18\x01 \x03(\x0e\x32\x11.avatar.v1.Output\"\xb6\x01\n\nOpenStream\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12#\n\x04role\x18\x02 \x01(\x0e\x32\x15.avatar.v1.StreamRole\x12\x32\n\x0einline_outputs\x18\x03 \x01(\x0b\x32\x1a.avatar.v1.OutputSelection\x12\x17\n\x0f\x61nnounce_frames\x18\x04 \x01(\x08\x12\"\n\x1astatistics_interval_millis\x18\x05 \x01(\r\"X\n\x0cStreamOpened\x12#\n\x07session\x18\x01 \x01(\x0b\x32\x12.avatar.v1.Session\x12#\n\x04role\x18\x02 \x01(\x0e\x32\x15.avatar.v1.StreamRole\"=\n\tInterrupt\x12\x1c\n\x0fheard_pts_nanos\x18\x01 \x01(\x03H\x00\x88\x01\x01\x42\x12\n\x10_heard_pts_nanos\" \n\x0bPlaybackAck\x12\x11\n\tpts_nanos\x18\x01 \x01(\x03\"j\n\x0eSegmentStarted\x12\x12\n\nsegment_id\x18\x01 \x01(\t\x12\"\n\x04role\x18\x02 \x01(\x0e\x32\x14.avatar.v1.AudioRole\x12\x11\n\tpts_nanos\x18\x03 \x01(\x03\x12\r\n\x05\x65poch\x18\x04 \x01(\r\"}\n\x0cSegmentEnded\x12\x12\n\nsegment_id\x18\x01 \x01(\t\x12\"\n\x04role\x18\x02 \x01(\x0e\x32\x14.avatar.v1.AudioRole\x12\x11\n\tpts_nanos\x18\x03 \x01(\x03\x12\r\n\x05\x65poch\x18\x04 \x01(\r\x12\x13\n\x0binterrupted\x18\x05 \x01(\x08\"3\n\x0cSessionEnded\x12\x11\n\tpts_nanos\x18\x01 \x01(\x03\x12\x10\n\x08last_seq\x18\x02 \x01(\x04\"]\n\x0e\x43ontrolApplied\x12\x11\n\tchange_id\x18\x01 \x01(\x04\x12\x11\n\tpts_nanos\x18\x02 \x01(\x03\x12%\n\x08\x63ontrols\x18\x03 \x01(\x0b\x32\x13.avatar.v1.Controls\"M\n\x0bInterrupted\x12\r\n\x05\x65poch\x18\x01 \x01(\r\x12\x1b\n\x13valid_through_nanos\x18\x02 \x01(\x03\x12\x12\n\nsegment_id\x18\x03 \x01(\t\"o\n\x06Notice\x12#\n\x04kind\x18\x01 \x01(\x0e\x32\x15.avatar.v1.NoticeKind\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\tpts_nanos\x18\x03 \x01(\x03\x12\r\n\x05\x63ount\x18\x04 \x01(\x04\x12\r\n\x05total\x18\x05 \x01(\x04\"I\n\x0bPercentiles\x12\x12\n\np50_millis\x18\x01 \x01(\x02\x12\x12\n\np95_millis\x18\x02 \x01(\x02\x12\x12\n\np99_millis\x18\x03 \x01(\x02\"\xc0\x02\n\nStatistics\x12\x11\n\tpts_nanos\x18\x01 \x01(\x03\x12\x15\n\rframe_rate_hz\x18\x02 \x01(\x02\x12\x18\n\x10\x66rames_published\x18\x03 \x01(\x04\x12\x16\n\x0e\x66rames_dropped\x18\x04 \x01(\x04\x12 \n\x18\x66rames_dropped_by_stream\x18\x05 \x01(\x04\x12\x13\n\x0b\x66rames_late\x18\x06 \x01(\x04\x12\x1a\n\x12\x61udio_ahead_millis\x18\x07 \x01(\x02\x12\'\n\x07latency\x18\x08 \x01(\x0b\x32\x16.avatar.v1.Percentiles\x12&\n\x06render\x18\t \x01(\x0b\x32\x16.avatar.v1.Percentiles\x12\x13\n\x0b\x63pu_seconds\x18\n \x01(\x01\x12\x1d\n\x15playback_drift_millis\x18\x0b \x01(\x02*_\n\nStreamRole\x12\x1b\n\x17STREAM_ROLE_UNSPECIFIED\x10\x00\x12\x1a\n\x16STREAM_ROLE_CONTROLLER\x10\x01\x12\x18\n\x14STREAM_ROLE_OBSERVER\x10\x02*\xa4\x02\n\nNoticeKind\x12\x1b\n\x17NOTICE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16NOTICE_KIND_LATE_AUDIO\x10\x01\x12\x1e\n\x1aNOTICE_KIND_FRAMES_DROPPED\x10\x02\x12\x1b\n\x17NOTICE_KIND_FRAMES_LATE\x10\x03\x12\x1d\n\x19NOTICE_KIND_AUDIO_CLIPPED\x10\x04\x12\x1e\n\x1aNOTICE_KIND_PHONES_IGNORED\x10\x05\x12\x1e\n\x1aNOTICE_KIND_TRANSPORT_LOST\x10\x06\x12\x1e\n\x1aNOTICE_KIND_SESSION_ENDING\x10\x07\x12!\n\x1dNOTICE_KIND_OBSERVERS_CHANGED\x10\x08\x42\x13\xaa\x02\x10\x41vatarService.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,10 +36,10 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'avatar.v1.event_pb2', _glob
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\252\002\020AvatarService.V1'
-  _globals['_STREAMROLE']._serialized_start=1482
-  _globals['_STREAMROLE']._serialized_end=1577
-  _globals['_NOTICEKIND']._serialized_start=1580
-  _globals['_NOTICEKIND']._serialized_end=1872
+  _globals['_STREAMROLE']._serialized_start=1535
+  _globals['_STREAMROLE']._serialized_end=1630
+  _globals['_NOTICEKIND']._serialized_start=1633
+  _globals['_NOTICEKIND']._serialized_end=1925
   _globals['_OUTPUTSELECTION']._serialized_start=135
   _globals['_OUTPUTSELECTION']._serialized_end=188
   _globals['_OPENSTREAM']._serialized_start=191
@@ -54,14 +54,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEGMENTSTARTED']._serialized_end=668
   _globals['_SEGMENTENDED']._serialized_start=670
   _globals['_SEGMENTENDED']._serialized_end=795
-  _globals['_CONTROLAPPLIED']._serialized_start=797
-  _globals['_CONTROLAPPLIED']._serialized_end=890
-  _globals['_INTERRUPTED']._serialized_start=892
-  _globals['_INTERRUPTED']._serialized_end=969
-  _globals['_NOTICE']._serialized_start=971
-  _globals['_NOTICE']._serialized_end=1082
-  _globals['_PERCENTILES']._serialized_start=1084
-  _globals['_PERCENTILES']._serialized_end=1157
-  _globals['_STATISTICS']._serialized_start=1160
-  _globals['_STATISTICS']._serialized_end=1480
+  _globals['_SESSIONENDED']._serialized_start=797
+  _globals['_SESSIONENDED']._serialized_end=848
+  _globals['_CONTROLAPPLIED']._serialized_start=850
+  _globals['_CONTROLAPPLIED']._serialized_end=943
+  _globals['_INTERRUPTED']._serialized_start=945
+  _globals['_INTERRUPTED']._serialized_end=1022
+  _globals['_NOTICE']._serialized_start=1024
+  _globals['_NOTICE']._serialized_end=1135
+  _globals['_PERCENTILES']._serialized_start=1137
+  _globals['_PERCENTILES']._serialized_end=1210
+  _globals['_STATISTICS']._serialized_start=1213
+  _globals['_STATISTICS']._serialized_end=1533
 # @@protoc_insertion_point(module_scope)

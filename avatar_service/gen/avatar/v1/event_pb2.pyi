@@ -317,6 +317,37 @@ class SegmentEnded(_message.Message):
 Global___SegmentEnded: _TypeAlias = SegmentEnded  # noqa: Y015
 
 @_typing.final
+class SessionEnded(_message.Message):
+    """The session has ended, and this is the last message: every event, latent and frame came before
+    it, here, through the ring (whose state is then CLOSED) and through ZeroMQ ("end").
+
+    A client that has read it half-closes; only then does the call end with its status, after a
+    second at the latest. For gRPC may throw away what lies unread before a status other than OK.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PTS_NANOS_FIELD_NUMBER: _builtins.int
+    LAST_SEQ_FIELD_NUMBER: _builtins.int
+    pts_nanos: _builtins.int
+    """Session time of the end."""
+    last_seq: _builtins.int
+    """seq of the last frame or latent; 0: there was none."""
+    def __init__(
+        self,
+        *,
+        pts_nanos: _builtins.int = ...,
+        last_seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_seq", b"last_seq", "pts_nanos", b"pts_nanos"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SessionEnded: _TypeAlias = SessionEnded  # noqa: Y015
+
+@_typing.final
 class ControlApplied(_message.Message):
     """Answer to a ControlChange."""
 

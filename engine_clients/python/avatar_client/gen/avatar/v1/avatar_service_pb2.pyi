@@ -649,6 +649,7 @@ class AnimateResponse(_message.Message):
     INTERRUPTED_FIELD_NUMBER: _builtins.int
     NOTICE_FIELD_NUMBER: _builtins.int
     STATISTICS_FIELD_NUMBER: _builtins.int
+    SESSION_ENDED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def opened(self) -> _event_pb2.StreamOpened:
         """The session was joined; first and once."""
@@ -689,6 +690,10 @@ class AnimateResponse(_message.Message):
     def statistics(self) -> _event_pb2.Statistics:
         """Figures."""
 
+    @_builtins.property
+    def session_ended(self) -> _event_pb2.SessionEnded:
+        """The last message of a session; see there what a client does."""
+
     def __init__(
         self,
         *,
@@ -702,12 +707,13 @@ class AnimateResponse(_message.Message):
         interrupted: _event_pb2.Interrupted | None = ...,
         notice: _event_pb2.Notice | None = ...,
         statistics: _event_pb2.Statistics | None = ...,
+        session_ended: _event_pb2.SessionEnded | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "control_applied", b"control_applied", "frame", b"frame", "interrupted", b"interrupted", "motion", b"motion", "notice", b"notice", "opened", b"opened", "payload", b"payload", "segment_ended", b"segment_ended", "segment_started", b"segment_started", "statistics", b"statistics"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "control_applied", b"control_applied", "frame", b"frame", "interrupted", b"interrupted", "motion", b"motion", "notice", b"notice", "opened", b"opened", "payload", b"payload", "segment_ended", b"segment_ended", "segment_started", b"segment_started", "session_ended", b"session_ended", "statistics", b"statistics"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "control_applied", b"control_applied", "frame", b"frame", "interrupted", b"interrupted", "motion", b"motion", "notice", b"notice", "opened", b"opened", "payload", b"payload", "segment_ended", b"segment_ended", "segment_started", b"segment_started", "statistics", b"statistics"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "control_applied", b"control_applied", "frame", b"frame", "interrupted", b"interrupted", "motion", b"motion", "notice", b"notice", "opened", b"opened", "payload", b"payload", "segment_ended", b"segment_ended", "segment_started", b"segment_started", "session_ended", b"session_ended", "statistics", b"statistics"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["opened", "segment_started", "motion", "frame", "audio", "segment_ended", "control_applied", "interrupted", "notice", "statistics"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["opened", "segment_started", "motion", "frame", "audio", "segment_ended", "control_applied", "interrupted", "notice", "statistics", "session_ended"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 

@@ -129,10 +129,11 @@ Global___RingDescriptor: _TypeAlias = RingDescriptor  # noqa: Y015
 class ZmqEndpoint(_message.Message):
     """A ZeroMQ PUB socket of a session. Messages have three parts: topic, msgpack header, payload.
 
-    Header, a map with these keys: "v" 1; "kind" "frame" or "motion"; "seq" uint, frames counted from
+    Header, a map with these keys: "v" 1; "kind" "frame", "motion" or "end"; "seq" uint, frames counted from
     1; "epoch" uint; "pts" int, nanoseconds; "t" int, the server's monotonic clock at publication,
     nanoseconds; for frames also "w", "h", pixels, and "motion", the packed blob of MotionLatent.
-    Payload: of a frame RGBA8 pixels, sRGB, straight alpha, row 0 on top, w * h * 4 bytes; of a motion
+    A message of kind "end", without payload, is the last one of a session; its "seq", "epoch" and
+    "pts" are those of the last frame. Payload: of a frame RGBA8 pixels, sRGB, straight alpha, row 0 on top, w * h * 4 bytes; of a motion
     latent its packed blob. A subscriber that reads too slowly loses frames.
     """
 
