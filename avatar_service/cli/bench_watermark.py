@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -25,6 +26,9 @@ def watermark(
         Path | None, typer.Argument(help="A folder of photos, or one; default: the demo's.")
     ] = None,
     clips: Annotated[int, typer.Option(min=1, help="One-second clips of each photo.")] = 3,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Begin no further round of clips after so long.")
+    ] = None,
     size: Annotated[int, typer.Option(help="256, 512 or 1024 pixels.")] = 512,
     unmarked: Annotated[
         list[Path] | None,
@@ -38,10 +42,12 @@ def watermark(
 ) -> None:
     """Mark rendered clips, attack them, read them back; look for marks where there are none."""
     from avatar_service.cli.portraits import load_portrait
-    from avatar_service.picture.mark_bench import MarkFigures, bench_portrait_marks
+    from avatar_service.picture.mark_bench import MarkFigures, PortraitMarks
 
     figures = MarkFigures()
     paths = photos_in(folder)
+    people: list[PortraitMarks] = []
+    began = time.monotonic()
     with progress() as bar:
         task = bar.add_task("marking and reading", total=clips * len(paths))
         for number, path in enumerate(paths):
@@ -51,17 +57,19 @@ def watermark(
                 if len(paths) == 1:
                     raise
                 say(f"{path.stem if path else 'demo'} is left out: {error.message}")
-                bar.advance(task, clips)
                 continue
-            bench_portrait_marks(
-                portrait,
-                figures,
-                clips=clips,
-                size_px=size,
-                seed=seed + number,
-                harder=harder,
-                advance=lambda: bar.advance(task),
+            people.append(
+                PortraitMarks(portrait, figures, size_px=size, seed=seed + number, harder=harder)
             )
+        bar.update(task, total=clips * len(people))
+        # Round by round, so that a run that ends early has seen everybody.
+        for number in range(clips):
+            if minutes is not None and time.monotonic() - began > 60 * minutes:
+                say(f"ended after {number} clips of each photo, {minutes:g} min being over")
+                break
+            for person in people:
+                person.try_clip(number)
+                bar.advance(task)
         for video in unmarked or []:
             _read_unmarked(video, figures, bar)
     if not figures.num_clips:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -100,35 +100,41 @@ def read_frames(frames: Iterable[UInt8Array]) -> MarkReading | None:
     return mean.read()
 
 
-def bench_portrait_marks(
-    portrait: Portrait,
-    figures: MarkFigures,
-    *,
-    clips: int,
-    size_px: int,
-    seed: int,
-    harder: bool,
-    advance: Callable[[], None],
-) -> None:
-    """Render clips of a portrait, mark, attack and read them; add to the figures."""
-    renderer = CpuRenderer(portrait, size_px)
-    draw = np.random.default_rng(seed)
-    attacks: Mapping[str, Attack] = {**ATTACKS, **HARDER} if harder else ATTACKS
-    for k in range(clips):
-        background = _BACKGROUNDS[k % len(_BACKGROUNDS)]
-        renderer.set_background(*background)
+class PortraitMarks:
+    """Clips of one portrait, marked, attacked and read; what comes out is added to the figures.
+
+    Args:
+        seed: of the payloads.
+        harder: also try HARDER.
+    """
+
+    def __init__(
+        self, portrait: Portrait, figures: MarkFigures, *, size_px: int, seed: int, harder: bool
+    ) -> None:
+        self._portrait = portrait
+        self._figures = figures
+        self._renderer = CpuRenderer(portrait, size_px)
+        self._draw = np.random.default_rng(seed)
+        self._attacks: Mapping[str, Attack] = {**ATTACKS, **HARDER} if harder else ATTACKS
+
+    def try_clip(self, number: int) -> None:
+        """Render the clip of this number, counted from 0, with a payload of its own."""
+        figures = self._figures
+        background = _BACKGROUNDS[number % len(_BACKGROUNDS)]
+        self._renderer.set_background(*background)
         place = "room" if background[0] is Background.KEEP else "plain"
-        payload = MarkPayload.from_int(int.from_bytes(draw.bytes(8), "big"))
-        plain, marked = _clip(renderer, portrait, payload, first=61 * k, figures=figures)
+        payload = MarkPayload.from_int(int.from_bytes(self._draw.bytes(8), "big"))
+        plain, marked = _clip(
+            self._renderer, self._portrait, payload, first=61 * number, figures=figures
+        )
         figures.num_clips[place] = figures.num_clips.get(place, 0) + 1
-        for name, attack in attacks.items():
+        for name, attack in self._attacks.items():
             reading = read_frames(attack(marked))
             is_right = reading is not None and reading.payload == payload
             figures.found[place, name] = figures.found.get((place, name), 0) + is_right
             figures.imagined += reading is not None and not is_right
         figures.num_unmarked += 1
         figures.imagined += read_frames(plain) is not None
-        advance()
 
 
 def _clip(

@@ -39,7 +39,8 @@ NUM_REFINED: Final = 3
 WORTH_DECODING: Final = 4.5
 """Peak of the known lines, in standard deviations; unmarked pictures reach 3.5 to 5."""
 _FINE: Final = 4
-"""The tile's place is found to 1 / _FINE px."""
+"""The tile's place is found to 1 / _FINE px; guesses are compared to whole pixels, which at BAND's
+upper end costs 8 % of the peak at most and a sixteenth of the time."""
 
 Complex128Array = NDArray[np.complex128]
 
@@ -152,7 +153,7 @@ def _candidates(
 def _best_orientation(flat: Float32Array, guess: Geometry) -> tuple[float, int]:
     """Return how far the known lines stand out at best, and in which of the 8 orientations."""
     folded = fold(flat, guess)
-    return max((_place(_turned(folded, k))[0], k) for k in range(8))
+    return max((_place(_turned(folded, k), fine=1)[0], k) for k in range(8))
 
 
 def _turned(tile: Float32Array, orientation: int) -> Float32Array:
@@ -169,16 +170,16 @@ def _spectrum(tile: Float32Array, lines: NDArray[np.int64]) -> Complex128Array:
     return found / np.maximum(1.0, np.abs(found) / 1.5)
 
 
-def _place(tile: Float32Array) -> tuple[float, float, float]:
-    """Return how far the known lines stand out, and where the tile begins (x, y), px."""
+def _place(tile: Float32Array, *, fine: int = _FINE) -> tuple[float, float, float]:
+    """Return how far the known lines stand out, and the tile's place (x, y) to 1 / fine px."""
     parts = layout()
     match = _spectrum(tile, parts.sync) * np.conj(parts.phases)
-    side = MARK_TILE_PX * _FINE
-    surface = np.zeros((side, side), np.complex128)
+    side = MARK_TILE_PX * fine
+    surface = np.zeros((side, side), np.complex64)
     surface[parts.sync[:, 1] % side, parts.sync[:, 0] % side] = match
     peaks = np.fft.ifft2(surface).real * (side * side / math.sqrt(len(parts.sync) / 2))
     y, x = np.unravel_index(int(peaks.argmax()), peaks.shape)
-    return float(peaks[y, x]), float(x) / _FINE, float(y) / _FINE
+    return float(peaks[y, x]), float(x) / fine, float(y) / fine
 
 
 def _refine(flat: Float32Array, guess: Geometry, orientation: int) -> Geometry:
@@ -190,7 +191,7 @@ def _refine(flat: Float32Array, guess: Geometry, orientation: int) -> Geometry:
         for i in (-1, 0, 1):
             for j in (-1, 0, 1):
                 near = Geometry(middle.scale * (1 + i * scale_step), middle.angle + j * angle_step)
-                found = _place(_turned(fold(flat, near), orientation))[0]
+                found = _place(_turned(fold(flat, near), orientation), fine=1)[0]
                 if found > peak:
                     best, peak = near, found
         scale_step, angle_step = scale_step / 2, angle_step / 2
