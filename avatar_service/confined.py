@@ -2,7 +2,8 @@
 
 Decoders are where hostile files do their harm: a file that makes one allocate without end, loop or
 crash takes down a process that holds nothing else. The bounds are the kernel's (setrlimit) where it
-has them, Linux and mostly macOS; elsewhere time alone is bounded.
+has them, Linux and mostly macOS; elsewhere time alone is bounded. Decoders are sealed, too: see
+sealed.py.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from avatar_service import sealed
 from avatar_service.errors import AvatarError, Reason
 
 if sys.platform != "win32":
@@ -45,12 +48,15 @@ class Bounds:
         cpu_secs: of the process, all threads.
         wall_secs: until the result, or from one item to the next.
         file_bytes: largest file it may write.
+        is_sealed: whether it may read files and answer, and nothing else (sealed.py), where the
+            machine can do that. The process stays so for what comes after.
     """
 
     memory_bytes: int = GIB
     cpu_secs: float = 600.0
     wall_secs: float = 60.0
     file_bytes: int = GIB
+    is_sealed: bool = False
 
 
 class WorkFailed(Exception):
@@ -236,9 +242,17 @@ def _bind(bounds: Bounds) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime + bounds.cpu_secs) + 1)
     _limit(resource.RLIMIT_FSIZE, bounds.file_bytes)
+    if bounds.is_sealed:
+        _seal_once()
     if sys.platform == "linux":
         pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
         _limit(resource.RLIMIT_AS, pages * resource.getpagesize() + bounds.memory_bytes)
+
+
+@cache
+def _seal_once() -> None:
+    if sealed.can_seal():
+        sealed.seal()
 
 
 def _limit(kind: int, value: int) -> None:

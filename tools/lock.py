@@ -121,8 +121,10 @@ def main() -> int:
     parser.add_argument("--audit", action="store_true", help="ask for known vulnerabilities")
     options = parser.parse_args()
     if options.audit:
-        command = [sys.executable, "-m", "pip_audit", "--require-hashes", "--disable-pip"]
-        return subprocess.run([*command, "-r", str(LOCK)], check=False).returncode
+        # --strict: what could not be looked up is no success.
+        options_of_it = ("--strict", "--require-hashes", "--disable-pip", "-r", str(LOCK))
+        command = [sys.executable, "-m", "pip_audit", *options_of_it]
+        return subprocess.run(command, check=False).returncode
     if not options.check:
         LOCK.write_text(make(), "utf-8")
     if not LOCK.is_file():

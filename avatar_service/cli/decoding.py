@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-BOUNDS: Final = Bounds(memory_bytes=2 * GIB, cpu_secs=120.0, wall_secs=120.0, file_bytes=GIB)
+BOUNDS: Final = Bounds(memory_bytes=2 * GIB, cpu_secs=120.0, wall_secs=120.0, is_sealed=True)
 """Of one answer. The largest photo takes 1.2 GiB."""
-STREAM_BOUNDS: Final = Bounds(memory_bytes=2 * GIB, cpu_secs=1e6, wall_secs=60.0, file_bytes=GIB)
+STREAM_BOUNDS: Final = Bounds(memory_bytes=2 * GIB, cpu_secs=1e6, wall_secs=60.0, is_sealed=True)
 """Of a file that is read bit by bit: hours of sound are no fault, a minute without any is."""
 
 

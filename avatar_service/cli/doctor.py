@@ -118,6 +118,15 @@ def _codecs() -> Finding:
     return Finding("video encoder", "ok", f"PyAV {av.__version__} with H.264 and AAC")
 
 
+def _sealing() -> Finding:
+    from avatar_service.sealed import can_seal
+
+    if can_seal():
+        return Finding("decoders", "ok", "sealed by seccomp: they read, answer and do nothing else")
+    fact = "bounded in memory and time, not sealed: no seccomp here"
+    return Finding("decoders", "note", fact, "take Linux on x86-64 or ARM64 for strangers' files")
+
+
 def examine() -> list[Finding]:
     """Look at everything; never raises for what is merely absent."""
     rows: list[Finding] = []
@@ -128,6 +137,7 @@ def examine() -> list[Finding]:
         _shared_memory,
         _models,
         _codecs,
+        _sealing,
         _port,
         _folders,
     ]

@@ -1,4 +1,4 @@
-"""Fitting photos in a process of its own, at low priority and within bounds.
+"""Fitting photos in processes of their own, at low priority and within bounds.
 
 A fit holds the GIL for a second or two; in the service's own process live sessions would stutter.
 A photo that makes a decoder allocate without end, loop or crash loses its own fit and no other.
@@ -7,12 +7,16 @@ A photo that makes a decoder allocate without end, loop or crash loses its own f
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from avatar_service.confined import GIB, Bounds, ConfinedWorker, WorkFailed, failed_as
 from avatar_service.errors import Reason
 from avatar_service.server.avatar_store import FitFacts
+
+if TYPE_CHECKING:
+    from avatar_service.portrait.image_file import LoadedImage
 
 NICENESS: Final = 10
 FIT_BOUNDS: Final = Bounds(
@@ -26,40 +30,57 @@ FIT_BOUNDS: Final = Bounds(
 
 
 class FitWorker:
-    """Runs `Portrait.from_image` elsewhere; called from any thread, which waits."""
+    """Runs `Portrait.from_image` elsewhere; called from any thread, which waits.
+
+    Of two processes the first, which is sealed, makes pixels of the stranger's bytes. The second
+    takes no more than a hash of these: it compiles kernels and writes files.
+    """
 
     def __init__(self, bounds: Bounds = FIT_BOUNDS) -> None:
-        self._worker = ConfinedWorker(bounds, niceness=NICENESS)
+        self._decoder = ConfinedWorker(replace(bounds, is_sealed=True), niceness=NICENESS)
+        self._fitter = ConfinedWorker(bounds, niceness=NICENESS)
 
     def fit(self, photo: bytes, crop: str, size_px: int, path: Path) -> FitFacts:
         """Fit a photo and store the portrait at `path`; see avatar_store.Fit.
 
-        Raises what Portrait.from_image raises; INVALID_IMAGE if the photo takes the process down
-        or more than it may.
+        Raises what Portrait.from_image raises; INVALID_IMAGE if the photo takes a process down or
+        more than it may.
         """
         try:
-            return self._worker.run(_fit, photo, crop, size_px, path)
+            image, (width_px, height_px) = self._decoder.run(_decode, photo)
+            notes = self._fitter.run(_fit, image, photo, crop, size_px, path)
         except WorkFailed as error:
             raise failed_as(Reason.INVALID_IMAGE, "the photo", error) from error
+        return FitFacts(width_px, height_px, notes)
 
     def close(self) -> None:
-        """End the process; the next fit starts another one."""
-        self._worker.close()
+        """End the processes; the next fit starts others."""
+        self._decoder.close()
+        self._fitter.close()
 
 
-def _fit(photo: bytes, crop: str, size_px: int, path: Path) -> FitFacts:
+def _decode(photo: bytes) -> tuple[LoadedImage, tuple[int, int]]:
+    from avatar_service.portrait.image_file import load_image
+
+    return load_image(photo), _upright_size(photo)
+
+
+def _fit(image: LoadedImage, photo: bytes, crop: str, size_px: int, path: Path) -> tuple[str, ...]:
     from avatar_service.portrait.portrait import Portrait
     from avatar_service.render.cpu import CpuRenderer
 
     # The cache is for the commands: what the service holds of a person lies in one folder.
     portrait = Portrait.from_image(
-        photo, crop="keep" if crop == "keep" else "face", size_px=size_px, use_cache=False
+        photo,
+        crop="keep" if crop == "keep" else "face",
+        size_px=size_px,
+        use_cache=False,
+        decode=lambda _: image,
     )
     portrait.save(path)
     # Compiles the kernels where nothing stutters; the service then finds them in the cache.
     CpuRenderer(portrait, size_px).warm_up()
-    width_px, height_px = _upright_size(photo)
-    return FitFacts(width_px, height_px, tuple(portrait.notices))
+    return tuple(portrait.notices)
 
 
 def _upright_size(photo: bytes) -> tuple[int, int]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import socket
+import subprocess
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -63,3 +68,35 @@ def count_then(last: str) -> Iterator[int]:
         crash()
     elif last == "refuse":
         refuse()
+
+
+def break_out(folder: str) -> dict[str, str]:
+    """Try what a decoder has no business to do; tell what came of it."""
+    there = Path(folder) / "there"
+    tries: dict[str, Callable[[], object]] = {
+        "open a socket": socket.socket,
+        "reach the network": lambda: socket.create_connection(("127.0.0.1", 1), 1),
+        "make a file": lambda: (Path(folder) / "new").touch(),
+        "write to a file": lambda: there.open("r+"),
+        "append to a file": lambda: there.open("a"),
+        "empty a file": lambda: os.truncate(there, 0),
+        "remove a file": there.unlink,
+        "rename a file": lambda: there.rename(Path(folder) / "new"),
+        "make a folder": lambda: (Path(folder) / "new").mkdir(),
+        "change rights": lambda: there.chmod(0o666),
+        "run a program": lambda: os.execv("/bin/true", ["true"]),
+        "start a process": lambda: subprocess.run(["/bin/true"], check=False),
+        "fork": os.fork,
+        "signal the parent": lambda: os.kill(os.getppid(), 0),
+        "read a file": there.read_bytes,
+        "start a thread": threading.Thread(target=time.sleep, args=(0,)).start,
+    }
+    told = {}
+    for name, attempt in tries.items():
+        try:
+            attempt()
+        except OSError as error:
+            told[name] = errno.errorcode[error.errno or 0]
+        else:
+            told[name] = "done"
+    return told

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from fakes import hostile_work
 
+from avatar_service import sealed
 from avatar_service.confined import GIB, Bounds, ConfinedWorker, WorkFailed, confined_items
 from avatar_service.errors import AvatarError, Reason
 
@@ -23,7 +24,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def worker() -> Iterator[ConfinedWorker]:
-    bounds = Bounds(memory_bytes=GIB // 4, cpu_secs=1.0, wall_secs=20.0, file_bytes=1 << 20)
+    bounds = Bounds(memory_bytes=GIB // 4, cpu_secs=1.0, wall_secs=100.0, file_bytes=1 << 20)
     made = ConfinedWorker(bounds, niceness=3)
     yield made
     made.close()
@@ -75,6 +76,24 @@ def test_faults_are_told_and_the_text_of_strangers_is_not(worker: ConfinedWorker
 def test_no_huge_file_is_written(worker: ConfinedWorker, tmp_path: Path) -> None:
     with pytest.raises(WorkFailed):
         worker.run(hostile_work.write_much, str(tmp_path / "file"), 2 << 20)
+
+
+def test_a_sealed_process_reads_and_answers_and_does_nothing_else(tmp_path: Path) -> None:
+    if not sealed.can_seal():
+        pytest.skip("NOT TESTED: this machine cannot seal a process (no seccomp)")
+    (tmp_path / "there").write_text("as it was")
+    worker = ConfinedWorker(Bounds(is_sealed=True))
+    try:
+        told = worker.run(hostile_work.break_out, str(tmp_path))
+        assert told.pop("read a file") == "done"
+        assert told.pop("start a thread") == "done"
+        assert set(told.values()) == {"EPERM"}, told
+        with pytest.raises(WorkFailed, match="ended"):
+            worker.run(os.abort)  # a crash is still a crash
+    finally:
+        worker.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+    assert (tmp_path / "there").read_text() == "as it was"
 
 
 @pytest.mark.parametrize(
