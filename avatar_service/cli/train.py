@@ -44,6 +44,10 @@ def motion(
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps in all.")] = 3000,
     batch: Annotated[int, typer.Option(min=1, help="Crops of 2.6 s in a step.")] = 16,
     tracked_share: Annotated[float, typer.Option(min=0, max=1, help="Of the crops.")] = 0.2,
+    past_dropped: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Of the crops; 1 trains without previous motion."),
+    ] = 0.2,
     seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
     export: Annotated[
@@ -90,6 +94,7 @@ def motion(
         tracked_share=tracked_share,
         crop_ticks=_CROP_TICKS,
         seed=seed,
+        past_dropped=past_dropped,
     )
     validation = {"simple": validation_batch(examples, taught[0], _CROP_TICKS)}
     for name in names:
@@ -105,6 +110,8 @@ def motion(
 
         settings = LifeTraining(steps, batch, out, seed, where)
         net, innovations, figures = train(examples, settings, validation, told)
+    if past_dropped == 1:
+        net.forget_past()
     if export is not None:
         metadata: dict[str, Any] = {
             "trained": datetime.now(UTC).strftime("%Y-%m-%d"),
@@ -112,6 +119,7 @@ def motion(
             "seed": seed,
             "batch": batch,
             "hours_of_lives": round(examples.hours, 1),
+            "past_dropped": past_dropped,
             "videos": len(lives) - len(names),
             **figures,
             "settings": asdict(_calibrated(net, innovations, lives, names)),

@@ -159,6 +159,11 @@ class LifeNet(nn.Module):
             nn.init.zeros_(module.weight)
             nn.init.zeros_(module.bias)
 
+    def forget_past(self) -> None:
+        """Move without previous motion from now on: as in training where has_past is 0."""
+        nn.init.zeros_(self.known.weight)
+        nn.init.zeros_(self.known.bias)
+
     def embed_known(
         self, tokens: Tensor, conditions: Tensor, has_past: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ from avatar_service.motion.life_net import GAZE_SCALE, known_tokens
 from avatar_service.training.sequences import LifeSequence
 
 _DROP: Final = 0.1
-_DROP_PAST: Final = 0.2
+PAST_DROPPED: Final = 0.2
 _OFFSET_NOISE: Final = 0.12
 """Standard deviations by which the remembered past is wrong as a whole, so that the network does
 not follow its own errors at run time."""
@@ -64,6 +64,8 @@ class LifeExamples:
         taught: sequences of the simple generator.
         tracked: sequences of real people; may be empty.
         tracked_share: of the rows of a batch.
+        past_dropped: share of the crops that are not told how they moved before; 1 teaches a
+            network without previous motion, an ablation (see LifeNet.forget_past).
     """
 
     def __init__(
@@ -74,11 +76,13 @@ class LifeExamples:
         tracked_share: float,
         crop_ticks: int,
         seed: int,
+        past_dropped: float = PAST_DROPPED,
     ) -> None:
         self._taught = list(taught)
         self._tracked = [*tracked, *(mirrored(one) for one in tracked)]
         self._share = tracked_share if tracked else 0.0
         self._crop = crop_ticks
+        self._past_dropped = past_dropped
         self._random = np.random.default_rng(seed)
         self.hours = sum(map(len, self._taught)) / 25 / 3600
         few = self._taught[:: max(1, len(self._taught) // 40)]
@@ -97,7 +101,7 @@ class LifeExamples:
         conditions = made.conditions.copy()
         for columns in GROUP_SLICES.values():
             conditions[self._random.random(batch) < _DROP, :, columns] = 0
-        has_past = (self._random.random((batch, 1, 1)) >= _DROP_PAST).astype(np.float32)
+        has_past = (self._random.random((batch, 1, 1)) >= self._past_dropped).astype(np.float32)
         return replace(made, conditions=conditions, has_past=has_past)
 
     def _crop_of(self, pool: list[LifeSequence], is_tracked: bool) -> LifeSequence:

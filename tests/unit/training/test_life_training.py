@@ -4,13 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from fakes.life import small_model
 from fakes.voice import fake_voice
 
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.innovations import BLOCK, ORDER
 from avatar_service.motion.life_channels import GROUP_SLICES, NUM_CHANNELS
-from avatar_service.motion.life_net import LifeNetConfig
+from avatar_service.motion.life_net import LifeNet, LifeNetConfig
 from avatar_service.motion.track import MotionTrack
 from avatar_service.schema import EXPRESSION_INDEX, NUM_EMOTIONS, NUM_EXPRESSIONS
 from avatar_service.training.calibration import _drawn, calibrate
@@ -177,3 +178,19 @@ def test_calibration_brings_each_channel_to_the_peoples_size(lives: list[LifeSeq
     # What lies below 0 is not seen on a face: it takes 1 / .584 of the size to look as large.
     assert np.allclose(gains[:6], 0.5, rtol=0.15)
     assert np.allclose(gains[6:-1], 0.5 / 0.584, rtol=0.15)
+
+
+def test_a_network_without_past_is_trained_and_run_the_same_way(
+    lives: list[LifeSequence],
+) -> None:
+    source = LifeExamples(
+        lives[1:], lives[:1], tracked_share=0.5, crop_ticks=TICKS, seed=1, past_dropped=1.0
+    )
+    batch = source.draw(4)
+    assert not batch.has_past.any()
+    net = LifeNet()
+    asked = [torch.from_numpy(a) for a in (batch.tokens, batch.conditions)]
+    trained, _ = net.embed_known(*asked, torch.from_numpy(batch.has_past))
+    net.forget_past()
+    run, _ = net.embed_known(*asked)
+    assert torch.equal(trained, run)
