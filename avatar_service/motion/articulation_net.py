@@ -10,9 +10,7 @@ the batch in dimension 0 (the GRU's too), so sessions are batched by concatenati
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, fields
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,8 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avatar_service.audio.mel import NUM_MELS
-from avatar_service.errors import AvatarError, Reason
-from avatar_service.motion.net_file import write_net
+from avatar_service.motion.net_file import as_state, reading_net, write_net
 from avatar_service.motion.visemes import ARTICULATORS, NUM_ARTICULATORS, NUM_VISEMES, VISEMES
 
 STEP_SECS: Final = 0.02
@@ -198,12 +195,7 @@ def load_weights(path: Path | None = None) -> ArticulationNet:
         AvatarError: MODELS_NOT_AVAILABLE where the files are missing, of another schema, or do
             not fit the network.
     """
-    if path is None:
-        path = Path(str(resources.files("avatar_service.motion") / "weights" / "articulation.npz"))
-    try:
-        description = json.loads(path.with_suffix(".json").read_text("utf-8"))
-        if description["schema"] != WEIGHTS_SCHEMA:
-            raise ValueError(f"schema {description['schema']!r}, not {WEIGHTS_SCHEMA!r}")
+    with reading_net(path, "articulation", WEIGHTS_SCHEMA) as (description, arrays):
         if tuple(description["articulators"]) != ARTICULATORS:
             raise ValueError("another list of articulators")
         shape = description["config"]
@@ -214,11 +206,5 @@ def load_weights(path: Path | None = None) -> ArticulationNet:
             look_ahead_steps=tuple(shape["look_ahead_steps"]),
         )
         net = ArticulationNet(config)
-        with np.load(path) as stored:
-            tensors = {n: torch.from_numpy(stored[n].astype(np.float32)) for n in stored.files}
-        net.load_state_dict(tensors)
-    except (OSError, ValueError, KeyError, RuntimeError) as fault:
-        raise AvatarError(
-            Reason.MODELS_NOT_AVAILABLE, f"articulation weights {path.name}: {fault}"
-        ) from fault
+        net.load_state_dict(as_state(arrays))
     return net.eval()

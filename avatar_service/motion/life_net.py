@@ -23,12 +23,8 @@ hears its voice; the drawn tokens of block j hear the voice of its first tick on
 
 from __future__ import annotations
 
-import json
 import math
-import zipfile
-import zlib
 from dataclasses import asdict, dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,11 +33,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.easing import FloatArray
 from avatar_service.motion.innovations import BLOCK, ORDER, Innovations
 from avatar_service.motion.life_channels import CHANNELS, GROUPS, NUM_CHANNELS, NUM_CONDITIONS
-from avatar_service.motion.net_file import write_net
+from avatar_service.motion.net_file import as_state, reading_net, write_net
 
 WEIGHTS_SCHEMA: Final = "avatar.life.v1"
 NUM_EVENTS: Final = 4
@@ -51,16 +46,6 @@ GAZE_SCALE: Final = 0.1
 _KNOWN_WIDTH: Final = 2 * NUM_CHANNELS + NUM_EVENTS
 _MIXTURES: Final = 8
 _EVENT_WIDTH: Final = 2 + _MIXTURES * 5
-_BROKEN: Final = (
-    OSError,
-    EOFError,
-    ValueError,
-    KeyError,
-    RuntimeError,
-    TypeError,
-    AttributeError,
-)
-"""What reading damaged weights or another description may raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,33 +301,21 @@ def load_weights(path: Path | None = None) -> tuple[LifeNet, Innovations, dict[s
         AvatarError: MODELS_NOT_AVAILABLE where the files are missing, of another schema, or do
             not fit the network.
     """
-    if path is None:
-        path = Path(str(resources.files("avatar_service.motion") / "weights" / "life.npz"))
-    try:
-        description = json.loads(path.with_suffix(".json").read_text("utf-8"))
-        if description["schema"] != WEIGHTS_SCHEMA:
-            raise ValueError(f"schema {description['schema']!r}, not {WEIGHTS_SCHEMA!r}")
+    with reading_net(path, "life", WEIGHTS_SCHEMA) as (description, arrays):
         if tuple(description["channels"]) != CHANNELS:
             raise ValueError("another list of channels")
         if description["conditions"] != dict(GROUPS):
             raise ValueError("other conditions")
         shape = {name: int(value) for name, value in description["config"].items()}
         net = LifeNet(LifeNetConfig(**shape))
-        with np.load(path) as stored:
-            arrays = {name: stored[name] for name in stored.files}
         linear = Innovations(
             **{
                 name: arrays.pop(f"innovations.{name}").astype(np.float64)
                 for name in ("predictor", "spread", "scale")
             }
         )
-        tensors = {n: torch.from_numpy(a.astype(np.float32)) for n, a in arrays.items()}
-        net.load_state_dict(tensors)
+        net.load_state_dict(as_state(arrays))
         shapes = (linear.predictor.shape, linear.spread.shape, linear.scale.shape)
         if shapes != ((NUM_CHANNELS, BLOCK, ORDER), (NUM_CHANNELS, BLOCK, BLOCK), (NUM_CHANNELS,)):
             raise ValueError("the linear prediction has another shape")
-    except (*_BROKEN, zipfile.BadZipFile, zlib.error) as fault:
-        raise AvatarError(
-            Reason.MODELS_NOT_AVAILABLE, f"life weights {path.name}: {fault}"
-        ) from fault
     return net.eval(), linear, description
