@@ -1,4 +1,4 @@
-"""How kernels are compiled: without the interpreter lock, cached on disk, safe on NaN.
+"""How kernels are compiled: mostly without the interpreter lock, cached on disk, safe on NaN.
 
 Kernels are numba functions. Their machine code is cached in the user's cache folder (the install
 folder may be read-only) unless NUMBA_CACHE_DIR names another one.
@@ -29,7 +29,7 @@ _Kernel = TypeVar("_Kernel", bound=Callable[..., object])
 # Everything but the flags that assume finite numbers: a NaN must stay a NaN.
 FASTMATH: Final = {"reassoc", "contract", "arcp", "afn", "nsz"}
 
-_ROOMS: Final = ("render", "motion")
+_ROOMS: Final = ("render", "motion", "audio")
 _OLD_SECS: Final = 14 * 24 * 3600.0
 
 
@@ -59,7 +59,19 @@ if "NUMBA_CACHE_DIR" not in os.environ:
 
 def kernel(function: _Kernel) -> _Kernel:
     """Compile a function on its first call: nogil, cached, without bounds checks."""
+    return _compiled(function, nogil=True)
+
+
+def quick_kernel(function: _Kernel) -> _Kernel:
+    """Compile likewise what takes microseconds: it keeps the interpreter lock.
+
+    Who gives the lock up for so short a time may wait for it much longer afterwards.
+    """
+    return _compiled(function, nogil=False)
+
+
+def _compiled(function: _Kernel, *, nogil: bool) -> _Kernel:
     compile_lazily: Any = numba.njit(
-        nogil=True, cache=True, fastmath=FASTMATH, error_model="numpy", boundscheck=False
+        nogil=nogil, cache=True, fastmath=FASTMATH, error_model="numpy", boundscheck=False
     )
     return cast(_Kernel, compile_lazily(function))

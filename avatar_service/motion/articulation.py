@@ -19,7 +19,6 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-import torch
 
 from avatar_service.audio.mel import SAMPLE_RATE_HZ, StreamingLogMel, log_mel
 from avatar_service.errors import AvatarError, Reason
@@ -27,10 +26,8 @@ from avatar_service.motion.articulation_net import (
     MELS_PER_STEP,
     STEP_NANOS,
     ArticulationNet,
-    ArticulationOutput,
-    NetState,
 )
-from avatar_service.motion.articulation_step import ArticulationStepper
+from avatar_service.motion.articulation_step import ArticulationStepper, NetMemory
 from avatar_service.motion.coarticulation import articulator_grid, sample_grid, viseme_grid
 from avatar_service.motion.lip_shapes import lip_shapes
 from avatar_service.motion.phones import TimedPhone, canonical_phones
@@ -147,7 +144,7 @@ class ArticulationStage:
         self._shaper.reset()
         self._quiet.reset()
         self._quiet_steps: deque[int] = deque()
-        self._state = _silent_state(self._net)
+        self._memory = _silent_memory(self._net)
         self._mels = np.zeros((0, 80), np.float32)
         self._skip = self._look_ahead_steps - 1
         self._start_nanos = start_nanos
@@ -241,35 +238,40 @@ class ArticulationStage:
     def _take(self, num_steps: int) -> Float32Array:
         count = num_steps * MELS_PER_STEP
         taken, self._mels = self._mels[:count], self._mels[count:]
-        for first in range(0, count, MELS_PER_STEP):
-            self._quiet_steps.append(self._quiet.step(taken[first : first + MELS_PER_STEP]))
+        self._quiet_steps.extend(self._quiet.hear(taken.reshape(num_steps, MELS_PER_STEP, -1)))
         return taken
 
     def _accept(self, visemes: Float32Array, curves: Float32Array) -> None:
+        """Take what the network says of the next steps: (steps, 15) and (steps, 7)."""
+        told = []
         for probabilities, row in zip(visemes, curves, strict=True):
             # Quiet up to the newest audio; the step told now lies the look-ahead before it.
             quiet_steps = self._quiet_steps.popleft() - self._look_ahead_steps
             if self._skip:  # outputs about times before the stream's start
                 self._skip -= 1
                 continue
-            self._emit(probabilities, row, quiet_steps)
+            told.append(self._shape(probabilities, row, quiet_steps))
+            self._next_pts += STEP_NANOS
+        if told:
+            expressions = lip_shapes(np.stack([shown for _, shown, _ in told]))
+            for (pts, shown, probabilities), expression in zip(told, expressions, strict=True):
+                step = ArticulationStep(pts, shown, expression, probabilities)
+                self._ready.append(step)
+                self._history.append(step)
 
-    def _emit(self, visemes: Float32Array, row: Float32Array, quiet_steps: int) -> None:
+    def _shape(
+        self, visemes: Float32Array, row: Float32Array, quiet_steps: int
+    ) -> tuple[int, Float32Array, Float32Array]:
+        """Time, shown articulators and visemes of the next step."""
         pts = self._next_pts
         while self._known and self._known[0].end_nanos <= pts:
             self._known.popleft()
         if self._known and self._known[0].start_nanos <= pts:
-            row, visemes = self._known[0].at(pts)
-            shown = row
-        else:
-            shown = self._shaper.step(row, float(visemes[_SILENCE]), quiet_steps)
-        step = ArticulationStep(pts, shown, lip_shapes(shown), visemes)
-        self._ready.append(step)
-        self._history.append(step)
-        self._next_pts = pts + STEP_NANOS
+            return pts, *self._known[0].at(pts)
+        shown = self._shaper.step(row, float(visemes[_SILENCE]), quiet_steps)
+        return pts, shown, visemes
 
 
-@torch.inference_mode()
 def run_batched(stages: Sequence[ArticulationStage]) -> None:
     """Run the pending steps of many stages of one network as batches.
 
@@ -282,42 +284,34 @@ def run_batched(stages: Sequence[ArticulationStage]) -> None:
         if pending:
             groups.setdefault((id(stage._net), pending), []).append(stage)
     for (_, pending), members in groups.items():
-        features = torch.from_numpy(np.stack([stage._take(pending) for stage in members]))
-        alone = len(members) == 1
-        state = members[0]._state if alone else NetState.cat([stage._state for stage in members])
-        if pending <= _FEW_STEPS:
-            stepper = _stepper(members[0]._net)
-            for i in range(pending):
-                output, state = stepper(features[:, 2 * i : 2 * i + 2], state)
-                _hand_out(members, output)
-        else:
-            output, state = members[0]._net(features, state)
-            _hand_out(members, output)
-        kept = [state] if alone else state.split()
-        for stage, own in zip(members, kept, strict=True):
-            stage._state = own
+        for first in range(0, pending, _MOST_STEPS):
+            _run(members, min(pending - first, _MOST_STEPS))
 
 
-_FEW_STEPS: Final = 6
-"""Up to this many pending steps, single steps are faster than the network's whole pass."""
+_MOST_STEPS: Final = 128
+"""Of one pass, which bounds its memory."""
+
+
+def _run(stages: Sequence[ArticulationStage], num_steps: int) -> None:
+    features = np.stack([stage._take(num_steps) for stage in stages])
+    memory = NetMemory.join([stage._memory for stage in stages])
+    logits, curves, memory = _stepper(stages[0]._net)(features, memory)
+    visemes = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    visemes /= visemes.sum(axis=-1, keepdims=True)
+    curves = 0.5 + 0.5 * np.tanh(0.5 * curves)  # the logistic function
+    for i, (stage, own) in enumerate(zip(stages, memory.split(), strict=True)):
+        stage._memory = own
+        stage._accept(visemes[i, :, stage._head], curves[i, :, stage._head])
 
 
 @lru_cache(maxsize=4)
-@torch.inference_mode()
-def _silent_state(net: ArticulationNet) -> NetState:
-    """State of a stream that begins after a second of silence, so that it begins at rest."""
+def _silent_memory(net: ArticulationNet) -> NetMemory:
+    """Memory of a stream that begins after a second of silence, so that it begins at rest."""
+    stepper = _stepper(net)
     silence = log_mel(np.zeros(SAMPLE_RATE_HZ, np.float32))
-    state: NetState = net(torch.from_numpy(silence)[None], net.initial_state())[1]
-    return state
+    return stepper(silence[None], stepper.initial_memory())[2]
 
 
 @lru_cache(maxsize=4)
 def _stepper(net: ArticulationNet) -> ArticulationStepper:
     return ArticulationStepper(net)
-
-
-def _hand_out(stages: Sequence[ArticulationStage], output: ArticulationOutput) -> None:
-    visemes = output.viseme_logits.softmax(-1).numpy()
-    curves = torch.sigmoid(output.articulators).numpy()
-    for i, stage in enumerate(stages):
-        stage._accept(visemes[i, :, stage._head], curves[i, :, stage._head])

@@ -5,7 +5,7 @@ head per look-ahead. The head of look-ahead L, at step i, describes the mouth at
 (i + 1) * 20 ms - L, and has heard the audio up to (i + 1) * 20 ms: it looks L ahead exactly.
 
 Convention: features are (batch, 2 * steps, mels), outputs (batch, steps, ...). State tensors carry
-the batch in dimension 0 (the GRU's too), so sessions are batched by concatenation.
+the batch in dimension 0 (the GRU's too). This is the form that learns; articulation_step runs it.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ class ArticulationOutput:
     articulators: Tensor
 
 
+@dataclass(slots=True)
 class NetState:
     """The memory of a batch of streams.
 
@@ -75,33 +76,9 @@ class NetState:
         hidden: (batch, hidden) of the GRU.
     """
 
-    __slots__ = ("convolutions", "hidden", "mels")
-
-    def __init__(self, mels: Tensor, convolutions: list[Tensor], hidden: Tensor) -> None:
-        self.mels = mels
-        self.convolutions = convolutions
-        self.hidden = hidden
-
-    @staticmethod
-    def cat(states: list[NetState]) -> NetState:
-        """Join the states of several batches into one batch."""
-        layers = zip(*(state.convolutions for state in states), strict=True)
-        return NetState(
-            torch.cat([state.mels for state in states]),
-            [torch.cat(layer) for layer in layers],
-            torch.cat([state.hidden for state in states]),
-        )
-
-    def split(self) -> list[NetState]:
-        """Give each stream of the batch its own state back."""
-        return [
-            NetState(
-                self.mels[i : i + 1],
-                [layer[i : i + 1] for layer in self.convolutions],
-                self.hidden[i : i + 1],
-            )
-            for i in range(len(self.hidden))
-        ]
+    mels: Tensor
+    convolutions: list[Tensor]
+    hidden: Tensor
 
 
 class ArticulationNet(nn.Module):

@@ -93,8 +93,8 @@ class Blinks:
             rate: factor on the natural rate; 0 stops blinking.
             gaze_shift_deg: size of a gaze shift that starts in this tick, 0 for none.
         """
-        normal = self._random.standard_normal(2)
-        uniform = self._random.random(9)
+        normal = self._random.standard_normal(2).tolist()
+        uniform = self._random.random(9).tolist()
         self._blinks = [blink for blink in self._blinks if blink.end_secs > now_secs - 1.0]
         is_boundary = beat.is_phrase_end or beat.is_phrase_start
         self._since_boundary = 0.0 if is_boundary else self._since_boundary + TICK_SECS
@@ -108,17 +108,16 @@ class Blinks:
         is_free = not self._blinks or now_secs > self._blinks[-1].start_secs + _REFRACTORY_SECS
         if (is_due or with_shift) and is_free:
             self._elapsed = 0.0
-            self._interval = self._draw_interval(float(normal[0]))
-            start = now_secs + TICK_SECS * (0.2 if with_shift else float(uniform[1]))
-            self._blinks.append(_draw_blink(start, [float(u) for u in uniform[2:7]]))
+            self._interval = self._draw_interval(normal[0])
+            start = now_secs + TICK_SECS * (0.2 if with_shift else uniform[1])
+            self._blinks.append(_draw_blink(start, uniform[2:7]))
             if uniform[7] < 0.1:
-                second = self._blinks[-1].end_secs + 0.06 + 0.1 * float(uniform[8])
-                draws = [float(u) for u in uniform[6:1:-1]]
-                self._blinks.append(_draw_blink(second, draws))
+                second = self._blinks[-1].end_secs + 0.06 + 0.1 * uniform[8]
+                self._blinks.append(_draw_blink(second, uniform[6:1:-1]))
 
     def step_with(self, now_secs: float, is_due: bool) -> None:
         """Advance over the tick that begins at now_secs, with a blink where another one asks."""
-        uniform = [float(u) for u in self._random.random(6)]
+        uniform = self._random.random(6).tolist()
         self._blinks = [blink for blink in self._blinks if blink.end_secs > now_secs - 1.0]
         if is_due:
             self._blinks.append(_draw_blink(now_secs + TICK_SECS * uniform[0], uniform[1:]))

@@ -101,7 +101,8 @@ class ControlSchedule:
         check_controls(controls)
         self._current = controls
         self._waiting: list[tuple[int, Controls]] = []
-        self._follower = Follower(_targets(controls), SETTLE_SECS)
+        self._targets = _targets(controls)
+        self._follower = Follower(self._targets, SETTLE_SECS)
 
     @property
     def current(self) -> Controls:
@@ -117,9 +118,10 @@ class ControlSchedule:
         """Advance over the tick that starts at pts_nanos."""
         while self._waiting and self._waiting[0][0] <= pts_nanos:
             self._current = self._waiting.pop(0)[1]
-        self._follower.step(_targets(self._current))
+            self._targets = _targets(self._current)
+        self._follower.step(self._targets)
         value, rate = self._follower.value, self._follower.velocity
-        strengths = [float(x) for x in value[:10]]
+        strengths = value[:10].tolist()
         return EasedControls(
             source=self._current,
             distance=strengths[0],

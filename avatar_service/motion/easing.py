@@ -8,6 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from avatar_service.jit import quick_kernel
+
 FloatArray = NDArray[np.float64]
 
 TICK_SECS: Final = 0.04
@@ -36,7 +38,7 @@ class Follower:
 
     def step(self, target: FloatArray) -> None:
         """Advance one tick towards (n,) `target`."""
-        self._stages = target + self._matrix @ (self._stages - target)
+        self._stages = _follow(self._stages, self._matrix, target)
 
     @property
     def value(self) -> FloatArray:
@@ -68,18 +70,20 @@ class Springs:
         decay = np.exp(-zeta * omega * tick_secs)
         cos, sin = np.cos(damped * tick_secs), np.sin(damped * tick_secs)
         self.omega = omega
-        self._xx = decay * (cos + zeta * omega / damped * sin)
-        self._xv = decay * sin / damped
-        self._vx = -(omega**2) * decay * sin / damped
-        self._vv = decay * (cos - zeta * omega / damped * sin)
+        self._matrix = np.array(  # (4, n): value from value and velocity, velocity from both
+            [
+                decay * (cos + zeta * omega / damped * sin),
+                decay * sin / damped,
+                -(omega**2) * decay * sin / damped,
+                decay * (cos - zeta * omega / damped * sin),
+            ]
+        )
         self.value: FloatArray = np.zeros_like(omega)
         self.velocity: FloatArray = np.zeros_like(omega)
 
     def step(self, target: FloatArray) -> None:
         """Advance one tick towards (n,) `target`."""
-        offset = self.value - target
-        self.value = target + self._xx * offset + self._xv * self.velocity
-        self.velocity = self._vx * offset + self._vv * self.velocity
+        self.value, self.velocity = _swing(self.value, self.velocity, target, self._matrix)
 
     def kick(self, speed: FloatArray) -> None:
         """Add (n,) `speed` per second: an impulse."""
@@ -90,7 +94,7 @@ class Springs:
 
         The stationary covariance P of (value, velocity) solves P = A P A^T + b b^T.
         """
-        a, b, c, d = self._xx, self._xv, self._vx, self._vv
+        a, b, c, d = self._matrix
         push_x, push_v = 1 - a, -c
         one = np.ones_like(a)
         system = np.array(
@@ -105,6 +109,33 @@ class Springs:
         return np.asarray(1 / np.sqrt(covariance[:, 0, 0]))
 
 
+@quick_kernel
+def _follow(stages: FloatArray, matrix: FloatArray, target: FloatArray) -> FloatArray:
+    """One tick of Follower: (3, n) stages, (3, 3) matrix, (n,) target."""
+    out = np.empty_like(stages)
+    for i in range(stages.shape[1]):
+        for row in range(3):
+            left = 0.0
+            for column in range(row + 1):
+                left += matrix[row, column] * (stages[column, i] - target[i])
+            out[row, i] = target[i] + left
+    return out
+
+
+@quick_kernel
+def _swing(
+    value: FloatArray, velocity: FloatArray, target: FloatArray, matrix: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """One tick of Springs."""
+    new_value, new_velocity = np.empty_like(value), np.empty_like(velocity)
+    for i in range(len(value)):
+        offset = value[i] - target[i]
+        new_value[i] = target[i] + matrix[0, i] * offset + matrix[1, i] * velocity[i]
+        new_velocity[i] = matrix[2, i] * offset + matrix[3, i] * velocity[i]
+    return new_value, new_velocity
+
+
+@quick_kernel
 def hermite(
     fraction: float,
     step_secs: float,
@@ -115,14 +146,15 @@ def hermite(
 ) -> FloatArray:
     """Cubic Hermite curve at `fraction` 0..1 of a step between two values with given rates."""
     s, t = fraction, 1 - fraction
-    return np.asarray(
-        (t * t * (1 + 2 * s)) * first
-        + (s * t * t * step_secs) * first_rate
-        + (s * s * (1 + 2 * t)) * second
-        - (s * s * t * step_secs) * second_rate
-    )
+    a, b = t * t * (1 + 2 * s), s * t * t * step_secs
+    c, d = s * s * (1 + 2 * t), s * s * t * step_secs
+    out = np.empty_like(first)
+    for i in range(len(out)):
+        out[i] = a * first[i] + b * first_rate[i] + c * second[i] - d * second_rate[i]
+    return out
 
 
+@quick_kernel
 def ease(x: float) -> float:
     """Minimum-jerk step from 0 to 1 over x in 0..1 (Flash & Hogan 1985), flat outside."""
     if x <= 0:
@@ -132,6 +164,7 @@ def ease(x: float) -> float:
     return x * x * x * (10 - 15 * x + 6 * x * x)
 
 
+@quick_kernel
 def soft_limit(x: float, limit: float) -> float:
     """Identity within 70 % of +-limit, then bending smoothly so that it never exceeds it."""
     knee = 0.7 * limit

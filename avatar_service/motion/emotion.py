@@ -6,6 +6,7 @@ surprised 1+2+5+26, afraid 1+2+4+5+20, disgusted 9+10+15, contemptuous a one-sid
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -80,6 +81,8 @@ _HEADS: Final[Mapping[str, tuple[float, float, float, float]]] = {
     "contemptuous": (-2.5, -2.0, 0.01, -0.02),
     "happy": (-0.8, 0.8, 0.0, 0.02),
 }
+_HAPPY: Final = EMOTION_NAMES.index("happy")
+_SURPRISED: Final = EMOTION_NAMES.index("surprised")
 _SUGGESTED_MAX: Final = 0.12
 """Audio alone only hints: beyond this a face that contradicts the words would show."""
 _SUGGESTED_RATE: Final = 0.02
@@ -115,7 +118,7 @@ EMOTION_HEAD: Final = _head_table()
 
 def blend_norm(weights: FloatArray) -> float:
     """Divisor for (8,) weights whose length exceeds 1: mixed feelings share one face."""
-    return max(1.0, float(np.sqrt(weights @ weights)))
+    return max(1.0, math.sqrt(weights @ weights))
 
 
 class SuggestedEmotion:
@@ -126,8 +129,7 @@ class SuggestedEmotion:
 
     def step(self, beat: Beat) -> None:
         """Follow the voice for one tick; fades in silence."""
-        target = np.zeros(NUM_EMOTIONS)
         lively = max(0.0, beat.arousal - 0.3) * beat.speaking
-        target[EMOTION_NAMES.index("happy")] = min(_SUGGESTED_MAX, 0.35 * lively)
-        target[EMOTION_NAMES.index("surprised")] = min(0.5 * _SUGGESTED_MAX, 0.12 * lively)
-        self.weights += (target - self.weights) * _SUGGESTED_RATE
+        self.weights *= 1 - _SUGGESTED_RATE
+        self.weights[_HAPPY] += _SUGGESTED_RATE * min(_SUGGESTED_MAX, 0.35 * lively)
+        self.weights[_SURPRISED] += _SUGGESTED_RATE * min(0.5 * _SUGGESTED_MAX, 0.12 * lively)

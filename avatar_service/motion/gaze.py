@@ -15,6 +15,7 @@ from typing import Final
 
 import numpy as np
 
+from avatar_service.jit import quick_kernel
 from avatar_service.motion.controls import EasedControls
 from avatar_service.motion.easing import TICK_SECS, ease, soft_limit
 from avatar_service.motion.rhythm import Beat
@@ -132,8 +133,8 @@ class Gaze:
             head_position: x, y, z of the head in units at the beginning of the tick.
             shift: of another generator; None draws it here.
         """
-        normal = [float(x) for x in self._random.standard_normal(6)]
-        uniform = [float(x) for x in self._random.random(8)]
+        normal = self._random.standard_normal(6).tolist()
+        uniform = self._random.random(8).tolist()
         wanted = _wanted_aim(controls, head_position)
         is_free = controls.source.gaze is None and controls.source.look_at is None
         if shift is None:
@@ -192,14 +193,16 @@ class Gaze:
         h00, h10 = t * t * (1 + 2 * s), s * t * t * TICK_SECS
         h01, h11 = s * s * (1 + 2 * t), -s * s * t * TICK_SECS
         left = self._saccade.left(secs)
-        residual = self._saccade.residual
         yaw, pitch, nearness = (
-            h00 * self._first[i]
-            + h10 * self._first_rate[i]
-            + h01 * self._second[i]
-            + h11 * self._second_rate[i]
-            + left * residual[i]
-            for i in range(3)
+            h00 * first + h10 * first_rate + h01 * second + h11 * second_rate + left * residual
+            for first, first_rate, second, second_rate, residual in zip(
+                self._first,
+                self._first_rate,
+                self._second,
+                self._second_rate,
+                self._saccade.residual,
+                strict=True,
+            )
         )
         return yaw, pitch, nearness
 
@@ -287,6 +290,7 @@ def _head_share(angle: float, limit: float) -> float:
     return math.copysign(min(limit, _HEAD_SHARE * over), angle)
 
 
+@quick_kernel
 def eyes_from_aim(aim: Aim, head_rotation: tuple[float, float, float]) -> Float32Array:
     """Rotate a camera-frame aim into the head frame, one direction per eye.
 
@@ -310,7 +314,8 @@ def eyes_from_aim(aim: Aim, head_rotation: tuple[float, float, float]) -> Float3
     sin, cos = math.sin(head_rotation[2]), math.cos(head_rotation[2])
     x, y = cos * x + sin * y, -sin * x + cos * y
     eyes = np.empty((2, 2), np.float32)
-    for row, side in enumerate((1.0, -1.0)):  # the left eye is at +X
+    for row in range(2):
+        side = 1.0 - 2 * row  # the left eye is at +X
         across = x - side * EYE_X * nearness
         eye_yaw = math.atan2(across, z) + side * _REST_VERGENCE
         eye_pitch = math.atan2(-y, math.hypot(across, z))

@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from avatar_service.jit import quick_kernel
 from avatar_service.motion.controls import EasedControls
 from avatar_service.motion.easing import TICK_SECS, FloatArray, Follower, Springs
 from avatar_service.motion.emotion import EMOTION_HEAD, blend_norm
@@ -169,19 +170,24 @@ class Sway:
         return self._nod_pull
 
     def _pose(self) -> HeadTick:
-        degrees = self._springs.value.reshape(5, 3).sum(axis=0)
-        degrees_rate = self._springs.velocity.reshape(5, 3).sum(axis=0)
-        value, rate = np.zeros(6), np.zeros(6)
-        value[:3] = np.radians(degrees)
-        rate[:3] = np.radians(degrees_rate)
-        # The neck turns about a point below the eyes: rolling and turning carry the face along.
-        value[3:] = self._drift.value
-        rate[3:] = self._drift.velocity
-        value[3] += 0.06 * value[0] - 0.12 * value[2]
-        rate[3] += 0.06 * rate[0] - 0.12 * rate[2]
-        value[4] -= 0.05 * value[1]
-        rate[4] -= 0.05 * rate[1]
-        return HeadTick(value, rate)
+        springs, drift = self._springs, self._drift
+        return HeadTick(
+            _pivot(springs.value, drift.value), _pivot(springs.velocity, drift.velocity)
+        )
+
+
+@quick_kernel
+def _pivot(bands_deg: FloatArray, drift: FloatArray) -> FloatArray:
+    """Pose (6,) of the (5 * 3,) bands and the (3,) drift; likewise its rate of theirs."""
+    pose = np.zeros(6)
+    for i in range(len(bands_deg)):
+        pose[i % 3] += math.radians(bands_deg[i])
+    for i in range(3):
+        pose[3 + i] = drift[i]
+    # The neck turns about a point below the eyes: rolling and turning carry the face along.
+    pose[3] += 0.06 * pose[0] - 0.12 * pose[2]
+    pose[4] -= 0.05 * pose[1]
+    return pose
 
 
 class Head:
@@ -217,31 +223,59 @@ class Head:
             sway: of another generator; None draws it here.
         """
         self.sway = self._sway.step(beat, heard, controls) if sway is None else sway
-        self._follow.step(np.array(follow))
         strength = controls.head_motion
-        value, rate = self.sway.value * strength, self.sway.rate * strength
-
-        mood = controls.expression / blend_norm(controls.emotion)
-        value += (controls.emotion @ EMOTION_HEAD) * mood
-        rate += (controls.emotion_rate @ EMOTION_HEAD) * mood
+        # A share that changes turns the head as softly as a look that does.
         share = min(1.0, strength)
-        value[:2] += self._follow.value * share
-        rate[:2] += self._follow.velocity * share
+        self._follow.step(np.array([share * follow[0], share * follow[1]]))
+        mood = controls.expression / blend_norm(controls.emotion)
         breath, breath_rate = self._breathe(beat)
-        value += breath
-        rate += breath_rate
+        value = _add_up(
+            self.sway.value, strength, controls.emotion, mood, self._follow.value, breath
+        )
+        rate = _add_up(
+            self.sway.rate,
+            strength,
+            controls.emotion_rate,
+            mood,
+            self._follow.velocity,
+            breath_rate,
+        )
         value[5] += (1 - controls.distance) * CAMERA_DISTANCE_UNITS
         rate[5] -= controls.distance_rate * CAMERA_DISTANCE_UNITS
         return HeadTick(value, rate)
 
-    def _breathe(self, beat: Beat) -> tuple[FloatArray, FloatArray]:
-        """Chest and head rise while inhaling; a pause in speech is used for a quick breath."""
+    def _breathe(self, beat: Beat) -> tuple[float, float]:
+        """Chest and head rise while inhaling; a pause in speech is used for a quick breath.
+
+        Returns:
+            How full the lungs are, -1..1, and the rate per second.
+        """
         is_exhaling = math.sin(self._breath_phase) < 0
         quick = 2.6 if 0.15 < beat.pause_secs < 1.2 and is_exhaling else 1.0
         slow = 0.75 if beat.speaking > 0.5 and is_exhaling else 1.0
         self._breath_rate += (quick * slow - self._breath_rate) * 0.15
         speed = 2 * math.pi * _BREATH_HZ * self._breath_rate
         self._breath_phase = (self._breath_phase + speed * TICK_SECS) % (2 * math.pi)
-        shape = np.array([0, -math.radians(_BREATH_PITCH_DEG), 0, 0, _BREATH_Y, _BREATH_Z])
-        phase = self._breath_phase
-        return shape * -math.cos(phase), shape * math.sin(phase) * speed
+        return -math.cos(self._breath_phase), math.sin(self._breath_phase) * speed
+
+
+@quick_kernel
+def _add_up(
+    sway: FloatArray,
+    strength: float,
+    emotion: FloatArray,
+    mood: float,
+    follow: FloatArray,
+    breath: float,
+) -> FloatArray:
+    """Pose (6,) of sway, attitude of the emotion, head's share of the gaze, and breath."""
+    pose = sway * strength
+    for k in range(len(emotion)):
+        for i in range(6):
+            pose[i] += mood * emotion[k] * EMOTION_HEAD[k, i]
+    pose[0] += follow[0]
+    pose[1] += follow[1]
+    pose[1] -= breath * math.radians(_BREATH_PITCH_DEG)
+    pose[4] += breath * _BREATH_Y
+    pose[5] += breath * _BREATH_Z
+    return pose

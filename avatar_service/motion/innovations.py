@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from avatar_service.jit import quick_kernel
 from avatar_service.motion.easing import FloatArray
 
 BLOCK: Final = 2
@@ -78,8 +79,39 @@ class Innovations:
         """(..., BLOCK, channels) expected after (..., ORDER, channels) values."""
         return np.asarray(np.einsum("cij,...jc->...ic", self.predictor, past))
 
-    def block(self, past: FloatArray, z: FloatArray) -> FloatArray:
-        """(..., BLOCK, channels) values of innovation z (..., BLOCK, channels)."""
-        limited = np.clip(z, -_Z_LIMIT, _Z_LIMIT)
-        error = np.einsum("cij,...jc->...ic", self.spread, limited)
-        return np.asarray(self.predict(past) + error)
+    def advance(self, past: FloatArray, z: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Go on by a block.
+
+        Args:
+            past: (ORDER, channels) values.
+            z: (BLOCK, channels) innovation.
+
+        Returns:
+            (BLOCK, channels) values of the block, the (ORDER, channels) past after it, and the
+            (channels,) values then expected.
+        """
+        return _advance(self.predictor, self.spread, past, z)
+
+
+@quick_kernel
+def _advance(
+    predictor: FloatArray, spread: FloatArray, past: FloatArray, z: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """See Innovations.advance."""
+    channels = past.shape[1]
+    values, after = np.empty((BLOCK, channels)), np.empty(channels)
+    line = np.empty((ORDER + BLOCK, channels))
+    for c in range(channels):
+        for k in range(ORDER):
+            line[k, c] = past[k, c]
+        for i in range(BLOCK):
+            value = 0.0
+            for k in range(ORDER):
+                value += predictor[c, i, k] * past[k, c]
+            for j in range(i + 1):
+                value += spread[c, i, j] * min(max(z[j, c], -_Z_LIMIT), _Z_LIMIT)
+            values[i, c] = line[ORDER + i, c] = value
+        after[c] = 0.0
+        for k in range(ORDER):
+            after[c] += predictor[c, 0, k] * line[BLOCK + k, c]
+    return values, line[BLOCK:], after

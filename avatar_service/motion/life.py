@@ -10,6 +10,7 @@ import numpy as np
 
 from avatar_service.audio.prosody import ProsodyHop
 from avatar_service.errors import AvatarError, Reason
+from avatar_service.jit import quick_kernel
 from avatar_service.motion.blink import Blinks
 from avatar_service.motion.brows import Brows
 from avatar_service.motion.controls import ControlSchedule, EasedControls
@@ -44,6 +45,7 @@ _TALKING: Final = 121
 _NUM_COLUMNS: Final = 122
 _BRIDGE_HZ: Final = 1.2
 """Of the spring that takes up what is between two generators when they change over."""
+_NO_PULL: Final = np.zeros(6 + NUM_EXPRESSIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +130,7 @@ class Life:
         self._choose(parts_of(controls.motion_model))
         self._sensed: _Sensed | None = None
         self._position = (0.0, 0.0, 0.0)
-        self._head_row = (np.zeros(6), np.zeros(6))
-        self._face_row = (np.zeros(NUM_EXPRESSIONS), np.zeros(NUM_EXPRESSIONS))
-        self._shown = (np.zeros(6 + NUM_EXPRESSIONS), np.zeros(6 + NUM_EXPRESSIONS))
+        self._shown = (_NO_PULL, _NO_PULL)
         self._first = self._second = self._row(self.controls.step(-1))
 
     @property
@@ -214,36 +214,35 @@ class Life:
             shift_deg = self._gaze.shift_deg
             self._blinks.step(start_secs, beat, partner, controls.blink_rate, shift_deg)
         if drawn is not None and "face" in self._parts:
-            self._face_row = (
+            face = (
                 face_of(drawn.value) * controls.expression,
                 face_of(drawn.rate) * controls.expression,
             )
         else:
             self._brows.step(beat, partner, controls)
-            self._face_row = (self._brows.value, self._brows.rate)
+            face = (self._brows.value, self._brows.rate)
         pose = self._head.step(beat, partner, controls, self._gaze.follow, sway)
-        self._cross(sensed.has_changed, pose)
+        self._cross(sensed.has_changed, pose, face)
         self._position = (float(pose.value[3]), float(pose.value[4]), float(pose.value[5]))
         self._speech += (sensed.activity - self._speech) * 0.7
         self._talking += (beat.speaking - self._talking) * 0.06
         self._num_ticks += 1
         self._first, self._second = self._second, self._row(controls)
 
-    def _cross(self, has_changed: bool, pose: HeadTick) -> None:
+    def _cross(
+        self, has_changed: bool, pose: HeadTick, face: tuple[FloatArray, FloatArray]
+    ) -> None:
         """Take the new head and face over; a jump between generators is bridged smoothly."""
-        rows = [
-            np.concatenate(pair)
-            for pair in zip((pose.value, pose.rate), self._face_row, strict=True)
-        ]
         bridge = self._bridge
-        bridge.step(np.zeros(len(rows[0])))
+        bridge.step(_NO_PULL)
         if has_changed:
             shown, shown_rate = self._shown
-            bridge.value = shown + TICK_SECS * shown_rate - rows[0]
-            bridge.velocity = shown_rate - rows[1]
-        self._shown = (rows[0] + bridge.value, rows[1] + bridge.velocity)
-        self._head_row = (self._shown[0][:6], self._shown[1][:6])
-        self._face_row = (self._shown[0][6:], self._shown[1][6:])
+            bridge.value = shown + TICK_SECS * shown_rate - _bridged(pose.value, face[0], _NO_PULL)
+            bridge.velocity = shown_rate - _bridged(pose.rate, face[1], _NO_PULL)
+        self._shown = (
+            _bridged(pose.value, face[0], bridge.value),
+            _bridged(pose.rate, face[1], bridge.velocity),
+        )
 
     def at(self, fraction: float) -> LifeSample:
         """Life at 0..1 of the newest tick."""
@@ -251,10 +250,11 @@ class Life:
         row = hermite(fraction, TICK_SECS, first, first_rate, second, second_rate)
         secs = self.now_secs - (1 - fraction) * TICK_SECS
         head = row[_HEAD]
+        yaw, pitch, roll = head[:3].tolist()
         rotation = (
-            soft_limit(float(head[0]), MAX_HEAD_YAW_RADIANS),
-            soft_limit(float(head[1]), MAX_HEAD_PITCH_RADIANS),
-            soft_limit(float(head[2]), MAX_HEAD_ROLL_RADIANS),
+            soft_limit(yaw, MAX_HEAD_YAW_RADIANS),
+            soft_limit(pitch, MAX_HEAD_PITCH_RADIANS),
+            soft_limit(roll, MAX_HEAD_ROLL_RADIANS),
         )
         head[:3] = rotation
         gaze = eyes_from_aim(self._gaze.aim(secs), rotation)
@@ -273,22 +273,40 @@ class Life:
 
     def _row(self, controls: EasedControls) -> tuple[FloatArray, FloatArray]:
         """(values, rates per second) of a node."""
-        value, rate = np.zeros(_NUM_COLUMNS), np.zeros(_NUM_COLUMNS)
-        value[_HEAD], rate[_HEAD] = self._head_row
-        shown = controls.emotion.copy()
-        shown_rate = controls.emotion_rate.copy()
-        asked = min(1.0, float(shown.sum()))
-        shown += self._suggested.weights * (1 - asked)  # a wish of the client silences the hint
+        asked = min(1.0, float(controls.emotion.sum()))
+        # A wish of the client silences the hint.
+        shown = controls.emotion + self._suggested.weights * (1 - asked)
         strength = controls.expression / blend_norm(shown)
-        value[_FACE] = (shown @ EMOTION_FACE) * strength
-        rate[_FACE] = (shown_rate @ EMOTION_FACE) * strength
-        value[_BROWS], rate[_BROWS] = self._face_row
-        value[_EMOTION], rate[_EMOTION] = shown, shown_rate
+        value = _node(self._shown[0], shown, strength)
+        rate = _node(self._shown[1], controls.emotion_rate, strength)
         felt = float(shown.sum() - shown[_NEUTRAL])
-        value[110 + _NEUTRAL] = max(0.0, 1 - felt)
-        rate[110 + _NEUTRAL] = 0.0
+        value[_EMOTION.start + _NEUTRAL] = max(0.0, 1 - felt)
+        rate[_EMOTION.start + _NEUTRAL] = 0.0
         # Weak expression still speaks clearly: lips follow the strength only in part.
         mouth = 1 + 0.3 * (controls.expression - 1)
         value[_JAW], value[_LIPS] = controls.jaw * mouth, controls.lips * mouth
         value[_SPEECH], value[_TALKING] = self._speech, self._talking
         return value, rate
+
+
+@quick_kernel
+def _node(shown: FloatArray, emotion: FloatArray, strength: float) -> FloatArray:
+    """One node's row of head and offsets beside emotion, (58,), and the emotion's weights (8,)."""
+    row = np.zeros(_NUM_COLUMNS)
+    row[:6] = shown[:6]
+    for k in range(len(emotion)):
+        if emotion[k] != 0:
+            for i in range(NUM_EXPRESSIONS):
+                row[6 + i] += strength * emotion[k] * EMOTION_FACE[k, i]
+    row[58 : 58 + NUM_EXPRESSIONS] = shown[6:]
+    row[110 : 110 + len(emotion)] = emotion
+    return row
+
+
+@quick_kernel
+def _bridged(head: FloatArray, face: FloatArray, bridge: FloatArray) -> FloatArray:
+    """Head (6,) and face (52,) in one row, with the bridge (58,) added."""
+    row = bridge.copy()
+    row[:6] += head
+    row[6:] += face
+    return row

@@ -26,7 +26,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import torch
@@ -46,6 +46,9 @@ GAZE_SCALE: Final = 0.1
 _KNOWN_WIDTH: Final = 2 * NUM_CHANNELS + NUM_EVENTS
 _MIXTURES: Final = 8
 _EVENT_WIDTH: Final = 2 + _MIXTURES * 5
+
+
+Logits = TypeVar("Logits", Tensor, FloatArray)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,15 +267,18 @@ def known_tokens(channels: FloatArray, z: FloatArray, events: FloatArray, scale:
     return np.concatenate([channels / scale, z, events], axis=-1)
 
 
-def events_of(logits: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def events_of(logits: Logits) -> tuple[Logits, Logits, Logits, Logits, Logits]:
     """Split (..., events) into blink and shift logits (...), and the mixture of gaze offsets.
+
+    Args:
+        logits: tensor or array.
 
     Returns:
         Blink and shift logits (...), weights' logits (..., K), means (..., K, 2) and log standard
         deviations (..., K, 2), offsets in GAZE_SCALE.
     """
     mixture = logits[..., 2:].reshape(*logits.shape[:-1], _MIXTURES, 5)
-    spread = mixture[..., 3:].clamp(-4.0, 2.0)
+    spread = mixture[..., 3:].clip(-4.0, 2.0)
     return logits[..., 0], logits[..., 1], mixture[..., 0], mixture[..., 1:3], spread
 
 

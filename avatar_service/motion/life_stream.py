@@ -18,16 +18,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional
 
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.easing import TICK_SECS, FloatArray, Springs
 from avatar_service.motion.gaze import GazeShift
 from avatar_service.motion.innovations import BLOCK, ORDER, Innovations
-from avatar_service.motion.life_alone import LoneLife
-from avatar_service.motion.life_channels import FACE, HEAD, NUM_CHANNELS, NUM_CONDITIONS
+from avatar_service.motion.life_channels import FACE, NUM_CHANNELS, NUM_CONDITIONS
 from avatar_service.motion.life_net import (
     GAZE_SCALE,
     NUM_EVENTS,
@@ -36,6 +32,7 @@ from avatar_service.motion.life_net import (
     known_tokens,
     load_weights,
 )
+from avatar_service.motion.life_pass import BlockInput, LifePass
 
 STEPS_OFFERED: Final = (1, 2, 4, 8)
 _FREE_GAZE: Final = math.radians(18.0)
@@ -48,6 +45,8 @@ _FACE_DAMPING: Final = 0.8
 """Of the spring that the face follows: what brows do faster was the landmark tracker's jitter in
 the real video, which the network has learnt with the motion."""
 _CHANNEL: Final = zlib.crc32(b"life")
+_PHILOX_AT_REST: Final = np.random.Philox(0).state
+"""A generator's state with nothing left over from a draw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +77,19 @@ class LifeModel:
     net: LifeNet
     innovations: Innovations
     settings: LifeSettings
-    alone: LoneLife = field(init=False, repr=False, compare=False)
+    drawing: LifePass = field(init=False, repr=False, compare=False)
+    gains: FloatArray = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "alone", LoneLife(self.net))
+        settings = self.settings
+        drawing = LifePass(
+            self.net,
+            steps=settings.steps,
+            asked=1 / settings.steps if settings.steps < STEPS_OFFERED[-1] else 0.0,
+            guidance=(settings.voice_guidance, settings.control_guidance),
+        )
+        object.__setattr__(self, "drawing", drawing)
+        object.__setattr__(self, "gains", np.array(settings.gains))
 
     @staticmethod
     def load(path: Path | None = None, settings: LifeSettings | None = None) -> LifeModel:
@@ -115,6 +123,10 @@ def shared_model() -> LifeModel:
     return LifeModel.load()
 
 
+Events = tuple[list[float], list[float], FloatArray, FloatArray, FloatArray]
+"""Of a block's ticks: logits of a blink and of a shift, and life_net's mixture of gaze offsets."""
+
+
 @dataclass(frozen=True, slots=True)
 class LifeTick:
     """What the transformer says of one tick.
@@ -137,19 +149,18 @@ class LifeStream:
     def __init__(self, model: LifeModel, seed: int) -> None:
         self.model = model
         self._seed = seed
-        config = model.net.config
-        size = (config.layers, 2, config.heads, config.context, config.width // config.heads)
-        self._cache = torch.zeros(size)
+        self._kept = model.drawing.new_past()
         self._filled = 0  # ticks known, those still to be encoded included; up to context + BLOCK
         self._past = np.zeros((ORDER, NUM_CHANNELS))
         self._rows: list[FloatArray] = []  # conditions of the block before and of this one
         self._tokens = np.zeros((BLOCK, NUM_CHANNELS + NUM_CHANNELS + NUM_EVENTS))
-        self._known_rows = np.zeros((BLOCK, NUM_CONDITIONS))
+        self._known_rows = [np.zeros(NUM_CONDITIONS)] * BLOCK
         self._num_ticks = 0
         self._values = np.zeros((BLOCK, NUM_CHANNELS))
         self._rates = np.zeros((BLOCK, NUM_CHANNELS))
         self._z = np.zeros((BLOCK, NUM_CHANNELS))
-        self._events: tuple[FloatArray, ...] = ()
+        self._events: Events = ([], [], *(np.zeros(0),) * 3)
+        self._random = np.random.Generator(np.random.Philox(0))
         self._chances = np.zeros((BLOCK, 5))
         self._told = np.zeros((BLOCK, NUM_EVENTS))
         self._offset = (0.0, 0.0)
@@ -179,27 +190,27 @@ class LifeStream:
             draw_together([self])
         i = self._num_ticks % BLOCK
         self._num_ticks += 1
-        blink, shift, weights, means, spreads = (part[i] for part in self._events)
-        chance = self._chances[i]
+        blinks, shifts, weights, means, spreads = self._events
+        chance = self._chances[i].tolist()
         self._since_blink += 1
         settings = self.model.settings
-        hazard = settings.blink_gain / (1 + math.exp(-float(blink)))
+        hazard = settings.blink_gain / (1 + math.exp(-blinks[i]))
         # The past remembers the natural blinks: asking for more or fewer changes nothing else.
-        is_natural = float(chance[0]) < hazard
+        is_natural = chance[0] < hazard
         is_free = self._since_blink > _REFRACTORY_TICKS
-        is_blink = float(chance[0]) < hazard * blink_rate and is_free
+        is_blink = chance[0] < hazard * blink_rate and is_free
         if is_blink:
             self._since_blink = 0
-        has_shifted = float(chance[1]) < alive / (1 + math.exp(-float(shift)))
+        has_shifted = chance[1] < alive / (1 + math.exp(-shifts[i]))
         if has_shifted:
-            upto = np.cumsum(np.exp(weights - weights.max()))
+            upto = np.cumsum(np.exp(weights[i] - weights[i].max()))
             k = int(np.searchsorted(upto / upto[-1], chance[2]))
-            offset = GAZE_SCALE * (means[k] + np.exp(spreads[k]) * chance[3:])
+            offset = GAZE_SCALE * (means[i, k] + np.exp(spreads[i, k]) * chance[3:])
             self._offset = (float(offset[0]), float(offset[1]))
         limit = _ASKED_GAZE if is_gaze_asked else _FREE_GAZE
-        far = float(np.hypot(*self._offset))
+        far = math.hypot(*self._offset)
         if far > limit * (1 + 1e-6):  # rounding is no shift
-            share = float(limit / far)
+            share = limit / far
             self._offset = (self._offset[0] * share, self._offset[1] * share)
             has_shifted = True
         self._told[i] = (
@@ -208,46 +219,59 @@ class LifeStream:
             self._offset[0] / GAZE_SCALE,
             self._offset[1] / GAZE_SCALE,
         )
+        value, rate = self._values[i], self._rates[i]
         if i == BLOCK - 1:
             self._remember()
-        self._face.step(self._values[i, FACE])
-        value = np.concatenate([self._values[i, HEAD], self._face.value])
-        rate = np.concatenate([self._rates[i, HEAD], self._face.velocity])
-        gains = alive * np.array(settings.gains)
-        shifted = GazeShift(self._offset, has_shifted)
-        return LifeTick(value * gains, rate * gains, is_blink, shifted)
+        self._face.step(value[FACE])
+        gains = alive * self.model.gains
+        shown, shown_rate = gains * value, gains * rate
+        shown[FACE] = gains[FACE] * self._face.value
+        shown_rate[FACE] = gains[FACE] * self._face.velocity
+        return LifeTick(shown, shown_rate, is_blink, GazeShift(self._offset, has_shifted))
 
     def _remember(self) -> None:
         scale = self.model.innovations.scale
         self._tokens = known_tokens(self._values, self._z, self._told, scale)
-        self._known_rows = np.stack(self._rows)
-        self._rows = []
+        self._known_rows, self._rows = self._rows, []
         self._filled = min(self._filled + BLOCK, self.model.net.config.context + BLOCK)
 
     def _noise(self) -> FloatArray:
         """(BLOCK, channels) of this block, and the chances of its events."""
         block = self._num_ticks // BLOCK
-        key = np.array([self._seed & (2**64 - 1), _CHANNEL], np.uint64)
-        random = np.random.Generator(np.random.Philox(key=key, counter=[block, 0, 0, 0]))
-        normal = random.standard_normal((BLOCK, NUM_CHANNELS + 2))
-        self._chances[:, :3] = random.random((BLOCK, 3))
+        philox = self._random.bit_generator
+        philox.state = {
+            **_PHILOX_AT_REST,
+            "state": {
+                "key": np.array([self._seed & (2**64 - 1), _CHANNEL], np.uint64),
+                "counter": np.array([block, 0, 0, 0], np.uint64),
+            },
+        }
+        normal = self._random.standard_normal((BLOCK, NUM_CHANNELS + 2))
+        self._chances[:, :3] = self._random.random((BLOCK, 3))
         self._chances[:, 3:] = normal[:, NUM_CHANNELS:]
         return normal[:, :NUM_CHANNELS]
 
-    def _accept(self, z: FloatArray, events: tuple[FloatArray, ...]) -> None:
-        linear = self.model.innovations
+    def _input(self) -> BlockInput:
+        """Give what the next block is drawn from."""
+        return BlockInput(
+            tokens=self._tokens.astype(np.float32),
+            told=np.array([*self._known_rows, self._rows[-1]], np.float32),
+            noise=self._noise().astype(np.float32),
+            past=self._kept,
+            index=self._num_ticks // BLOCK,
+            filled=self._filled,
+        )
+
+    def _accept(self, z: FloatArray, events: Events) -> None:
         before = self._past[-1]
-        self._values = linear.block(self._past, z)
         self._z, self._events = z, events
-        self._past = np.concatenate([self._past, self._values])[-ORDER:]
+        self._values, self._past, after = self.model.innovations.advance(self._past, z)
         # Central differences; beyond the block stands what the linear prediction expects.
-        after = linear.predict(self._past)[:1]
-        line = np.concatenate([before[None], self._values, after])
+        line = np.concatenate([before[None], self._values, after[None]])
         self._rates = (line[2:] - line[:-2]) / (2 * TICK_SECS)
         self.is_due = False
 
 
-@torch.inference_mode()
 def draw_together(streams: Sequence[LifeStream]) -> None:
     """Draw the due blocks of many streams; each gets what it gets alone, within rounding."""
     groups: dict[int, list[LifeStream]] = {}
@@ -255,128 +279,7 @@ def draw_together(streams: Sequence[LifeStream]) -> None:
         if stream.is_due:
             groups.setdefault(id(stream.model), []).append(stream)
     for members in groups.values():
-        if len(members) == 1:
-            _draw_alone(members[0])
-        else:
-            _draw(members)
-
-
-def _draw_alone(stream: LifeStream) -> None:
-    settings = stream.model.settings
-    size = 1 / settings.steps
-    asked = size if settings.steps < STEPS_OFFERED[-1] else 0.0
-    z, logits, kept = stream.model.alone.draw(
-        (stream._tokens.astype(np.float32), stream._known_rows.astype(np.float32)),
-        stream._rows[-1].astype(np.float32),
-        stream._noise().astype(np.float32),
-        stream._cache.numpy(),
-        stream._filled,
-        (settings.steps, asked, settings.voice_guidance, settings.control_guidance),
-    )
-    events = events_of(torch.from_numpy(logits))
-    stream._cache = torch.from_numpy(kept)
-    stream._accept(z.astype(np.float64), tuple(p.numpy().astype(np.float64) for p in events))
-
-
-def _draw(streams: Sequence[LifeStream]) -> None:
-    model = streams[0].model
-    net, settings = model.net, model.settings
-    count = len(streams)
-
-    def tensor(rows: Sequence[FloatArray]) -> Tensor:
-        return torch.from_numpy(np.stack(rows).astype(np.float32))
-
-    known, known_modulation = net.embed_known(
-        tensor([s._tokens for s in streams]), tensor([s._known_rows for s in streams])
-    )
-    heard = tensor([s._rows[-1] for s in streams])[:, None].expand(count, BLOCK, NUM_CONDITIONS)
-    z = tensor([s._noise() for s in streams])
-    size = 1 / settings.steps
-    asked = torch.full((count, BLOCK), size if settings.steps < STEPS_OFFERED[-1] else 0.0)
-    guidance = torch.tensor([settings.voice_guidance, settings.control_guidance])
-    guidance = guidance.expand(count, BLOCK, 2)
-    filled = torch.tensor([s._filled for s in streams])
-    cache = streams[0]._cache[None] if count == 1 else torch.stack([s._cache for s in streams])
-    context = net.config.context
-    mask = _mask(filled, context)
-    events: tuple[Tensor, ...] = ()
-    kept: Tensor | None = None
-    for i in range(settings.steps):
-        at = torch.full((count, BLOCK), i * size)
-        x, modulation = net.embed_drawn(z, heard, at, asked, guidance)
-        if kept is None:
-            x = torch.cat([known, x], dim=1)
-            modulation = torch.cat([known_modulation, modulation], dim=1)
-            x, kept = _pass(net, x, modulation, cache, mask)
-            drawn = net.read(x[:, BLOCK:])
-            events = events_of(drawn.events)
-        else:
-            x, _ = _pass(net, x, modulation, kept, mask[:, :, BLOCK:, BLOCK:])
-            drawn = net.read(x)
-        z = z + size * drawn.velocity
-    assert kept is not None
-    values = z.numpy().astype(np.float64)
-    told = [part.numpy().astype(np.float64) for part in events]
-    for i, stream in enumerate(streams):
-        stream._cache = kept[i].clone() if count > 1 else kept[0]
-        stream._accept(values[i], tuple(part[i] for part in told))
-
-
-def _pass(
-    net: LifeNet, x: Tensor, modulation: Tensor, cache: Tensor, mask: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Run all layers over the drawn tokens and the known ones (if any) before them.
-
-    Args:
-        net: the network.
-        x: (B, T, C), the drawn tokens last.
-        modulation: (B, T, 6, C).
-        cache: (B, layers, 2, heads, context, D) keys and values of the past.
-        mask: (B, 1, T, context + T) added to the scores.
-
-    Returns:
-        The tokens, and the cache with the known ones in it.
-    """
-    context = cache.shape[4]
-    num_known = x.shape[1] - BLOCK
-    total = context + x.shape[1]
-    ages = _ages(context, x.shape[1])
-    kept = []
-    for i, layer in enumerate(net.layers):
-        q, k, v, m = layer.parts(x, modulation)  # type: ignore[operator]
-        keys = torch.cat([cache[:, i, 0], k], dim=2)
-        values = torch.cat([cache[:, i, 1], v], dim=2)
-        scores = q @ keys.transpose(-1, -2) * (q.shape[-1] ** -0.5)
-        scores = scores + layer.bias[:, ages] + mask  # type: ignore[index]
-        x = layer.finish(x, functional.softmax(scores, dim=-1) @ values, m)  # type: ignore[operator]
-        if num_known:
-            end = total - BLOCK
-            kept.append(
-                torch.stack([part[:, :, end - context : end] for part in (keys, values)], 1)
-            )
-    return x, torch.stack(kept, 1) if kept else cache
-
-
-@functools.cache
-def _ages(context: int, tokens: int) -> Tensor:
-    """(tokens, context + tokens) index of the attention's bias for each pair."""
-    time = torch.arange(context + tokens)
-    age = time[context:, None] - time[None, :]
-    return age.clamp(-BLOCK + 1, context + BLOCK) + BLOCK - 1
-
-
-def _mask(filled: Tensor, context: int) -> Tensor:
-    """(B, 1, 2 BLOCK, context + 2 BLOCK): who attends to whom in a first pass.
-
-    Keys are the cache (context), the known block, the drawn block; `filled` ticks of the first two
-    hold something.
-    """
-    time = torch.arange(context + 2 * BLOCK)
-    held = time >= context + BLOCK - filled[:, None]  # (B, keys)
-    held = held[:, None].expand(-1, 2 * BLOCK, -1).clone()
-    known = time[None, :] < context + BLOCK
-    held[:, :BLOCK] &= known
-    held[:, :BLOCK, context : context + BLOCK] = True  # never attend to nothing
-    held[:, BLOCK:] &= time >= BLOCK  # as far back as the context reaches
-    zero = torch.zeros(held.shape)
-    return zero.masked_fill(~held, -torch.inf)[:, None]
+        z, logits = members[0].model.drawing.draw([stream._input() for stream in members])
+        for i, stream in enumerate(members):
+            blink, shift, *gaze = events_of(logits[i].astype(np.float64))
+            stream._accept(z[i].astype(np.float64), (blink.tolist(), shift.tolist(), *gaze))

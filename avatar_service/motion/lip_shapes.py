@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from avatar_service.errors import AvatarError, Reason
+from avatar_service.jit import Scalar, kernel
 from avatar_service.motion.visemes import (
     CLOSURE,
     FUNNEL,
@@ -70,41 +71,68 @@ def lip_shapes(
             f"articulators must have shape (..., {NUM_ARTICULATORS}), not {rows.shape}",
             field="articulators",
         )
-    seal = 1 - (1 - np.clip(rows[..., CLOSURE], 0.0, 1.0)) ** _SEAL_EASE
-    teeth = rows[..., LABIODENTAL]
-    rounding, funnel = rows[..., ROUNDING] * lip_gain, rows[..., FUNNEL] * lip_gain
-    spread, tongue = rows[..., SPREAD] * lip_gain, rows[..., TONGUE]
-    free = 1 - seal
-    bare = free * (1 - teeth)  # how far the lips may part
-    jaw = jaw_gain * np.maximum(rows[..., JAW] - _JAW_AT_REST, 0.0)
-    opening = jaw * bare * lip_gain
-    narrow = np.clip(1 - 0.7 * rounding - 0.3 * funnel, 0.0, 1.0)
+    flat = np.ascontiguousarray(rows.reshape(-1, NUM_ARTICULATORS))
+    out = np.zeros((len(flat), NUM_EXPRESSIONS), np.float32)
+    _shape(flat, jaw_gain, lip_gain, smile, out)
+    return out.reshape(*rows.shape[:-1], NUM_EXPRESSIONS)
 
-    out = np.zeros((*rows.shape[:-1], NUM_EXPRESSIONS), np.float32)
-    out[..., _I["jawOpen"]] = _JAW_GAIN * jaw * (1 - 0.35 * teeth)
-    out[..., _I["jawForward"]] = 0.10 * funnel * free
-    out[..., _I["mouthClose"]] = seal * (_SEAL_SURPLUS * out[..., _I["jawOpen"]] + _SEAL_MARGIN)
-    out[..., _I["mouthRollLower"]] = 0.22 * seal + 0.55 * teeth * free
-    out[..., _I["mouthRollUpper"]] = 0.18 * seal
-    out[..., _I["mouthShrugLower"]] = 0.06 * seal + 0.12 * teeth * free
-    out[..., _I["mouthPucker"]] = 0.72 * rounding * (1 - 0.4 * seal)
-    out[..., _I["mouthFunnel"]] = 0.50 * funnel * free
-    stretch = 0.30 * spread * (1 - 0.8 * np.minimum(rounding, 1.0))
-    grin = (0.10 * spread + smile) * np.clip(1 - 0.9 * rounding - 0.5 * funnel, 0.0, 1.0)
-    parted = np.clip(jaw / _PARTED_JAW, 0.0, 1.0) * bare * narrow
-    lower = 0.55 * opening * narrow + (0.14 + 0.16 * spread) * parted
-    upper = 0.20 * opening * narrow + (0.04 + 0.08 * spread) * parted + 0.04 * funnel * bare
-    upper = upper + 0.38 * teeth * free
-    for side in ("Left", "Right"):
-        out[..., _I["mouthPress" + side]] = 0.30 * seal
-        out[..., _I["mouthStretch" + side]] = stretch
-        out[..., _I["mouthSmile" + side]] = grin
-        out[..., _I["mouthDimple" + side]] = 0.10 * spread * free
-        out[..., _I["mouthLowerDown" + side]] = lower
-        out[..., _I["mouthUpperUp" + side]] = upper
-    # The tip shows between the teeth only where they are apart.
-    out[..., _I["tongueOut"]] = 0.25 * tongue * bare * np.clip(jaw / 0.1, 0.0, 1.0)
-    return np.clip(out, 0.0, EXPRESSION_MAX)
+
+_JAW_OPEN, _JAW_FORWARD = _I["jawOpen"], _I["jawForward"]
+_CLOSE, _PUCKER, _FUNNEL = _I["mouthClose"], _I["mouthPucker"], _I["mouthFunnel"]
+_ROLL_LOWER, _ROLL_UPPER = _I["mouthRollLower"], _I["mouthRollUpper"]
+_SHRUG_LOWER, _TONGUE_OUT = _I["mouthShrugLower"], _I["tongueOut"]
+_PRESS, _STRETCH, _SMILE, _DIMPLE, _LOWER_DOWN, _UPPER_UP = (
+    (_I[f"mouth{name}Left"], _I[f"mouth{name}Right"])
+    for name in ("Press", "Stretch", "Smile", "Dimple", "LowerDown", "UpperUp")
+)
+
+
+@kernel
+def _share(x: Scalar) -> Scalar:
+    return min(max(x, 0.0), 1.0)
+
+
+@kernel
+def _shape(
+    rows: Float32Array, jaw_gain: float, lip_gain: float, smile: float, out: Float32Array
+) -> None:
+    """Fill (n, 52) zeros with the mouths of (n, 7) rows; see lip_shapes."""
+    for row, face in zip(rows, out):  # noqa: B905  (kernels know no strict)
+        seal = 1 - (1 - _share(row[CLOSURE])) ** _SEAL_EASE
+        teeth = row[LABIODENTAL]
+        rounding, funnel = row[ROUNDING] * lip_gain, row[FUNNEL] * lip_gain
+        spread, tongue = row[SPREAD] * lip_gain, row[TONGUE]
+        free = 1 - seal
+        bare = free * (1 - teeth)  # how far the lips may part
+        jaw = jaw_gain * max(row[JAW] - _JAW_AT_REST, 0.0)
+        opening = jaw * bare * lip_gain
+        narrow = _share(1 - 0.7 * rounding - 0.3 * funnel)
+
+        face[_JAW_OPEN] = _JAW_GAIN * jaw * (1 - 0.35 * teeth)
+        face[_JAW_FORWARD] = 0.10 * funnel * free
+        face[_CLOSE] = seal * (_SEAL_SURPLUS * face[_JAW_OPEN] + _SEAL_MARGIN)
+        face[_ROLL_LOWER] = 0.22 * seal + 0.55 * teeth * free
+        face[_ROLL_UPPER] = 0.18 * seal
+        face[_SHRUG_LOWER] = 0.06 * seal + 0.12 * teeth * free
+        face[_PUCKER] = 0.72 * rounding * (1 - 0.4 * seal)
+        face[_FUNNEL] = 0.50 * funnel * free
+        stretch = 0.30 * spread * (1 - 0.8 * min(rounding, 1.0))
+        grin = (0.10 * spread + smile) * _share(1 - 0.9 * rounding - 0.5 * funnel)
+        parted = _share(jaw / _PARTED_JAW) * bare * narrow
+        lower = 0.55 * opening * narrow + (0.14 + 0.16 * spread) * parted
+        upper = 0.20 * opening * narrow + (0.04 + 0.08 * spread) * parted + 0.04 * funnel * bare
+        upper += 0.38 * teeth * free
+        for side in (0, 1):
+            face[_PRESS[side]] = 0.30 * seal
+            face[_STRETCH[side]] = stretch
+            face[_SMILE[side]] = grin
+            face[_DIMPLE[side]] = 0.10 * spread * free
+            face[_LOWER_DOWN[side]] = lower
+            face[_UPPER_UP[side]] = upper
+        # The tip shows between the teeth only where they are apart.
+        face[_TONGUE_OUT] = 0.25 * tongue * bare * _share(jaw / 0.1)
+        for i in range(len(face)):
+            face[i] = min(max(face[i], 0.0), EXPRESSION_MAX)
 
 
 def aperture(expression: Float32Array) -> Float32Array:

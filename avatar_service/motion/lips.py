@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from avatar_service.jit import quick_kernel
 from avatar_service.motion.easing import FloatArray, ease, hermite
 from avatar_service.motion.life import LifeSample
 from avatar_service.schema import (
@@ -99,38 +100,29 @@ class LipTrack:
 _REST: Final[FloatArray] = np.zeros(NUM_EXPRESSIONS)
 
 
-def _mask(*prefixes: str) -> FloatArray:
-    return np.array([float(name.startswith(prefixes)) for name in EXPRESSION_NAMES])
+def _places(*names: str) -> tuple[int, ...]:
+    return tuple(EXPRESSION_INDEX[name] for name in names)
 
 
-_I: Final = EXPRESSION_INDEX
-_JAW: Final = np.array([_I["jawOpen"], _I["jawForward"], _I["jawLeft"], _I["jawRight"]])
-_ROUND: Final = np.array([_I["mouthPucker"], _I["mouthFunnel"]])
-_SPREAD: Final = np.array(
-    [
-        _I[name + side]
-        for name in ("mouthSmile", "mouthStretch", "mouthDimple")
-        for side in ("Left", "Right")
-    ]
+_JAW_OPEN: Final = EXPRESSION_INDEX["jawOpen"]
+_JAW: Final = _places("jawOpen", "jawForward", "jawLeft", "jawRight")
+_ROUND: Final = _places("mouthPucker", "mouthFunnel")
+_SPREAD: Final = _places(
+    *(n + side for n in ("mouthSmile", "mouthStretch", "mouthDimple") for side in ("Left", "Right"))
 )
-_CLOSE: Final = np.array(
-    [_I["mouthClose"], _I["mouthRollLower"], _I["mouthRollUpper"], _I["mouthPressLeft"]]
+_CLOSE: Final = _places("mouthClose", "mouthRollLower", "mouthRollUpper", "mouthPressLeft")
+_OPENING: Final = _places(
+    "jawOpen",
+    *(n + side for n in ("mouthUpperUp", "mouthLowerDown") for side in ("Left", "Right")),
 )
-_OPENING: Final = np.array(
-    [
-        _I[name]
-        for name in (
-            "jawOpen",
-            "mouthUpperUpLeft",
-            "mouthUpperUpRight",
-            "mouthLowerDownLeft",
-            "mouthLowerDownRight",
-        )
-    ]
+_PRESS: Final = _places("mouthPressLeft", "mouthPressRight")
+_MOUTH: Final = _places(*(n for n in EXPRESSION_NAMES if n.startswith(("mouth", "jaw"))))
+_BLINK: Final = _places("eyeBlinkLeft", "eyeBlinkRight")
+_WIDE: Final = _places("eyeWideLeft", "eyeWideRight")
+_LOOK: Final = _places(
+    *(f"eyeLook{way}Left" for way in ("Down", "In", "Out", "Up")),
+    *(f"eyeLook{way}Right" for way in ("Down", "In", "Out", "Up")),
 )
-_PRESS: Final = np.array([_I["mouthPressLeft"], _I["mouthPressRight"]])
-_MOUTH: Final = _mask("mouth", "jaw")
-_BLINK: Final = (_I["eyeBlinkLeft"], _I["eyeBlinkRight"])
 _LID_DOWN: Final = 0.30
 """Lid closure per full look down: the upper lid rides on the eyeball."""
 _LID_UP: Final = 0.22
@@ -144,41 +136,72 @@ def compose(lips: FloatArray, life: LifeSample) -> Float32Array:
     Where a smile and a rounded mouth oppose each other they are multiplied down, not added, and
     nothing that opens the mouth acts on a closure, so that p, b, m still close in any mood.
     """
-    mouth = lips * life.lip_gain
-    mouth[_JAW] = lips[_JAW] * life.jaw_gain
-    closed = min(1.0, 1.6 * float(lips[_CLOSE].max()))
-    rounded = min(1.0, float(lips[_ROUND].max()))
-    mood = life.emotion_face + life.brows_face
-    mood = mood * (1 - (1 - _SPEAKING_EMOTION) * life.talking * _MOUTH)
-    spread = min(1.0, max(0.0, float(mood[_SPREAD].max())))
-    mood[_SPREAD] *= 1 - 0.75 * rounded
-    mood[_OPENING] *= 1 - closed
-    mood[_PRESS] *= max(0.0, 1 - 6 * float(lips[_I["jawOpen"]]))  # lips apart cannot be pressed
-    mouth[_ROUND] *= 1 - 0.35 * spread
+    return _compose(
+        lips,
+        life.emotion_face,
+        life.brows_face,
+        life.jaw_gain,
+        life.lip_gain,
+        life.talking,
+        life.gaze,
+        life.lids,
+    )
+
+
+@quick_kernel
+def _greatest(values: FloatArray, places: tuple[int, ...]) -> float:
+    most: float = values[places[0]]
+    for i in places:
+        most = max(most, values[i])
+    return most
+
+
+@quick_kernel
+def _compose(
+    lips: FloatArray,
+    emotion: FloatArray,
+    brows: FloatArray,
+    jaw_gain: float,
+    lip_gain: float,
+    talking: float,
+    gaze: Float32Array,
+    lids: tuple[float, float],
+) -> Float32Array:
+    mouth = lips * lip_gain
+    for i in _JAW:
+        mouth[i] = lips[i] * jaw_gain
+    closed = min(1.0, 1.6 * _greatest(lips, _CLOSE))
+    rounded = min(1.0, _greatest(lips, _ROUND))
+    mood = emotion + brows
+    for i in _MOUTH:
+        mood[i] *= 1 - (1 - _SPEAKING_EMOTION) * talking
+    spread = min(1.0, max(0.0, _greatest(mood, _SPREAD)))
+    for i in _SPREAD:
+        mood[i] *= 1 - 0.75 * rounded
+    for i in _OPENING:
+        mood[i] *= 1 - closed
+    for i in _PRESS:
+        mood[i] *= max(0.0, 1 - 6 * lips[_JAW_OPEN])  # lips apart cannot be pressed
+    for i in _ROUND:
+        mouth[i] *= 1 - 0.35 * spread
     face = np.maximum(mouth + mood, 0.0)
-    _set_eyes(face, life)
-    return np.clip(face, 0.0, EXPRESSION_MAX).astype(np.float32)
-
-
-def _set_eyes(face: FloatArray, life: LifeSample) -> None:
-    face[_LOOK] = eye_look(life.gaze)
-    for side in (0, 1):
-        pitch = float(life.gaze[side, 1]) / MAX_GAZE_PITCH_RADIANS
+    looks = eye_look(gaze)
+    for k in range(len(looks)):
+        face[_LOOK[k]] = looks[k]
+    for side in range(2):
+        pitch = gaze[side, 1] / MAX_GAZE_PITCH_RADIANS
         resting = face[_BLINK[side]] + _LID_DOWN * max(0.0, pitch)
-        blink = life.lids[side]
         # A blink closes what is still open; a wide eye narrows with it.
-        face[_BLINK[side]] = resting + (1 - min(1.0, resting)) * blink
+        face[_BLINK[side]] = resting + (1 - min(1.0, resting)) * lids[side]
         wide = face[_WIDE[side]] + _LID_UP * max(0.0, -pitch)
-        face[_WIDE[side]] = wide * (1 - blink)
+        face[_WIDE[side]] = wide * (1 - lids[side])
+    out = np.empty(len(face), np.float32)
+    for i in range(len(face)):
+        out[i] = min(max(face[i], 0.0), EXPRESSION_MAX)
+    return out
 
 
-_WIDE: Final = (_I["eyeWideLeft"], _I["eyeWideRight"])
-_LOOK: Final = np.array(
-    [_I["eyeLook" + name] for name in ("DownLeft", "InLeft", "OutLeft", "UpLeft")]
-    + [_I["eyeLook" + name] for name in ("DownRight", "InRight", "OutRight", "UpRight")]
-)
-
-
+@quick_kernel
 def eye_look(gaze: Float32Array) -> FloatArray:
     """Derive eyeLook* from gaze: 1 at the schema's limit of the angle.
 
@@ -188,10 +211,13 @@ def eye_look(gaze: Float32Array) -> FloatArray:
     Returns:
         (8,) Down, In, Out, Up of the left eye, then of the right one.
     """
-    yaw_left, yaw_right = (float(x) / MAX_GAZE_YAW_RADIANS for x in gaze[:, 0])
-    pitch_left, pitch_right = (float(x) / MAX_GAZE_PITCH_RADIANS for x in gaze[:, 1])
+    yaw_left, yaw_right = gaze[0, 0] / MAX_GAZE_YAW_RADIANS, gaze[1, 0] / MAX_GAZE_YAW_RADIANS
+    pitch_left, pitch_right = (
+        gaze[0, 1] / MAX_GAZE_PITCH_RADIANS,
+        gaze[1, 1] / MAX_GAZE_PITCH_RADIANS,
+    )
     # +yaw turns to the subject's left: outwards for the left eye, inwards for the right one.
-    return np.maximum(
+    out = np.array(
         [
             pitch_left,
             -yaw_left,
@@ -201,6 +227,7 @@ def eye_look(gaze: Float32Array) -> FloatArray:
             yaw_right,
             -yaw_right,
             -pitch_right,
-        ],
-        0.0,
+        ]
     )
+    looks: FloatArray = np.maximum(out, 0.0)
+    return looks

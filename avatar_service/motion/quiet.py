@@ -7,7 +7,6 @@ pause.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from typing import Final
 
@@ -36,17 +35,19 @@ class QuietTracker:
         self._levels_db: deque[float] = deque(maxlen=_FLOOR_STEPS)
         self._steps = 0
 
-    def step(self, mels: Float32Array) -> int:
-        """Hear one step.
+    def hear(self, mels: Float32Array) -> list[int]:
+        """Hear some steps.
 
         Args:
-            mels: (2, 80) log-mel frames of audio.mel.
+            mels: (steps, 2, 80) log-mel frames of audio.mel.
 
         Returns:
-            For how many steps, this one included, the sound has been at its floor.
+            For how many steps, this one included, the sound has been at its floor; of each step.
         """
-        power = float(np.exp(mels[:, _BANDS]).mean())
-        level_db = _DB_PER_NEPER_POWER * math.log(power)
+        power = np.exp(mels[:, :, _BANDS]).mean(axis=(1, 2))
+        return [self._step(level) for level in (_DB_PER_NEPER_POWER * np.log(power)).tolist()]
+
+    def _step(self, level_db: float) -> int:
         self._levels_db.append(level_db)
         is_quiet = level_db < min(self._levels_db) + _QUIET_DB
         self._steps = self._steps + 1 if is_quiet else 0

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from avatar_service.motion.visemes import CLOSURE, JAW, LABIODENTAL, NUM_ARTICULATORS, SHAPES
+from avatar_service.motion.visemes import CLOSURE, JAW, LABIODENTAL, SHAPES
 from avatar_service.signals import Float32Array
 
 _RAMP_PER_STEP: Final = 0.5
@@ -65,12 +65,10 @@ class Seal:
         else:
             self._open_steps += 1
         target = 1.0 if self._closed_steps else 0.0
-        change = np.clip(target - self._value, -_RAMP_PER_STEP, _RAMP_PER_STEP)
-        self._value += float(change)
+        self._value += min(max(target - self._value, -_RAMP_PER_STEP), _RAMP_PER_STEP)
         return self._value
 
 
-REST: Final[Float32Array] = np.zeros(NUM_ARTICULATORS, np.float32)
 _PAUSE_LEVEL: Final = 0.5
 _PAUSE_STEPS: Final = 2
 """So many steps of silence in a row are a pause; the network knows the silence within stops."""
@@ -163,12 +161,15 @@ class MouthShaper:
             (7,) float32 0..1.
         """
         awake = self._gate.step(silence, quiet_steps)
-        shaped = articulators * awake + REST * (1 - awake)
-        seal = self._bilabial.step(float(articulators[CLOSURE]) if awake > 0 else 0.0)
-        contact = self._labiodental.step(float(shaped[LABIODENTAL]))
+        raw = articulators.tolist()
+        shaped = [level * awake for level in raw]  # awake 0 is at rest, where all are 0
+        seal = self._bilabial.step(raw[CLOSURE] if awake > 0 else 0.0)
+        contact = self._labiodental.step(shaped[LABIODENTAL])
         shaped[CLOSURE] = seal
         # Lips cannot be sealed and touch the teeth at once; the seal is what viewers notice.
         shaped[LABIODENTAL] = contact * (1 - seal)
-        under_seal = SHAPES["P"].jaw
-        shaped[JAW] -= 0.25 * seal * max(0.0, float(shaped[JAW]) - under_seal)
-        return np.asarray(shaped, np.float32)
+        shaped[JAW] -= 0.25 * seal * max(0.0, shaped[JAW] - _JAW_UNDER_SEAL)
+        return np.array(shaped, np.float32)
+
+
+_JAW_UNDER_SEAL: Final = SHAPES["P"].jaw

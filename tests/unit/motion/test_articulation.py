@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +14,17 @@ from hypothesis import strategies as st
 
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.articulation import ArticulationStage, ArticulationStep, run_batched
-from avatar_service.motion.articulation_kernels import pack, project
 from avatar_service.motion.articulation_net import (
     STEP_NANOS,
     ArticulationNet,
     ArticulationNetConfig,
-    NetState,
     load_weights,
     save_weights,
 )
-from avatar_service.motion.articulation_step import ArticulationStepper
+from avatar_service.motion.articulation_step import ArticulationStepper, NetMemory
+from avatar_service.motion.life_kernels import gelu_by_tanh
 from avatar_service.motion.net_file import num_parameters
+from avatar_service.motion.net_kernels import exponentiate, gelu, pack, project
 from avatar_service.motion.phones import TimedPhone
 from avatar_service.motion.visemes import CLOSURE, NUM_ARTICULATORS, NUM_VISEMES, VISEME_INDEX
 from avatar_service.signals import Float32Array
@@ -81,34 +82,36 @@ def test_chunks_of_any_size_move_the_mouth_the_same(
 
 @torch.inference_mode()
 @pytest.mark.parametrize("is_stored", [True, False], ids=["float16", "float32"])
-def test_single_steps_equal_the_whole_pass(net: ArticulationNet, is_stored: bool) -> None:
+@pytest.mark.parametrize("chunk", [1, 7, 20])
+def test_the_compiled_network_equals_the_one_that_learnt(
+    net: ArticulationNet, is_stored: bool, chunk: int
+) -> None:
     if is_stored:
         net = load_weights()
     features = 3 * torch.randn(3, 40, 80) - 6
-    whole, after_whole = net(features, net.initial_state(3))
-    stepper, state = ArticulationStepper(net), net.initial_state(3)
-    for i in range(20):
-        one, state = stepper(features[:, 2 * i : 2 * i + 2], state)
-        torch.testing.assert_close(
-            one.viseme_logits[:, 0], whole.viseme_logits[:, i], atol=3e-5, rtol=0
-        )
-        torch.testing.assert_close(
-            one.articulators[:, 0], whole.articulators[:, i], atol=3e-5, rtol=0
-        )
-    torch.testing.assert_close(state.hidden, after_whole.hidden, atol=3e-5, rtol=0)
-    torch.testing.assert_close(state.mels, after_whole.mels, atol=1e-5, rtol=0)
-    for ours, theirs in zip(state.convolutions, after_whole.convolutions, strict=True):
-        torch.testing.assert_close(ours, theirs, atol=3e-5, rtol=1e-5)
-
-
-@torch.inference_mode()
-def test_a_step_leaves_the_state_before_it_as_it_was(net: ArticulationNet) -> None:
+    whole, after = net(features, net.initial_state(3))
     stepper = ArticulationStepper(net)
-    _, state = stepper(torch.randn(2, 2, 80), net.initial_state(2))
-    kept = [t.clone() for t in (state.mels, state.hidden, *state.convolutions)]
-    stepper(torch.randn(2, 2, 80), state)
-    for before, after in zip(kept, (state.mels, state.hidden, *state.convolutions), strict=True):
-        torch.testing.assert_close(before, after, atol=0, rtol=0)
+    memory = stepper.initial_memory(3)
+    for i in range(0, 20, chunk):
+        visemes, curves, memory = stepper(features[:, 2 * i : 2 * (i + chunk)].numpy(), memory)
+        steps = slice(i, i + chunk)
+        np.testing.assert_allclose(visemes, whole.viseme_logits[:, steps], atol=3e-5)
+        np.testing.assert_allclose(curves, whole.articulators[:, steps], atol=3e-5)
+    np.testing.assert_allclose(memory.hidden, after.hidden, atol=3e-5)
+    np.testing.assert_allclose(memory.mels, after.mels, atol=1e-5)
+    for ours, theirs in zip(memory.convolutions, after.convolutions, strict=True):
+        np.testing.assert_allclose(ours, theirs.transpose(1, 2), atol=3e-5, rtol=1e-5)
+
+
+def test_a_step_leaves_the_memory_before_it_as_it_was(net: ArticulationNet) -> None:
+    stepper = ArticulationStepper(net)
+    features = np.random.default_rng(0).normal(-6, 3, (2, 4, 80)).astype(np.float32)
+    _, _, memory = stepper(features[:, :2], stepper.initial_memory(2))
+    parts = (memory.mels, memory.hidden, *memory.convolutions)
+    kept = [part.copy() for part in parts]
+    stepper(features[:, 2:], memory)
+    for before, after in zip(kept, parts, strict=True):
+        np.testing.assert_array_equal(before, after)
 
 
 def test_weights_are_held_in_half_only_where_nothing_is_lost() -> None:
@@ -121,14 +124,32 @@ def test_weights_are_held_in_half_only_where_nothing_is_lost() -> None:
         np.testing.assert_array_equal(out, weights)
 
 
-@torch.inference_mode()
-def test_states_split_and_join(net: ArticulationNet) -> None:
-    features = torch.randn(3, 4, 80)
-    _, state = net(features, net.initial_state(3))
-    joined = NetState.cat(state.split())
-    torch.testing.assert_close(joined.hidden, state.hidden)
-    for one, other in zip(joined.convolutions, state.convolutions, strict=True):
-        torch.testing.assert_close(one, other)
+def test_memories_split_and_join(net: ArticulationNet) -> None:
+    stepper = ArticulationStepper(net)
+    features = np.random.default_rng(0).normal(-6, 3, (3, 4, 80)).astype(np.float32)
+    _, _, memory = stepper(features, stepper.initial_memory(3))
+    joined = NetMemory.join(memory.split())
+    np.testing.assert_array_equal(joined.hidden, memory.hidden)
+    np.testing.assert_array_equal(joined.mels, memory.mels)
+    for one, other in zip(joined.convolutions, memory.convolutions, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("kernel", [exponentiate, gelu, gelu_by_tanh])
+def test_functions_of_the_kernels_are_accurate(kernel: Callable[[Float32Array], None]) -> None:
+    x = np.linspace(-12, 12, 4001, dtype=np.float32)
+    wide = torch.from_numpy(x).double()
+    exact = {
+        exponentiate: wide.exp(),
+        gelu: torch.nn.functional.gelu(wide),
+        gelu_by_tanh: torch.nn.functional.gelu(wide, approximate="tanh"),
+    }[kernel]
+    got = x.copy()
+    kernel(got if kernel is exponentiate else got[None])
+    tolerance = (
+        {"rtol": 2e-6, "atol": 0.0} if kernel is exponentiate else {"atol": 1e-6, "rtol": 1e-6}
+    )
+    np.testing.assert_allclose(got, exact.numpy(), **tolerance)
 
 
 def test_many_streams_in_one_batch_move_as_each_alone(net: ArticulationNet) -> None:

@@ -79,9 +79,12 @@ def test_the_past_beyond_the_layers_context_is_forgotten() -> None:
 def test_whitening_and_drawing_undo_each_other() -> None:
     random = np.random.default_rng(0)
     linear = small_innovations()
-    past = random.normal(0, 0.05, (3, ORDER, NUM_CHANNELS))
-    z = random.normal(0, 1, (3, BLOCK, NUM_CHANNELS))
-    assert np.allclose(linear.whiten(past, linear.block(past, z)), z)
+    past = random.normal(0, 0.05, (ORDER, NUM_CHANNELS))
+    z = random.normal(0, 1, (BLOCK, NUM_CHANNELS))
+    values, past_after, expected = linear.advance(past, z)
+    assert np.allclose(linear.whiten(past, values), z)
+    assert np.array_equal(past_after, np.concatenate([past, values])[BLOCK:])
+    assert np.allclose(expected, linear.predict(past_after)[0])
 
 
 def test_fitted_innovations_are_white() -> None:

@@ -148,7 +148,9 @@ def test_lids_follow_vertical_gaze() -> None:
 def test_any_mixture_is_in_range(
     mouth: list[float], mood: list[float], speech: float, gain: float
 ) -> None:
-    life = replace(STILL, emotion_face=np.array(mood), talking=speech, lip_gain=gain, lids=(1, 0.3))
+    life = replace(
+        STILL, emotion_face=np.array(mood), talking=speech, lip_gain=gain, lids=(1.0, 0.3)
+    )
     face = compose(np.array(mouth), life)
     assert face.dtype == np.float32
     assert face.min() >= 0

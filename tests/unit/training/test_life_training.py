@@ -74,7 +74,8 @@ def test_a_batch_holds_what_is_to_be_drawn(lives: list[LifeSequence]) -> None:
     channels = lives[1].channels.astype(float)
     for block in range(0, TICKS, BLOCK):
         at = 10 + ORDER + block
-        drawn = linear.block(channels[at - ORDER : at], batch.innovation[0, block : block + BLOCK])
+        z = batch.innovation[0, block : block + BLOCK].astype(float)
+        drawn, _, _ = linear.advance(channels[at - ORDER : at], z)
         inside = np.abs(batch.innovation[0, block : block + BLOCK]).max(axis=0) < 4.99
         assert np.allclose(drawn[:, inside], channels[at : at + BLOCK, inside], atol=1e-5)
 
