@@ -14,8 +14,8 @@ from avatar_service.cli.report import publish
 from avatar_service.errors import AvatarError, Reason
 
 app = Commands(
-    help="Measure: render, motion, life, service, transport, picture, reenact, watermark, soak, "
-    "chaos, telemetry.",
+    help="Measure: render, motion, life, tick, service, transport, picture, reenact, watermark, "
+    "soak, chaos, telemetry.",
     no_args_is_help=True,
 )
 app.command()(bench_life.life)
@@ -146,6 +146,28 @@ def service(
     say(f"{sessions} session(s), {seconds:g} s of speech each in real time ...")
     figures = bench_service(photo=photo, sessions=sessions, seconds=seconds, size_px=size)
     publish(f"service, {sessions} session(s), {size}x{size}", figures, json)
+
+
+@app.command()
+def tick(
+    sessions: Annotated[
+        list[int] | None, typer.Option(help="Sessions at once; may be given again. [1, 8, 32]")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=1, help="Speech of each.")] = 10.0,
+    motion_model: Annotated[str, typer.Option(help="mixed, transformer or rules.")] = "mixed",
+    json: JsonOption = None,
+) -> None:
+    """Time the one thread that runs the motion of all sessions, on a clock moved by hand."""
+    from avatar_service.session.tick_bench import bench_tick
+
+    figures = {
+        f"{name}.{count}": value
+        for count in sessions or [1, 8, 32]
+        for name, value in bench_tick(
+            sessions=count, seconds=seconds, motion_model=motion_model
+        ).items()
+    }
+    publish(f"motion of live sessions, {motion_model}", figures, json)
 
 
 def _say_run(run: dict[str, float]) -> None:

@@ -172,12 +172,19 @@ class AudioLine:
         return items
 
     def _take_span(self, until: int) -> AudioChunk:
-        start, samples = self._spans.popleft()
-        taken = samples[: until - start]
-        if len(taken) < len(samples):
-            self._spans.appendleft((start + len(taken), samples[len(taken) :]))
-        self._front = start + len(taken)
-        return AudioChunk(taken, start * SAMPLE_NANOS, self.epoch, self._role, is_speech=True)
+        """Take the speech that waits here in one piece, up to a segment's end at most."""
+        first, parts = self._front, []
+        if self._ends:
+            until = min(until, self._ends[0][0])
+        while self._front < until and self._spans and self._spans[0][0] <= self._front:
+            start, samples = self._spans.popleft()
+            taken = samples[: until - start]
+            if len(taken) < len(samples):
+                self._spans.appendleft((start + len(taken), samples[len(taken) :]))
+            self._front = start + len(taken)
+            parts.append(taken)
+        joined = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return AudioChunk(joined, first * SAMPLE_NANOS, self.epoch, self._role, is_speech=True)
 
     def _take_silence(self, until: int) -> AudioChunk:
         start, self._front = self._front, until
