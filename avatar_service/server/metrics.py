@@ -98,6 +98,11 @@ class ServiceCollector(Collector):
         cores.add_metric(["limit"], capacity.limit_cores)
         yield cores
         yield GaugeMetricFamily(
+            "avatar_capacity_motion_thread_ratio",
+            "Share of the motion thread's time that open sessions fill, by the same measurement.",
+            capacity.used_motion,
+        )
+        yield GaugeMetricFamily(
             "avatar_draining", "1 while new sessions are refused.", float(self._manager.is_draining)
         )
         info = GaugeMetricFamily("avatar_build_info", "Always 1.", labels=["version"])

@@ -1,8 +1,10 @@
-"""How many sessions fit: what each fills of the cores, and of a GPU where one draws.
+"""How many sessions fit: what each fills of the cores, of the motion thread, of a GPU that draws.
 
 The cost of a frame is rendering per pixel, plus all else per frame: motion, publishing, remote
 calls. Motion is measured at the start and rendering when the first renderer is built, both with
-cold caches; then the cost follows the CPU time of the whole process (cost_meter).
+cold caches; then the cost follows the CPU time of the whole process (cost_meter). The motion of all
+sessions runs on one thread, which fills up before the cores where there are many of them, or a GPU
+draws: what it spends on a frame is followed likewise, by the clock.
 """
 
 from __future__ import annotations
@@ -15,31 +17,42 @@ from typing import Final
 from avatar_service.errors import AvatarError, Reason
 
 HEADROOM: Final = 0.7
-"""Share of the cores that sessions may fill. Frames of several sessions fall due at the same moment
-now and then and wait for each other, and the machine has other work; a frame may wait half of the
-playout delay at most."""
+"""Share of each resource that sessions may fill. Frames of several sessions fall due at the same
+moment now and then and wait for each other, and the machine has other work; a frame may wait half
+of the playout delay at most."""
 FOLLOW: Final = 0.2
 """Weight of a new measurement of running sessions."""
 
 
 @dataclass(frozen=True, slots=True)
 class FrameCost:
-    """CPU seconds of one frame.
+    """What one frame takes.
 
     Attributes:
-        base_secs: all but rendering.
-        px_secs: rendering, per pixel.
+        base_secs: CPU seconds of all but rendering.
+        px_secs: CPU seconds of rendering, per pixel.
+        motion_secs: seconds of the motion thread, part of `base_secs`.
     """
 
     base_secs: float
     px_secs: float
+    motion_secs: float = 0.0
 
     def of_session(self, rate: Fraction, num_px: int) -> float:
         """Return the cores that a session fills."""
         return float(rate) * (self.base_secs + self.px_secs * num_px)
 
 
-ESTIMATE: Final = FrameCost(base_secs=3e-3, px_secs=5.5e-3 / 512**2)
+@dataclass(frozen=True, slots=True)
+class MeasuredCost:
+    """What a frame of running sessions has cost, as in FrameCost; no px_secs without pictures."""
+
+    base_secs: float
+    px_secs: float | None
+    motion_secs: float
+
+
+ESTIMATE: Final = FrameCost(base_secs=3e-3, px_secs=5.5e-3 / 512**2, motion_secs=1e-3)
 """Until something was measured, as sessions that open together do: what a picture of 512x512 costs
 with cold caches on a shared server core (`avatar bench render`: 3.3 ms warm)."""
 
@@ -91,7 +104,13 @@ class Capacity:
     def used_cores(self) -> float:
         """Cores that the open sessions fill, by the model of today."""
         with self._lock:
-            return self._in_use()
+            return sum(self._cost.of_session(one.rate, one.num_px) for one in self._reservations)
+
+    @property
+    def used_motion(self) -> float:
+        """Share of the motion thread's time that the open sessions fill, 1 all of it."""
+        with self._lock:
+            return sum(float(one.rate) for one in self._reservations) * self._cost.motion_secs
 
     def calibrate(self, cost: FrameCost) -> None:
         """Take a benchmark's measurement for the truth."""
@@ -101,12 +120,14 @@ class Capacity:
         """Take the time that a GPU needs per pixel, in a batch, for the truth."""
         self._device_px_secs = px_secs
 
-    def follow(self, *, base_secs: float, px_secs: float | None) -> None:
-        """Move the model towards what running sessions cost; `px_secs` None without pictures."""
+    def follow(self, cost: MeasuredCost) -> None:
+        """Move the model towards what running sessions cost."""
         now = self._cost
+        px_secs = now.px_secs if cost.px_secs is None else cost.px_secs
         self._cost = FrameCost(
-            now.base_secs + FOLLOW * (base_secs - now.base_secs),
-            now.px_secs if px_secs is None else now.px_secs + FOLLOW * (px_secs - now.px_secs),
+            now.base_secs + FOLLOW * (cost.base_secs - now.base_secs),
+            now.px_secs + FOLLOW * (px_secs - now.px_secs),
+            now.motion_secs + FOLLOW * (cost.motion_secs - now.motion_secs),
         )
 
     def max_sessions_of(self, rate: Fraction, num_px: int) -> int:
@@ -139,7 +160,7 @@ class Capacity:
     def _check_room(self, rate: Fraction, num_px: int) -> None:
         if not self._reservations:
             return
-        used = [0.0, 0.0]
+        used = [0.0, 0.0, 0.0]
         for one in self._reservations:
             for k, (need, _, _) in enumerate(self._needs(one.rate, one.num_px)):
                 used[k] += need
@@ -155,11 +176,9 @@ class Capacity:
         """Return what a session fills of each resource, how much may be filled, and its name."""
         return (
             (self._cost.of_session(rate, num_px), self._limit, "cores"),
+            (float(rate) * self._cost.motion_secs, HEADROOM, "of the motion thread's time"),
             (float(rate) * num_px * self._device_px_secs, HEADROOM, "of the GPU's time"),
         )
-
-    def _in_use(self) -> float:
-        return sum(self._cost.of_session(one.rate, one.num_px) for one in self._reservations)
 
     def release(self, reservation: Reservation) -> None:
         """Give back what `reserve` returned; idempotent."""

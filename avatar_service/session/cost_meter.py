@@ -2,7 +2,8 @@
 
 What the sessions measure themselves (motion, rendering, publishing) misses the remote calls, the
 event loop and the threads of the transports. So the process's CPU time of an interval is divided:
-rendering to the pixels drawn, all the rest to the frames made.
+rendering to the pixels drawn, all the rest to the frames made. The one thread that all motion runs
+on is counted by the clock, not by its CPU time: while others hold the interpreter it waits.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
+
+from avatar_service.session.admission import MeasuredCost
+from avatar_service.session.session import Session
 
 MIN_FRAMES: Final = 40
 """Fewer frames than these say too little."""
@@ -32,10 +36,18 @@ class Work:
     num_px: int
     render_secs: float
 
+    @staticmethod
+    def of(session: Session) -> Work:
+        """Read it off a session's figures."""
+        stats, rendered = session.stats, session.stats.render_cpu_ms
+        num_px = rendered.count * session.settings.size_px**2
+        return Work(session.session_id, stats.frames, num_px, rendered.total / 1e3)
+
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
     cpu_secs: float
+    motion_secs: float
     changes: int
     work: dict[str, Work]
 
@@ -44,14 +56,17 @@ class CostMeter:
     """Compares two readings of the same sessions.
 
     Args:
+        motion_secs: time that the motion thread has been busy so far.
         cpu_secs: CPU time of the process so far.
     """
 
-    def __init__(self, cpu_secs: Callable[[], float] = time.process_time) -> None:
-        self._cpu_secs = cpu_secs
+    def __init__(
+        self, motion_secs: Callable[[], float], cpu_secs: Callable[[], float] = time.process_time
+    ) -> None:
+        self._motion_secs, self._cpu_secs = motion_secs, cpu_secs
         self._last: _Reading | None = None
 
-    def read(self, work: Sequence[Work], changes: int) -> tuple[float, float | None] | None:
+    def read(self, work: Sequence[Work], changes: int) -> MeasuredCost | None:
         """Return what a frame has cost since the last reading.
 
         Args:
@@ -60,10 +75,10 @@ class CostMeter:
                 change is not judged: it holds work that is not of frames.
 
         Returns:
-            (base_secs, px_secs) as in FrameCost, px_secs None without pictures; None where the
-            interval says nothing.
+            None where the interval says nothing.
         """
-        now = _Reading(self._cpu_secs(), changes, {one.session_id: one for one in work})
+        by_name = {one.session_id: one for one in work}
+        now = _Reading(self._cpu_secs(), self._motion_secs(), changes, by_name)
         last, self._last = self._last, now
         if last is None or last.changes != changes or last.work.keys() != now.work.keys():
             return None
@@ -74,4 +89,8 @@ class CostMeter:
         num_px = sum(new.num_px - old.num_px for old, new in pairs)
         render_secs = sum(new.render_secs - old.render_secs for old, new in pairs)
         rest = max(0.0, now.cpu_secs - last.cpu_secs - render_secs)
-        return rest / num_frames, render_secs / num_px if num_px else None
+        return MeasuredCost(
+            base_secs=rest / num_frames,
+            px_secs=render_secs / num_px if num_px else None,
+            motion_secs=(now.motion_secs - last.motion_secs) / num_frames,
+        )

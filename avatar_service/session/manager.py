@@ -128,7 +128,6 @@ class SessionManager:
         self._failed: list[tuple[Session, AvatarError]] = []
         self._is_draining = False
         self._num_streams = 0
-        self._meter = CostMeter()
         self._num_changes = 0
         self.scheduler = Scheduler(
             clock,
@@ -137,6 +136,7 @@ class SessionManager:
             compute=compute_motion,
             deliver_together=deliver_pictures,
         )
+        self._meter = CostMeter(lambda: self.scheduler.motion_secs)
 
     @property
     def is_draining(self) -> bool:
@@ -366,15 +366,10 @@ class SessionManager:
 
     def _follow_costs(self) -> None:
         """Correct the admission by what the running sessions cost."""
-        work = []
-        for managed in self.sessions:
-            stats, size = managed.session.stats, managed.session.settings.size_px
-            rendered = stats.render_cpu_ms
-            px, secs = rendered.count * size**2, rendered.total / 1e3
-            work.append(Work(managed.session_id, stats.frames, px, secs))
+        work = [Work.of(managed.session) for managed in self.sessions]
         cost = self._meter.read(work, self._num_changes)
         if cost is not None:
-            self.capacity.follow(base_secs=cost[0], px_secs=cost[1])
+            self.capacity.follow(cost)
 
     def _check_open(self, managed: ManagedSession) -> None:
         session = managed.session

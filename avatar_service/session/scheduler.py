@@ -88,12 +88,18 @@ class Scheduler:
         self._busy: set[Tickable] = set()
         self._was_woken = False
         self._is_stopping = False
+        self._motion_nanos = 0
         self._thread: threading.Thread | None = None
 
     @property
     def num_busy(self) -> int:
         """Sessions whose frame is being made at this moment."""
         return len(self._busy)
+
+    @property
+    def motion_secs(self) -> float:
+        """Wall time that this one thread has spent so far on what comes before rendering."""
+        return self._motion_nanos / 1e9
 
     def start(self) -> None:
         """Begin to tick on a thread of its own."""
@@ -155,6 +161,7 @@ class Scheduler:
                 # Each computes alone what is left, and whoever raises again is taken out.
                 log.exception("the motion of %d sessions failed as a batch", len(due))
         due = [one for one in due if self._guarded(one, one.produce_motion)]
+        self._motion_nanos += self._clock.now_nanos() - now
         by_device: dict[object, list[Tickable]] = {}
         for session in due:
             if is_alone:

@@ -7,7 +7,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -244,8 +244,9 @@ class RealStages:
                 spent += time.thread_time() - started
                 num_frames += count
         stage.close()
-        base_secs = spent / num_frames + OVERHEAD_SECS
-        self._capacity.calibrate(FrameCost(base_secs, self._capacity.cost.px_secs))
+        motion_secs = spent / num_frames
+        px_secs = self._capacity.cost.px_secs
+        self._capacity.calibrate(FrameCost(motion_secs + OVERHEAD_SECS, px_secs, motion_secs))
 
     def _measure_render(self, renderer: FrameRenderer, size_px: int) -> None:
         with self._lock:
@@ -263,7 +264,7 @@ class RealStages:
             if k >= NUM_TRIAL_FRAMES // 2:  # the first half warms up: kernels, mark, textures
                 spent += time.thread_time() - started
         px_secs = spent / (NUM_TRIAL_FRAMES - NUM_TRIAL_FRAMES // 2) / size_px**2
-        self._capacity.calibrate(FrameCost(self._capacity.cost.base_secs, px_secs))
+        self._capacity.calibrate(replace(self._capacity.cost, px_secs=px_secs))
         if renderer.batch is not None:
             self._measure_device(renderer.batch, renderer, out)
 
