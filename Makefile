@@ -67,10 +67,9 @@ peers: setup  ## programs of others that read our exports in the tests (NVIDIA, 
 	  $(VENV)/blender/bin/python -m pip install --quiet --disable-pip-version-check bpy==5.0.1; \
 	else echo "Blender's wheel is made for Python 3.11; elsewhere: apt-get install blender python3-numpy"; fi
 
-NATIVE_PRESETS ?= system asan tsan mingw
-clients:  ## build the native client, with sanitizers and for Windows (engine_clients/native/install_debian.sh all)
-	cd engine_clients/native && for preset in $(NATIVE_PRESETS); do \
-	  cmake --preset $$preset && cmake --build --preset $$preset || exit 1; done
+CLIENTS ?=
+clients:  ## build all engine clients: native (sanitizers, Windows), Unity, Unreal, Godot; CLIENTS="unity" one
+	$(PYTHON) -m tools.clients $(CLIENTS)
 
 format: setup  ## format Python and protos
 	$(BIN)/ruff check --fix .

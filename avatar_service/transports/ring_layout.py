@@ -32,6 +32,8 @@ STATE_CLOSED: Final = 2
 FLAG_PIXELS: Final = 1
 # Silence after which the writer is taken for dead.
 HEARTBEAT_TIMEOUT_NANOS: Final = 5000000000
+# Silence after which a reader asks whether the writer was killed.
+LOOK_NANOS: Final = 100000000
 # First byte of the packed motion latent.
 BLOB_FORMAT: Final = 1
 

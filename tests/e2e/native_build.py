@@ -1,80 +1,57 @@
-"""Builds the native client with a CMake preset, or skips loudly where a tool is missing."""
+"""The engine clients as tools/clients builds them; a test skips loudly where a tool is missing."""
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
 import subprocess
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import NoReturn, TypeVar
 
 import pytest
 
-NATIVE = Path(__file__).resolve().parents[2] / "engine_clients" / "native"
-INSTALL = "sudo engine_clients/native/install_debian.sh all"
+from tools.clients.native import INSTALL, NATIVE, build_native
+from tools.clients.parts import BuildFailed, MissingTool
+
+__all__ = ["INSTALL", "NATIVE", "build", "built", "missing", "run_ctest", "skip"]
+
 MUST_RUN = "AVATAR_TESTS_MUST_RUN"
 """Where this variable is set (in CI) a missing tool is a failure, not a skip."""
 
-SYSTEM_TOOLS = ("cmake", "ninja", "g++", "pkg-config", "protoc", "grpc_cpp_plugin")
-CLANG_TOOLS = ("cmake", "ninja", "clang++")
-MINGW_TOOLS = ("cmake", "ninja", "x86_64-w64-mingw32-g++-posix")
+Made = TypeVar("Made")
 
 
-def missing(what: str) -> None:
-    """Skip, or fail in CI, and say how to install what is missing."""
-    message = f"NOT TESTED: the native client: {what}; install it by: {INSTALL}"
+def skip(message: str) -> NoReturn:
+    """Skip, or fail in CI."""
     if os.environ.get(MUST_RUN):
-        pytest.fail(message)
-    pytest.skip(message)
+        pytest.fail(f"NOT TESTED: {message}")
+    pytest.skip(f"NOT TESTED: {message}")
 
 
-def _find_missing(preset: str) -> str:
-    tools = {"asan": CLANG_TOOLS, "mingw": MINGW_TOOLS}.get(preset, SYSTEM_TOOLS)
-    if preset == "tsan":
-        tools += ("clang++",)
-    for tool in tools:
-        if shutil.which(tool) is None:
-            return f"{tool} is not there"
-    if preset in ("system", "tsan"):
-        for package in ("grpc++", "libzmq", "libturbojpeg", "openh264"):
-            if subprocess.run(["pkg-config", "--exists", package], check=False).returncode != 0:
-                return f"the library {package} is not there"
-    if preset == "mingw" and not any(map(shutil.which, ("wine64", "wine"))):
-        return "wine is not there"
-    if not any(Path(folder, "doctest/doctest.h").exists() for folder in _INCLUDES):
-        return "doctest.h is not there"
-    return ""
+def missing(what: str) -> NoReturn:
+    """Skip, or fail in CI, and say how to install what the native client lacks."""
+    skip(f"the native client: {what}; install it by: {INSTALL}")
 
 
-_INCLUDES = ("/usr/include", "/usr/local/include")
+def built(make: Callable[[], Made]) -> Made:
+    """Return what is built; skips where that cannot be, fails with the compiler's words."""
+    try:
+        return make()
+    except MissingTool as error:
+        skip(str(error))
+    except BuildFailed as error:
+        pytest.fail(str(error))
 
 
 @cache
-def _build(preset: str) -> str:
-    """Return the output of a build that failed; empty: built."""
-    folder = NATIVE / "build"
-    folder.mkdir(exist_ok=True)
-    with (folder / f"{preset}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another run of the tests may build here too
-        for command in (
-            ["cmake", "--preset", preset],
-            ["cmake", "--build", "--preset", preset, "-j", str(os.cpu_count() or 1)],
-        ):
-            done = subprocess.run(["nice", *command], cwd=NATIVE, capture_output=True, text=True)
-            if done.returncode != 0:
-                return done.stdout[-4000:] + done.stderr[-4000:]
-    return ""
+def _folder(preset: str) -> Path:
+    return build_native(preset)
 
 
 def build(preset: str) -> Path:
-    """Build a preset and return its folder; skips or fails where that cannot be."""
-    lack = _find_missing(preset)
-    if lack:
-        missing(lack)
-    output = _build(preset)
-    assert not output, output
-    return NATIVE / "build" / preset
+    """Build a preset of the native client and return its folder."""
+    return built(lambda: _folder(preset))
 
 
 def run_ctest(preset: str, folder: Path) -> None:

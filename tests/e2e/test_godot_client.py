@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,7 +17,7 @@ import cv2
 import numpy as np
 import pytest
 from avatar_client import connect
-from native_build import MUST_RUN
+from native_build import built, skip
 from numpy.typing import NDArray
 
 from avatar_service.schema import EXPRESSION_NAMES
@@ -27,14 +26,11 @@ from avatar_service.signals import MotionFrame
 from avatar_service.transports.grpc_messages import ring_descriptor_message
 from avatar_service.transports.ring import RingGeometry, RingWriter
 from avatar_service.transports.ring_layout import HEADER_BYTES, HEADER_DTYPE
+from tools.clients import parts
+from tools.clients.godot import GODOT, INSTALL, check_godot
 
 pytestmark = pytest.mark.e2e
 
-ROOT = Path(__file__).resolve().parents[2]
-GODOT = ROOT / "engine_clients/godot"
-INSTALL = (
-    "apt-get install --no-install-recommends xvfb xauth godot3-runner godot3-server libgl1-mesa-dri"
-)
 TIMEOUT_SECS = 120
 EDGE_PX = 512
 SPEECH_SECS = 3.0
@@ -43,13 +39,10 @@ JAW_OPEN = EXPRESSION_NAMES.index("jawOpen")
 
 def need(*tools: str) -> None:
     """Skip loudly, or fail in CI, where a tool is not installed."""
-    missing = [tool for tool in tools if shutil.which(tool) is None]
-    if not missing:
-        return
-    message = f"NOT TESTED: the Godot client: {missing[0]} is not there; install it by: {INSTALL}"
-    if os.environ.get(MUST_RUN):
-        pytest.fail(message)
-    pytest.skip(message)
+    try:
+        parts.need("the Godot client", INSTALL, tools)
+    except parts.MissingTool as error:
+        skip(str(error))
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +175,10 @@ def test_the_engine_shows_what_was_sent_and_moves_a_mesh(
     assert report["jaw_max"] > 0.15
     assert report["unknown_shapes"] == []
     assert abs(float(np.median(report["behind_ms"]))) < 100.0
+
+
+def test_every_script_is_one_of_this_engine() -> None:
+    built(check_godot)
 
 
 def test_the_layout_is_the_one_of_the_table() -> None:

@@ -21,11 +21,13 @@ from native_abi import (
     H264,
     INVALID_ARGUMENT,
     JAW_OPEN,
+    JPEG,
     MOTION,
     NOTICE,
     PERMISSION_DENIED,
     PTS_NEWEST,
     RATE_HZ,
+    RAW,
     SEGMENT_ENDED,
     SEGMENT_STARTED,
     SHM,
@@ -256,6 +258,23 @@ def test_h264_frames_are_the_ones_of_the_ring(
     assert observer.statistics().messages_refused == 0
     per_second = observer.statistics().bytes_received / (max(seqs) / 40)
     assert per_second < EDGE_PX * EDGE_PX * 4 * 40 / 100, "it is far less than the pixels"
+
+
+def test_who_asks_for_packed_pictures_from_afar_does_not_get_them_raw(
+    native: Callable[..., Native], service: ServiceProcess
+) -> None:
+    port = service.address.rpartition(":")[2]
+    afar = f"0.0.0.0:{port}"  # this host, by a name that is no loopback's
+    chosen = {}
+    for encoding in (0, RAW, JPEG, H264):
+        client = native(afar)
+        client.open_session(encoding=encoding)
+        chosen[encoding] = client.info().transport
+        client.close()
+    assert chosen == {0: ZMQ, RAW: ZMQ, JPEG: GRPC, H264: GRPC}
+    near = native(service.address)
+    near.open_session(encoding=H264)
+    assert near.info().transport == SHM
 
 
 def test_zeromq_across_a_network_is_encrypted_by_curve(

@@ -7,6 +7,7 @@ docs/unity.md.
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import threading
@@ -18,10 +19,10 @@ from typing import Any
 import numpy as np
 import pytest
 from avatar_client import Client, connect
-from native_build import build
-from unity_mono import compile_all, need_mono, start
+from native_build import build, built
 
 from avatar_service.session.service_process import ServiceProcess
+from tools.clients.unity import build_unity
 
 pytestmark = pytest.mark.e2e
 
@@ -33,13 +34,24 @@ position; EBU R37 tolerates 100 ms from sound early to sound late."""
 
 
 @pytest.fixture(scope="module")
-def mono(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def mono() -> tuple[Path, Path]:
     """Return the folder of the programs and the one of the native library."""
-    need_mono()
-    library = build("system")
-    out = tmp_path_factory.mktemp("mono")
-    compile_all(out)
-    return out, library
+    return built(build_unity), build("system")
+
+
+def start(
+    out: Path, library: Path, program: str, *arguments: str, **environ: str
+) -> subprocess.Popen[str]:
+    """Start a program; its lines are JSON objects."""
+    return subprocess.Popen(
+        ["mono", "--debug", program, *arguments],
+        cwd=out,
+        env={**os.environ, "LD_LIBRARY_PATH": str(library), **environ},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +201,46 @@ def test_another_audio_source_is_heard_when_the_face_is_ready(
     assert (told["done"], told["started"], told["ended"]) == (True, 1, 1)
     assert told["jaw"] > 20.0
     assert told["peak"] > 0.1
+    assert told["log"] == []
+
+
+def test_known_phones_move_the_lips_where_the_sound_tells_nothing(
+    mono: tuple[Path, Path], service: ServiceProcess
+) -> None:
+    told = run(mono, "phones", service.address)
+    assert told["done"]
+    assert told["changed"], "the phones behind it were sent again, from there"
+    secs, jaw = np.array(told["secs"]), np.array(told["jaw"])
+
+    def widest(begin: float, end: float) -> float:
+        return float(jaw[(secs > begin) & (secs < end)].max())
+
+    assert widest(0.4, 1.0) > 25.0
+    assert widest(1.3, 1.6) < 10.0
+    assert widest(1.9, 2.4) > 25.0
+    assert widest(2.7, 3.0) < 10.0
+    assert told["stream_done"]
+    assert told["stream_jaw"] > 25.0
+    assert told["refused_done"], "the sound is said all the same"
+    assert (told["ended"], told["cut"]) == (3, False)
+    ignored, refused = (line for line in told["log"] if "phone" in line)
+    assert ignored.startswith("warning Avatar Service: ")
+    assert "number 1 is empty or overlaps the one before it" in refused
+    assert len(told["log"]) == 2
+
+
+def test_pictures_come_packed_where_that_is_asked_for(
+    mono: tuple[Path, Path], service: ServiceProcess, speech: Path, photo: Path
+) -> None:
+    told = run(mono, "video", service.address, speech, photo)
+    assert told["done"]
+    assert told["transport"] == "Grpc"
+    # dB against the same face through shared memory, held still, in a session of its own.
+    assert told["jpeg_db"] > 28.0
+    assert told["h264_db"] > 26.0
+    raw = 256 * 256 * 4
+    assert told["h264_bytes"] < told["jpeg_bytes"] / 2 < raw / 10
+    assert told["torn"] == 0
     assert told["log"] == []
 
 

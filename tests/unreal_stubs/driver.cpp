@@ -105,7 +105,9 @@ class Game {
   void finish(const char* subject) {
     const FAvatarStatistics figures = avatar->GetStatistics();
     say("figures", "\"transport\": " + quoted(figures.Transport) + ", \"skipped\": " +
-                       std::to_string(figures.FramesSkipped) + ", \"drift_millis\": " +
+                       std::to_string(figures.FramesSkipped) + ", \"shown\": " +
+                       std::to_string(figures.FramesShown) + ", \"bytes\": " +
+                       std::to_string(figures.BytesReceived) + ", \"drift_millis\": " +
                        std::to_string(figures.DriftMillis) + ", \"rate_ppm\": " +
                        std::to_string(figures.AudioRatePpm) + ", \"reconnects\": " +
                        std::to_string(figures.NumReconnects));
@@ -154,6 +156,23 @@ UAvatarComponent* make_avatar(AActor* actor, const char* target, const char* pho
     avatar->ConsentBasis = u"her written consent";
   }
   return avatar;
+}
+
+// Lips open from 0.6 to 1.2 s and from 2.2 to 2.7 s, whatever the sound is.
+FAvatarPhones phones() {
+  struct Known {
+    const TCHAR* symbol;
+    double start, end;
+  };
+  FAvatarPhones result;
+  for (const Known& known : {Known{u"M", 0.1, 0.6}, {u"AA1", 0.6, 1.2}, {u"M", 1.2, 2.2}, {u"AA1", 2.2, 2.7}, {u"M", 2.7, 3.2}}) {
+    FAvatarPhone phone;
+    phone.Symbol = known.symbol;
+    phone.StartSecs = known.start;
+    phone.EndSecs = known.end;
+    result.Phones.Add(phone);
+  }
+  return result;
 }
 
 USkeletalMeshComponent* add_mesh(AActor* actor, UAvatarComponent* avatar) {
@@ -227,10 +246,49 @@ void interrupt(Game& game, USoundWave* wave) {
   game.until("the end of the second speech", 60, [&] { return game.listener.ended == 2; });
 }
 
+void say_phones(Game& game, USoundWave* wave) {
+  game.avatar->BeginPlay();
+  game.ready();
+  game.avatar->SpeakWithPhones(wave, phones());
+  game.until("the end of the wave", 60, [&] { return game.listener.ended == 1; });
+  // The same piece by piece; its phones are told in two parts, one behind the first samples.
+  FAvatarPhones late = phones();
+  FAvatarPhones early = late;
+  early.Phones.RemoveAt(2, 3);
+  late.Phones.RemoveAt(0, 2);
+  say("streamed", "\"x\": 0");
+  game.avatar->SpeakPhones(early);
+  TArray<float> chunk;
+  chunk.Append(wave->Imported.data(), static_cast<int32>(wave->Imported.size()) / 2);
+  game.avatar->SpeakSamples(chunk, kRateHz);
+  game.run(0.1);
+  game.avatar->SpeakPhones(late);
+  game.avatar->SpeakSamples(chunk, kRateHz);
+  game.avatar->EndSpeech();
+  game.until("the end of the stream", 60, [&] { return game.listener.ended == 2; });
+  // Phones that cross are refused, the sound is said.
+  FAvatarPhones crossed = phones();
+  crossed.Phones[1].StartSecs = 0.2;
+  chunk.SetNumZeroed(kRateHz / 2);
+  game.avatar->SpeakPhones(crossed);
+  game.avatar->SpeakSamples(chunk, kRateHz);
+  game.avatar->EndSpeech();
+  game.until("the end of the refused", 60, [&] { return game.listener.ended == 3; });
+}
+
+void video(Game& game) {
+  game.avatar->Transport = EAvatarTransport::Grpc;
+  game.avatar->RemoteVideo = EAvatarRemoteVideo::H264;
+  game.avatar->BeginPlay();
+  game.ready();
+  game.until("pictures", 60, [&] { return game.avatar->Frames->NumUpdates > 60; });
+  game.save_texture("video.rgba");
+}
+
 void restart(Game& game, USoundWave* wave) {
   game.avatar->BeginPlay();
   game.ready();
-  game.avatar->Speak(wave);
+  game.avatar->SpeakWithPhones(wave, phones());
   game.until("speech", 30, [&] { return stub::samples_heard() > kRateHz / 2; });
   say("kill", "\"x\": 0");
   game.until("loss", 60, [&] { return game.avatar->GetState() == EAvatarState::Reconnecting; });
@@ -284,6 +342,8 @@ int main(int argc, char** argv) {
     if (mode == "stream") stream(game, wave);
     if (mode == "interrupt") interrupt(game, wave);
     if (mode == "restart") restart(game, wave);
+    if (mode == "phones") say_phones(game, wave);
+    if (mode == "video") video(game);
     if (mode == "refused") refused(game);
     game.finish("Anna");
   }

@@ -41,6 +41,8 @@
 #define AVATAR_RING_FLAG_PIXELS 1U
 /* Silence after which the writer is taken for dead. */
 #define AVATAR_RING_HEARTBEAT_TIMEOUT_NANOS 5000000000ULL
+/* Silence after which a reader asks whether the writer was killed. */
+#define AVATAR_RING_LOOK_NANOS 100000000U
 /* First byte of the packed motion latent. */
 #define AVATAR_RING_BLOB_FORMAT 1U
 

@@ -12,6 +12,12 @@ namespace avatar {
 
 namespace {
 
+#if defined(MAP_POPULATE)
+constexpr int kPopulate = MAP_POPULATE;
+#else
+constexpr int kPopulate = 0;
+#endif
+
 Status open_fault(const std::string& path) {
   const int error = errno;
   const std::string text = path + ": " + std::strerror(error);
@@ -34,7 +40,8 @@ Status MappedFile::open(const std::string& path, std::unique_ptr<MappedFile>* fi
     return Status::of(AVATAR_DATA_LOSS, path + ": not a regular file, or empty");
   }
   mapped->size_ = static_cast<size_t>(facts.st_size);
-  void* data = mmap(nullptr, mapped->size_, PROT_READ, MAP_SHARED, descriptor, 0);
+  // All pages at once: else each first look at one is a fault, and the first frames come late.
+  void* data = mmap(nullptr, mapped->size_, PROT_READ, MAP_SHARED | kPopulate, descriptor, 0);
   if (data == MAP_FAILED) return open_fault(path);
   mapped->data_ = static_cast<const uint8_t*>(data);
   *file = std::move(mapped);

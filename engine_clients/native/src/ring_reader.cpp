@@ -15,8 +15,8 @@ namespace {
 // pictures while one is copied.
 constexpr int kNumTries = 4;
 
-// A dead writer wakes nobody: look for its signs of life this often.
-constexpr int64_t kLookNanos = 100 * kNanosPerMilli;
+// A dead writer wakes nobody: who waits looks for its signs of life this often.
+constexpr auto kLookNanos = static_cast<int64_t>(AVATAR_RING_LOOK_NANOS);
 
 static_assert(std::atomic<uint64_t>::is_always_lock_free);
 static_assert(sizeof(std::atomic<uint64_t>) == sizeof(uint64_t));
@@ -108,8 +108,10 @@ const uint8_t* RingReader::slot_at(uint64_t number) const {
 
 uint64_t RingReader::head() const { return is_whole() ? load_acquire(header().head) : 0; }
 
-uint64_t RingReader::newest_seq() const {
-  const uint64_t number = head();
+uint64_t RingReader::newest_seq() const { return is_whole() ? newest_seq_mapped() : 0; }
+
+uint64_t RingReader::newest_seq_mapped() const {
+  const uint64_t number = load_acquire(header().head);
   Picture picture;
   return number != 0 && read_slot(number, &picture) ? picture.latent.seq : 0;
 }
@@ -117,19 +119,24 @@ uint64_t RingReader::newest_seq() const {
 uint32_t RingReader::epoch() const { return is_whole() ? load_relaxed(header().epoch) : 0; }
 
 int64_t RingReader::heartbeat_age_nanos() const {
-  if (!is_whole()) return INT64_MAX;
+  return is_whole() ? heartbeat_age_mapped() : INT64_MAX;
+}
+
+int64_t RingReader::heartbeat_age_mapped() const {
   const auto now = static_cast<uint64_t>(monotonic_nanos());
   // Unsigned: a hostile value must wrap, not overflow.
   return static_cast<int64_t>(now -
                               static_cast<uint64_t>(load_relaxed(header().heartbeat_nanos)));
 }
 
-bool RingReader::is_live() const {
-  if (!is_whole() || load_acquire(header().state) != AVATAR_RING_STATE_LIVE) return false;
-  const int64_t age = heartbeat_age_nanos();
+bool RingReader::is_live() const { return is_whole() && is_live_mapped(); }
+
+// In the order of frame_ring.toml: closed, hung, killed.
+bool RingReader::is_live_mapped() const {
+  if (load_acquire(header().state) != AVATAR_RING_STATE_LIVE) return false;
+  const int64_t age = heartbeat_age_mapped();
   constexpr auto kTimeout = static_cast<int64_t>(AVATAR_RING_HEARTBEAT_TIMEOUT_NANOS);
   if (age <= -kTimeout || age >= kTimeout) return false;
-  // Killed: told by the kernel at once. Asked only where nothing was published for a while.
   return !had_owner_ || age < kLookNanos || file_->is_owned();
 }
 
@@ -183,7 +190,10 @@ Status RingReader::find(int64_t pts_nanos, const EpochFloor& floor, Picture* pic
 }
 
 bool RingReader::is_intact(const Picture& picture) const {
-  if (!is_whole()) return false;
+  return is_whole() && is_intact_mapped(picture);
+}
+
+bool RingReader::is_intact_mapped(const Picture& picture) const {
   std::atomic_thread_fence(std::memory_order_acquire);
   const auto& slot = *reinterpret_cast<const avatar_ring_slot*>(slot_at(picture.number));
   return load_relaxed(slot.lock) == 2 * picture.number;
@@ -204,7 +214,7 @@ Status RingReader::copy(int64_t pts_nanos, const EpochFloor& floor, uint64_t hav
                                                  std::to_string(pixel_bytes_));
     }
     std::memcpy(pixels, picture->pixels, pixel_bytes_);
-    if (is_intact(*picture)) return {};
+    if (is_intact_mapped(*picture)) return {};
     ++*num_torn;
   }
   return Status::of(AVATAR_ABORTED, "the writer overtook the read several times");
@@ -232,8 +242,8 @@ Status RingReader::wait(uint64_t have_seq, int64_t timeout_nanos) const {
   for (;;) {
     if (!is_whole()) return Status::of(AVATAR_DATA_LOSS, "the ring was truncated");
     const uint32_t publications = load_acquire(header().publications);
-    if (newest_seq() > have_seq) return {};
-    if (!is_live()) return Status::of(AVATAR_UNAVAILABLE, "the ring's writer has gone");
+    if (newest_seq_mapped() > have_seq) return {};
+    if (!is_live_mapped()) return Status::of(AVATAR_UNAVAILABLE, "the ring's writer has gone");
     const int64_t left = timeout_nanos - (monotonic_nanos() - start);
     if (left <= 0) return Status::of(AVATAR_DEADLINE_EXCEEDED, "no newer frame came in time");
     wait_for_change(&header().publications, publications, std::min(left, kLookNanos));

@@ -67,7 +67,13 @@ class RingReader {
   Status check_geometry(const std::string& path);
   const avatar_ring_header& header() const;
   const uint8_t* slot_at(uint64_t number) const;
+  // The file is as long as it was: asked once before its pages are touched, for each call. What is
+  // called ..._mapped relies on that.
   bool is_whole() const { return file_->current_size() >= geometry_.file_bytes; }
+  uint64_t newest_seq_mapped() const;
+  int64_t heartbeat_age_mapped() const;
+  bool is_live_mapped() const;
+  bool is_intact_mapped(const Picture& picture) const;
   // The slot's head and latent, consistent; false: torn, another picture, or not finite.
   bool read_slot(uint64_t number, Picture* picture) const;
 

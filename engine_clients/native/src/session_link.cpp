@@ -195,7 +195,11 @@ v1::CreateSessionRequest Session::create_request(uint64_t capabilities) const {
   if (may_share && may(AVATAR_TRANSPORT_SHM, AVATAR_CAPABILITY_SHM)) {
     request.add_transports(v1::TRANSPORT_SHM);
   }
-  if (may(AVATAR_TRANSPORT_ZMQ, AVATAR_CAPABILITY_ZMQ_IPC | AVATAR_CAPABILITY_ZMQ_TCP)) {
+  // Pictures are packed inside gRPC alone: who asks for that does not want them raw by ZeroMQ.
+  const bool wants_packed = !client_->is_loopback() && options.transports == 0 &&
+                            options.encoding != 0 && options.encoding != AVATAR_ENCODING_RAW;
+  if (!wants_packed &&
+      may(AVATAR_TRANSPORT_ZMQ, AVATAR_CAPABILITY_ZMQ_IPC | AVATAR_CAPABILITY_ZMQ_TCP)) {
     request.add_transports(v1::TRANSPORT_ZMQ);
   }
   if (may(AVATAR_TRANSPORT_GRPC, AVATAR_CAPABILITY_GRPC)) {

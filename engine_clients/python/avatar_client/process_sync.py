@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import sys
 import threading
 import time
+import weakref
 from typing import Final
+
+if sys.platform != "win32":
+    import fcntl
 
 # System call numbers of futex(2), which has no wrapper in libc.
 _FUTEX_CALL: Final = {"x86_64": 202, "aarch64": 98, "riscv64": 98, "i686": 240, "armv7l": 240}
@@ -30,6 +35,36 @@ class Fence:
         """Order everything before against everything behind."""
         self._lock.release()
         self._lock.acquire()
+
+
+class WriterWatch:
+    """Tells whether who writes a file still holds it by flock(2), as a ring's writer does.
+
+    The kernel takes the lock back however the writer ends, in any pid namespace. On Windows nobody
+    holds anything, and only the ring's heartbeat tells.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = -1
+        if sys.platform != "win32":
+            self._fd = os.dup(fd)
+            weakref.finalize(self, os.close, self._fd)
+        self._was_held = self._is_held()
+
+    @property
+    def has_died(self) -> bool:
+        """Whether the file was held and no longer is."""
+        return self._was_held and not self._is_held()
+
+    def _is_held(self) -> bool:
+        if sys.platform == "win32":
+            return False
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+        return False
 
 
 class _Timespec(ctypes.Structure):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,7 @@ from avatar_client.errors import RingError
 from avatar_client.frames import UInt8Array, no_pixels
 from avatar_client.gen.avatar.v1 import endpoint_pb2
 from avatar_client.motion import Float32Array
+from avatar_client.process_sync import WriterWatch
 
 PIXEL_BYTES: Final = 4
 
@@ -43,6 +45,7 @@ class RingViews:
     publications: NDArray[np.uint32]
     publications_address: int
     slots: tuple[Slot, ...]
+    owner: WriterWatch
 
 
 def open_ring(descriptor: endpoint_pb2.RingDescriptor) -> RingViews:
@@ -51,7 +54,7 @@ def open_ring(descriptor: endpoint_pb2.RingDescriptor) -> RingViews:
     Raises:
         RingError: missing, unreadable, of another version, damaged, or another ring of this name.
     """
-    mapped = _open(Path(descriptor.path))
+    mapped, owner = _open(Path(descriptor.path))
     header: Any = np.frombuffer(mapped, layout.HEADER_DTYPE, 1)[0]
     _check_header(header, descriptor, len(mapped))
     fields = layout.HEADER_DTYPE.fields
@@ -64,10 +67,11 @@ def open_ring(descriptor: endpoint_pb2.RingDescriptor) -> RingViews:
         publications=publications,
         publications_address=publications.ctypes.data,
         slots=tuple(_map_slot(mapped, header, i) for i in range(int(header["slot_count"]))),
+        owner=owner,
     )
 
 
-def _open(path: Path) -> mmap.mmap:
+def _open(path: Path) -> tuple[mmap.mmap, WriterWatch]:
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     try:
         fd = os.open(path, flags)
@@ -76,11 +80,19 @@ def _open(path: Path) -> mmap.mmap:
     try:
         if os.fstat(fd).st_size < layout.HEADER_BYTES:
             raise RingError("BAD_RING", f"ring {path}: too short for a header")
-        return mmap.mmap(fd, 0, access=mmap.ACCESS_READ)
+        return _map(fd), WriterWatch(fd)
     except (OSError, ValueError) as error:
         raise RingError("BAD_RING", f"ring {path} cannot be mapped: {error}") from error
     finally:
         os.close(fd)
+
+
+def _map(fd: int) -> mmap.mmap:
+    if sys.platform == "win32":
+        return mmap.mmap(fd, 0, access=mmap.ACCESS_READ)
+    # All pages at once: else each first look at one is a fault, and the first frames come late.
+    flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
+    return mmap.mmap(fd, 0, flags=flags, prot=mmap.PROT_READ)
 
 
 def _check_header(header: Any, descriptor: endpoint_pb2.RingDescriptor, mapped_bytes: int) -> None:

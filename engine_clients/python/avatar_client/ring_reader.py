@@ -20,7 +20,7 @@ from avatar_client.motion import Motion
 from avatar_client.process_sync import Fence, WordWaiter
 from avatar_client.ring_file import Slot, open_ring
 
-MAX_WAIT_SECS: Final = 0.5
+MAX_WAIT_SECS: Final = layout.LOOK_NANOS / 1e9
 """A wait is cut into pieces of this length, to notice a writer that was killed."""
 
 MAX_TRIES: Final = 16
@@ -72,12 +72,14 @@ class RingReader:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the writer still shows signs of life."""
+        """Whether the writer lives, by the rule of protos/ring/v1/frame_ring.toml."""
         header = self._views.header
         if self._is_closed or int(header["state"]) != layout.STATE_LIVE:
             return False
         silence = time.monotonic_ns() - int(header["heartbeat_nanos"])
-        return silence < layout.HEARTBEAT_TIMEOUT_NANOS
+        if abs(silence) >= layout.HEARTBEAT_TIMEOUT_NANOS:
+            return False
+        return silence < layout.LOOK_NANOS or not self._views.owner.has_died
 
     def due(self, pts_nanos: int, *, out: UInt8Array | None = None) -> Frame | None:
         """See FrameSource."""

@@ -21,6 +21,8 @@ internal static class Program
             case "crowd": Crowd.Run(address, speech); break;
             case "device": Device.Run(address, speech); break;
             case "token": Faults.Run(address, speech); break;
+            case "phones": Phones.Run(address); break;
+            case "video": Video.Run(address, photo); break;
             default: throw new ArgumentException(arguments[0]);
         }
         return 0;

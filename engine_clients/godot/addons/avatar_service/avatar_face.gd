@@ -8,6 +8,7 @@ const Wav = preload("res://addons/avatar_service/wav_file.gd")
 const ACKNOWLEDGE_SECS = 0.25
 const PLAYOUT_NANOS = 150000000  # shown so long after the newest picture where no sound leads
 const HUNG_NANOS = 400000000  # sound that is so far behind the picture has hung: it jumps ahead
+const LOOK_SECS = 0.1  # how often the service is looked after
 const HEAD_ROTATION = 52  # yaw, pitch, roll in AvatarRing.motion
 
 signal speech_started()
@@ -30,6 +31,7 @@ var _wav_path = ""
 var _segment_nanos = -1
 var _is_waiting = false  # for the time at which the segment is due
 var _since_acknowledged = 0.0
+var _since_looked = 0.0
 var _shapes = []  # pairs: property of the mesh, channel
 var _head_rest = Basis()
 
@@ -62,6 +64,13 @@ func interrupt() -> void:
 func _process(delta: float) -> void:
 	if not _is_open:
 		return
+	_since_looked += delta
+	if _since_looked >= LOOK_SECS:
+		_since_looked = 0.0
+		if not ring.is_live():
+			_is_open = false
+			_on_failed("the avatar service has gone")
+			return
 	var newest = ring.newest_pts_nanos()
 	if newest < 0:
 		return

@@ -23,6 +23,11 @@ var _slot_count = 0
 var _slot_stride = 0
 var _motion_offset = 0
 var _pixels_offset = 0
+var _writer_pid = 0
+var _writer_start_ticks = 0
+var _is_writer_seen = false  # in /proc, when the ring was opened
+var _heartbeat_nanos = 0
+var _heartbeat_msec = 0
 
 
 func open(path: String) -> bool:
@@ -45,12 +50,28 @@ func open(path: String) -> bool:
 	_pixels_offset = _u32(Layout.HEADER_PIXELS_OFFSET)
 	if not _is_geometry_sound():
 		return _fail("the ring is damaged: its geometry does not fit its size")
+	_writer_pid = _u32(Layout.HEADER_WRITER_PID)
+	_writer_start_ticks = _u64(Layout.HEADER_WRITER_START_TICKS)
+	_is_writer_seen = _is_writer_there()
+	_heartbeat_nanos = _u64(Layout.HEADER_HEARTBEAT_NANOS)
+	_heartbeat_msec = OS.get_ticks_msec()
 	return true
 
 
+# Whether its writer lives, by the rule of the specification; ask about every 0.1 s.
 func is_live() -> bool:
-	return _file.open(_path, File.READ) == OK and \
-			_u32(Layout.HEADER_STATE) == Layout.STATE_LIVE
+	if _file.open(_path, File.READ) != OK or _u32(Layout.HEADER_STATE) != Layout.STATE_LIVE:
+		return false
+	# By the engine's own clock, which is not the writer's: since when has it not changed?
+	var heartbeat = _u64(Layout.HEADER_HEARTBEAT_NANOS)
+	var now_msec = OS.get_ticks_msec()
+	if heartbeat != _heartbeat_nanos:
+		_heartbeat_nanos = heartbeat
+		_heartbeat_msec = now_msec
+	var silent_nanos = (now_msec - _heartbeat_msec) * 1000000
+	if silent_nanos >= Layout.HEARTBEAT_TIMEOUT_NANOS:
+		return false
+	return silent_nanos < Layout.LOOK_NANOS or not _is_writer_seen or _is_writer_there()
 
 
 # Session time of the newest picture, nanoseconds; -1: there is none yet.
@@ -106,6 +127,17 @@ func _read(number: int) -> bool:
 	motion = slot_motion
 	pixels = slot_pixels
 	return true
+
+
+# Linux: the process of this id has the writer's time of start, so it is no later one.
+func _is_writer_there() -> bool:
+	var stat = File.new()
+	if _writer_start_ticks == 0 or stat.open("/proc/%d/stat" % _writer_pid, File.READ) != OK:
+		return false
+	var line = stat.get_line()
+	# Field 22; the second, the name in brackets, may hold spaces.
+	var fields = line.substr(line.find_last(")") + 2).split(" ")
+	return fields.size() > 19 and int(fields[19]) == _writer_start_ticks
 
 
 func _is_geometry_sound() -> bool:

@@ -15,6 +15,7 @@ const STATE_LIVE = 1
 const STATE_CLOSED = 2
 const FLAG_PIXELS = 1
 const HEARTBEAT_TIMEOUT_NANOS = 5000000000
+const LOOK_NANOS = 100000000
 const BLOB_FORMAT = 1
 
 # First page of the file.

@@ -28,7 +28,8 @@ typedef struct avatar_session_options {
   uint32_t transports;       /* allowed, AVATAR_TRANSPORT_* ored; 0: any, the best is chosen */
   uint32_t pacing;           /* AVATAR_PACING_*; 0: real time */
   uint32_t encoding;         /* of frames inside gRPC, AVATAR_ENCODING_*; 0: raw to this host, JPEG
-                                beyond it. H264 needs AVATAR_FEATURE_H264 */
+                                beyond it. JPEG or H264 beyond this host: gRPC is preferred to
+                                ZeroMQ, which is raw. H264 needs AVATAR_FEATURE_H264 */
   int32_t playout_delay_millis; /* -1: the server's default */
   uint32_t min_delay_millis; /* jitter buffer: least delay behind the session's clock, default 20 */
   uint32_t max_delay_millis; /* ... and most, default 600 */

@@ -42,6 +42,8 @@ namespace AvatarService.Client.Editor
                 problems.Add("a photo needs a statement of consent: who is shown, and by what right");
             if (speaker.frameRateHz < 1 || speaker.frameRateHz > 120)
                 problems.Add("the frame rate is " + speaker.frameRateHz + "; 1 to 120 is allowed");
+            if (speaker.remoteVideo == AvatarRemoteVideo.H264 && LacksH264())
+                problems.Add("the native library was built without H.264: take JPEG, or another build");
             bool hasPicture = !speaker.motionOnly &&
                               (speaker.photo != null || speaker.avatarId.Length > 0);
             if (!hasPicture && speaker.GetComponent<AvatarTexture>() != null)
@@ -53,6 +55,18 @@ namespace AvatarService.Client.Editor
         public static RigReport Report(AvatarRig rig)
         {
             return AvatarRigInspector.Check(rig);
+        }
+
+        private static bool LacksH264()
+        {
+            try
+            {
+                return !NativeLibrary.HasH264;
+            }
+            catch (AvatarException)
+            {
+                return false;  // there is no library: InstallationProblems says so
+            }
         }
 
         private static bool IsThisHost(string address)

@@ -118,6 +118,7 @@ namespace AvatarService.Client
             settings.SizePx = sizePx;
             settings.Outputs = motionOnly || avatarId.Length == 0 ? 2 : 3;
             settings.Transports = (int)transport;
+            settings.Encoding = (int)remoteVideo;
             Session = new FaceSession(_service, settings);
         }
 

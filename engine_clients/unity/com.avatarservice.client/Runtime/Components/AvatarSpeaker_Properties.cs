@@ -23,6 +23,9 @@ namespace AvatarService.Client
         public bool motionOnly;
         [Tooltip("How the data travels.")]
         public AvatarTransport transport = AvatarTransport.Automatic;
+        [Tooltip("How pictures are packed on their way from another machine. JPEG and H.264 have " +
+                 "no transparency.")]
+        public AvatarRemoteVideo remoteVideo = AvatarRemoteVideo.Automatic;
         [Tooltip("What to do with speech while the service is away.")]
         public WhenConnectionIsLost whenConnectionIsLost = WhenConnectionIsLost.PauseSpeech;
         [Tooltip("After so many seconds paused speech goes on without a face.")]
@@ -87,6 +90,7 @@ namespace AvatarService.Client
                 result.FramesSkipped = (long)native.FramesSkipped;
                 result.ReadsTorn = (long)native.ReadsTorn;
                 result.ReadsStarved = (long)native.ReadsStarved;
+                result.BytesReceived = (long)native.BytesReceived;
                 result.NumReconnects = (int)native.NumReconnects;
                 result.DelayMillis = native.DelayNanos * 1e-6f;
                 result.ServerLatencyP50Millis = native.ServerLatencyP50Millis;
@@ -119,6 +123,8 @@ namespace AvatarService.Client
         public long FramesSkipped;
         public long ReadsTorn;
         public long ReadsStarved;
+        /// <summary>On the way from the service; 0 through shared memory.</summary>
+        public long BytesReceived;
         public int NumReconnects;
         public float DelayMillis;
         public float ServerLatencyP50Millis;

@@ -7,45 +7,54 @@ namespace AvatarService.Client
 {
     public sealed partial class AvatarSpeaker
     {
-        private const ulong NoticeLateAudio = 1;  // NoticeKind of event.proto
+        private struct Line
+        {
+            public AudioClip Clip;
+            public AvatarPhones Phones;  // null: not known
+        }
 
-        private readonly Queue<AudioClip> _waiting = new Queue<AudioClip>();
+        private const ulong NoticeLateAudio = 1;  // NoticeKind of event.proto
+        private const ulong NoticePhonesIgnored = 5;
+
+        private readonly Queue<Line> _waiting = new Queue<Line>();
         private Voice _voice;
         private StreamVoice _stream;  // _voice, where it is one; read by the audio thread
         private long _segmentPtsNanos = -1;
         private double _gapSecs;      // silence that the service has put into this segment
         private bool _isClockPlaying;
-        private bool _isDetached;     // speech goes on without the service
-        private float _lostAt = -1f;
         private int _numUnanswered;   // interrupts whose answer has not come
 
         /// <summary>Says a clip, after those that wait already. Throws AvatarException where the
         /// clip cannot be read.</summary>
         public void Speak(AudioClip clip)
         {
-            if (_voice == null) Begin(new ClipVoice(_source, clip));
-            else _waiting.Enqueue(clip);
+            Speak(clip, null);
+        }
+
+        /// <summary>Says a clip whose phones are known, from the synthesiser that made it: the lips
+        /// follow them.</summary>
+        public void Speak(AudioClip clip, AvatarPhones phones)
+        {
+            Line line = new Line { Clip = clip, Phones = phones };
+            if (_voice == null) Begin(line);
+            else _waiting.Enqueue(line);
         }
 
         /// <summary>Says samples from -1 to 1 that come piece by piece, interleaved; one or two
         /// channels, 8000 to 48000 Hz. End with EndSpeech.</summary>
         public void SpeakSamples(float[] samples, int numFrames, int channels, int rateHz)
         {
-            if (_stream == null)
-            {
-                if (_voice != null)
-                {
-                    throw new AvatarException(AvatarStatus.FailedPrecondition, "",
-                        "a clip is being said: wait until it has ended, or interrupt it", 0);
-                }
-                StreamVoice stream = new StreamVoice();
-                Begin(stream);
-                _stream = stream;
-                _source.clip = null;
-                _source.Play();  // without a clip: runs OnAudioFilterRead
-            }
+            BeginStream();
             _stream.Add(State == AvatarState.Ready ? Session : null, samples, numFrames, channels,
                         rateHz);
+        }
+
+        /// <summary>Makes phones of SpeakSamples known, with times from its first sample: before
+        /// their samples, or as soon as the synthesiser tells them.</summary>
+        public void SpeakPhones(AvatarPhones phones)
+        {
+            BeginStream();
+            _stream.AddPhones(phones);
         }
 
         /// <summary>The samples are complete; the mouth closes behind the last one.</summary>
@@ -63,6 +72,28 @@ namespace AvatarService.Client
             DropSpeech();
             if (Session != null && Session.Interrupt(heard)) _numUnanswered++;
             if (wasSpeaking) speechEnded.Invoke(true);
+        }
+
+        private void BeginStream()
+        {
+            if (_stream != null) return;
+            if (_voice != null)
+            {
+                throw new AvatarException(AvatarStatus.FailedPrecondition, "",
+                    "a clip is being said: wait until it has ended, or interrupt it", 0);
+            }
+            StreamVoice stream = new StreamVoice();
+            Begin(stream);
+            _stream = stream;
+            _source.clip = null;
+            _source.Play();  // without a clip: runs OnAudioFilterRead
+        }
+
+        private void Begin(Line line)
+        {
+            Voice voice = new ClipVoice(_source, line.Clip);
+            if (line.Phones != null) voice.AddPhones(line.Phones);
+            Begin(voice);
         }
 
         private void Begin(Voice voice)
@@ -106,57 +137,13 @@ namespace AvatarService.Client
 
         private void OnNotice(ref SessionEvent happened)
         {
+            if (happened.Value == NoticePhonesIgnored)
+                Debug.LogWarning("Avatar Service: " + happened.Text, this);
             if (happened.Value != NoticeLateAudio || happened.Count == 0 || _voice == null) return;
             double gap = happened.Count * 1e-3;
             double at = (happened.PtsNanos - _segmentPtsNanos) * 1e-9 - gap - _gapSecs;
             _gapSecs += gap;
             _voice.InsertGap(at, gap);
-        }
-
-        private void OnConnectionLost()
-        {
-            if (_lostAt < 0) _lostAt = Time.unscaledTime;
-            _numUnanswered = 0;
-            if (_voice == null || _isDetached) return;
-            if (whenConnectionIsLost == WhenConnectionIsLost.PauseSpeech) _voice.Pause();
-            else Detach();
-            StopClock();
-        }
-
-        // Headphones were plugged in: Unity has stopped every source and counts dspTime anew. A clip
-        // goes on from where it was; of samples that came piece by piece the rest is dropped.
-        private void OnDeviceChanged(bool wasDeviceChanged)
-        {
-            MakeClock();
-            _isClockPlaying = false;
-            if (_voice == null) return;
-            bool isConnected = Session != null && _lostAt < 0;
-            if (isConnected && Session.Interrupt(-1)) _numUnanswered++;
-            if (_stream != null)
-            {
-                DropSpeech();
-                speechEnded.Invoke(true);
-                return;
-            }
-            _voice.Pause();
-            if (_isDetached) _voice.GoOnAlone();
-            else if (isConnected) _voice.SendAgain();
-        }
-
-        private void OnConnected()
-        {
-            bool wasLost = _lostAt >= 0;
-            _lostAt = -1f;
-            if (_voice == null || _isDetached || !wasLost) return;
-            _segmentPtsNanos = -1;
-            _gapSecs = 0;
-            _voice.SendAgain();
-        }
-
-        private void Detach()
-        {
-            _isDetached = true;
-            _voice.GoOnAlone();
         }
 
         private void UpdateSpeech()
@@ -173,7 +160,7 @@ namespace AvatarService.Client
             _voice = null;
             _stream = null;
             speechEnded.Invoke(false);
-            if (_waiting.Count > 0) Begin(new ClipVoice(_source, _waiting.Dequeue()));
+            if (_waiting.Count > 0) Begin(_waiting.Dequeue());
         }
 
         // What the device has played says what time it is.

@@ -33,6 +33,8 @@ namespace AvatarService.Client
         public const int FlagPixels = 1;
         /// <summary>Silence after which the writer is taken for dead.</summary>
         public const long HeartbeatTimeoutNanos = 5000000000;
+        /// <summary>Silence after which a reader asks whether the writer was killed.</summary>
+        public const int LookNanos = 100000000;
         /// <summary>First byte of the packed motion latent.</summary>
         public const int BlobFormat = 1;
         /// <summary>First page of the file.</summary>

@@ -47,6 +47,7 @@ namespace AvatarService.Client.Internal
         {
             if (_isAlone) return;
             _heard = _segmentBegin + (IsAudible ? (int)(PlayedSecs * _clip.frequency) : 0);
+            if (!SendPhones(session, (double)_segmentBegin / _clip.frequency)) return;
             int limit = Math.Min(_clip.samples, _heard + (int)(AheadSecs * _clip.frequency));
             while (_pushed < limit)
             {
@@ -74,6 +75,7 @@ namespace AvatarService.Client.Internal
 
         public override void SendAgain()
         {
+            ForgetSentPhones();
             _pushed = _segmentBegin;
             _isEnded = false;
             _isAlone = false;

@@ -22,6 +22,7 @@ namespace AvatarService.Client.Internal
                 options.SizePx = (uint)settings.SizePx;
                 options.Outputs = (uint)settings.Outputs;
                 options.Transports = (uint)settings.Transports;
+                options.Encoding = (uint)settings.Encoding;
                 int status = Native.avatar_session_open(client.Handle, ref options, out _handle,
                                                         ref _error);
                 AvatarException.ThrowIfFailed(status, ref _error);
@@ -71,6 +72,41 @@ namespace AvatarService.Client.Internal
             if (status == (int)AvatarStatus.Unavailable) return false;
             Check(status);
             return true;
+        }
+
+        /// <summary>Queues the phones of the segment that is being pushed, or of the next; fromSecs is
+        /// the place in the speech at which that segment begins. False: the connection is lost.
+        /// Throws where the service or the library refuses them.</summary>
+        public bool PushPhones(AvatarPhones known, double fromSecs)
+        {
+            NativePhone[] phones = new NativePhone[known.phones.Length];
+            int count = 0;
+            using (PinnedInputs inputs = new PinnedInputs())
+            {
+                foreach (AvatarPhone phone in known.phones)
+                {
+                    bool isSaid = phone.endSecs <= fromSecs && phone.endSecs > phone.startSecs;
+                    if (isSaid) continue;
+                    phones[count].Symbol = inputs.Text(phone.symbol);
+                    phones[count].StartNanos = Nanos(Math.Max(0.0, phone.startSecs - fromSecs));
+                    phones[count].EndNanos = Nanos(phone.endSecs - fromSecs);
+                    count++;
+                }
+                if (count == 0) return true;
+                NativePhones native = new NativePhones();
+                native.StructSize = (uint)sizeof(NativePhones);
+                native.Alphabet = (uint)known.alphabet;
+                native.NumPhones = (ulong)count;
+                int status;
+                fixed (NativePhone* pinned = phones)
+                {
+                    native.Phones = (IntPtr)pinned;
+                    status = Native.avatar_session_push_phones(_handle, ref native, ref _error);
+                }
+                if (status == (int)AvatarStatus.Unavailable) return false;
+                Check(status);
+                return true;
+            }
         }
 
         public bool EndSegment(AudioRole role)
@@ -148,6 +184,11 @@ namespace AvatarService.Client.Internal
         {
             LiveObjects.Remove(this);
             _handle.Dispose();
+        }
+
+        private static long Nanos(double secs)
+        {
+            return (long)Math.Round(secs * 1e9);
         }
 
         private void Check(int status)

@@ -40,5 +40,7 @@ namespace AvatarService.Client.Internal
         public int Outputs;
         /// <summary>AVATAR_TRANSPORT_* ored; 0: any, the best is chosen.</summary>
         public int Transports;
+        /// <summary>AVATAR_ENCODING_*; 0: the library's choice.</summary>
+        public int Encoding;
     }
 }

@@ -24,6 +24,7 @@ namespace AvatarService.Client.Internal
         private bool _isPaused;
         private bool _isAlone;
         private int _toSendAgain = -1;  // samples already sent again; -1: nothing to be
+        private long _segmentBegin;  // sample of the speech at which the current segment begins
         private long _consumed;   // samples of the segment played
         private long _silent;     // samples of silence played in its gaps
         private long _gapAt = -1;
@@ -62,6 +63,7 @@ namespace AvatarService.Client.Internal
             }
             if (session != null && !_isPaused && !_isAlone && _toSendAgain < 0)
             {
+                SendPhones(session, SegmentBeginSecs);
                 session.PushAudio(samples, frames, channels, rateHz, AudioRole.Speak);
             }
             for (int i = 0; i < converted; i++) _queue.TryAdd(_converted[i]);
@@ -76,6 +78,7 @@ namespace AvatarService.Client.Internal
         public override void Pump(FaceSession session)
         {
             if (_isPaused || _isAlone) return;
+            if (!SendPhones(session, SegmentBeginSecs)) return;
             while (_toSendAgain >= 0)
             {
                 int count = _queue.Peek(_toSendAgain, _again);
@@ -107,9 +110,11 @@ namespace AvatarService.Client.Internal
         {
             lock (_gapGate)
             {
+                _segmentBegin += _consumed;
                 _consumed = _silent = _gapLeft = _owed = 0;
                 _gapAt = -1;
             }
+            ForgetSentPhones();
             _toSendAgain = 0;
             _isEndSent = _isPaused = _isAlone = false;
         }
@@ -142,6 +147,11 @@ namespace AvatarService.Client.Internal
         }
 
         protected override void Begin() { }
+
+        private double SegmentBeginSecs
+        {
+            get { return (double)_segmentBegin / _outputRateHz; }
+        }
 
         private float Next()
         {

@@ -1,3 +1,5 @@
+using System.Collections.Generic;
+using AvatarService.Client.Interop;
 using UnityEngine;
 
 namespace AvatarService.Client.Internal
@@ -15,6 +17,9 @@ namespace AvatarService.Client.Internal
         protected const double LeastNoticeSecs = 0.02;
 
         protected double StartDspTime = double.PositiveInfinity;
+
+        private readonly List<AvatarPhones> _phones = new List<AvatarPhones>();
+        private int _numPhonesSent;
 
         /// <summary>The sound has a time at which it starts.</summary>
         public bool IsScheduled
@@ -36,6 +41,13 @@ namespace AvatarService.Client.Internal
 
         /// <summary>Everything has been heard.</summary>
         public abstract bool IsOver { get; }
+
+        /// <summary>Makes phones known, with times from the speech's first sample. They go ahead of
+        /// the samples that are sent next.</summary>
+        public void AddPhones(AvatarPhones phones)
+        {
+            _phones.Add(phones);
+        }
 
         /// <summary>Sends what is due to be sent. Call it every frame.</summary>
         public abstract void Pump(FaceSession session);
@@ -64,5 +76,31 @@ namespace AvatarService.Client.Internal
         public abstract void Stop();
 
         protected abstract void Begin();
+
+        /// <summary>Sends the phones that were not yet sent for the segment, which begins fromSecs
+        /// into the speech; false: the connection is lost. Phones that are refused are told, and the
+        /// lips follow the sound.</summary>
+        protected bool SendPhones(FaceSession session, double fromSecs)
+        {
+            for (; _numPhonesSent < _phones.Count; _numPhonesSent++)
+            {
+                try
+                {
+                    if (!session.PushPhones(_phones[_numPhonesSent], fromSecs)) return false;
+                }
+                catch (AvatarException error)
+                {
+                    Debug.LogWarning("Avatar Service: the lips follow the sound, for the known " +
+                                     "phones were refused: " + error.Message);
+                }
+            }
+            return true;
+        }
+
+        /// <summary>The speech is sent again: so are its phones.</summary>
+        protected void ForgetSentPhones()
+        {
+            _numPhonesSent = 0;
+        }
     }
 }

@@ -42,6 +42,7 @@ namespace AvatarService.Client.Interop
         [DllImport(Library, CallingConvention = C)] internal static extern int avatar_session_get_info(SessionHandle session, ref NativeSessionInfo info, ref NativeError error);
         [DllImport(Library, CallingConvention = C)] internal static extern int avatar_session_last_error(SessionHandle session, ref NativeError error);
         [DllImport(Library, CallingConvention = C)] internal static extern int avatar_session_push_audio(SessionHandle session, ref NativeAudio audio, ref NativeError error);
+        [DllImport(Library, CallingConvention = C)] internal static extern int avatar_session_push_phones(SessionHandle session, ref NativePhones phones, ref NativeError error);
         [DllImport(Library, CallingConvention = C)] internal static extern int avatar_session_end_segment(SessionHandle session, uint role, ref NativeError error);
         [DllImport(Library, CallingConvention = C)] internal static extern int avatar_session_set_controls(SessionHandle session, ref NativeControls controls, long pts, out ulong changeId, ref NativeError error);
         [DllImport(Library, CallingConvention = C)] internal static extern int avatar_session_interrupt(SessionHandle session, long heardPts, ref NativeError error);

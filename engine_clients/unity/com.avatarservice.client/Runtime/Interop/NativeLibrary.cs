@@ -24,6 +24,12 @@ namespace AvatarService.Client.Interop
             get { Check(); return (Native.avatar_features() & 1u) != 0; }
         }
 
+        /// <summary>True where the library can decode H.264.</summary>
+        public static bool HasH264
+        {
+            get { Check(); return (Native.avatar_features() & 16u) != 0; }
+        }
+
         /// <summary>Any monotonic clock, nanoseconds.</summary>
         internal static long MonotonicNanos
         {
@@ -95,6 +101,8 @@ namespace AvatarService.Client.Interop
             Expect("avatar_session_options", 112, sizeof(NativeSessionOptions));
             Expect("avatar_session_info", 184, sizeof(NativeSessionInfo));
             Expect("avatar_audio", 40, sizeof(NativeAudio));
+            Expect("avatar_phone", 32, sizeof(NativePhone));
+            Expect("avatar_phones", 24, sizeof(NativePhones));
             Expect("avatar_event", 368, sizeof(NativeEvent));
             Expect("avatar_statistics", 144, sizeof(NativeStatistics));
         }

@@ -62,6 +62,23 @@ namespace AvatarService.Client.Interop
     }
 
     [StructLayout(LayoutKind.Sequential)]
+    internal struct NativePhone
+    {
+        public NativeSpan Symbol;
+        public long StartNanos;
+        public long EndNanos;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct NativePhones
+    {
+        public uint StructSize;
+        public uint Alphabet;
+        public IntPtr Phones;
+        public ulong NumPhones;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct NativeEvent
     {
         public uint StructSize;

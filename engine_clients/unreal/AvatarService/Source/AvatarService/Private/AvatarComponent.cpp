@@ -25,6 +25,27 @@ namespace
 	{
 		return std::string(TCHAR_TO_UTF8(*Text));
 	}
+
+	uint32 ToNative(EAvatarTransport Transport)
+	{
+		switch (Transport)
+		{
+		case EAvatarTransport::SharedMemory: return AVATAR_TRANSPORT_SHM;
+		case EAvatarTransport::ZeroMq: return AVATAR_TRANSPORT_ZMQ;
+		case EAvatarTransport::Grpc: return AVATAR_TRANSPORT_GRPC;
+		default: return 0;
+		}
+	}
+
+	uint32 ToNative(EAvatarRemoteVideo Video)
+	{
+		switch (Video)
+		{
+		case EAvatarRemoteVideo::Jpeg: return AVATAR_ENCODING_JPEG;
+		case EAvatarRemoteVideo::H264: return AVATAR_ENCODING_H264;
+		default: return 0;
+		}
+	}
 }
 
 UAvatarComponent::UAvatarComponent()
@@ -93,6 +114,8 @@ void UAvatarComponent::Connect()
 	Settings.Session.AvatarId = ToUtf8(AvatarId);
 	Settings.Session.FrameRateHz = static_cast<uint32>(FMath::Clamp(FrameRateHz, 1, 120));
 	Settings.Session.SizePx = static_cast<uint32>(FMath::Max(0, SizePx));
+	Settings.Session.Transports = ToNative(Transport);
+	Settings.Session.Encoding = ToNative(RemoteVideo);
 	Settings.Controls = Controls;
 	Settings.OutputLatencyMillis = OutputLatencyMillis;
 	if (!LiveLinkSubject.IsNone())
@@ -246,7 +269,17 @@ void UAvatarComponent::UpdateRig()
 
 void UAvatarComponent::Speak(USoundWave* Wave)
 {
-	Speech->Say(Wave);
+	Speech->Say(Wave, FAvatarPhones());
+}
+
+void UAvatarComponent::SpeakWithPhones(USoundWave* Wave, const FAvatarPhones& Phones)
+{
+	Speech->Say(Wave, Phones);
+}
+
+void UAvatarComponent::SpeakPhones(const FAvatarPhones& Phones)
+{
+	Speech->AddPhones(Phones);
 }
 
 void UAvatarComponent::SpeakSamples(const TArray<float>& Samples, int32 SampleRateHz, int32 NumChannels)

@@ -2,6 +2,7 @@
 
 #include "AvatarControlsConversion.h"
 #include "AvatarLiveLinkSource.h"
+#include "AvatarPhonesConversion.h"
 #include "AvatarServiceModule.h"
 #include "HAL/RunnableThread.h"
 
@@ -237,6 +238,12 @@ AvatarAbi::Fault FAvatarSession::PushAudio(const float* Samples, int32 NumFrames
 		static_cast<uint32>(RateHz), AVATAR_ROLE_SPEAK);
 }
 
+AvatarAbi::Fault FAvatarSession::PushPhones(const FAvatarPhones& Phones, double FromSecs)
+{
+	const AvatarAbi::Phones Native = AvatarPhones::ToNative(Phones, FromSecs);
+	return Native.List.empty() ? AvatarAbi::Fault() : Session.PushPhones(Native);
+}
+
 AvatarAbi::Fault FAvatarSession::EndSegment()
 {
 	return Session.EndSegment(AVATAR_ROLE_SPEAK);
@@ -339,6 +346,7 @@ FAvatarStatistics FAvatarSession::GetStatistics() const
 		Result.FramesShown = static_cast<int64>(Native.frames_shown);
 		Result.FramesSkipped = static_cast<int64>(Native.frames_skipped);
 		Result.ReadsStarved = static_cast<int64>(Native.reads_starved);
+		Result.BytesReceived = static_cast<int64>(Native.bytes_received);
 		Result.NumReconnects = static_cast<int32>(Native.num_reconnects);
 		Result.DelayMillis = static_cast<float>(Native.delay_nanos) * 1e-6f;
 		Result.ServerLatencyMillis = Native.server_latency_p50_millis;

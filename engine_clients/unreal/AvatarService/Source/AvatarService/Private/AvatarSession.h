@@ -71,6 +71,8 @@ public:
 
 	/** Code 0, or why not; UNAVAILABLE: not connected, RESOURCE_EXHAUSTED: too far ahead. */
 	AvatarAbi::Fault PushAudio(const float* Samples, int32 NumFrames, int32 NumChannels, int32 RateHz);
+	/** Of the segment that is being pushed, or of the next, which begins FromSecs into the speech. */
+	AvatarAbi::Fault PushPhones(const FAvatarPhones& Phones, double FromSecs);
 	AvatarAbi::Fault EndSegment();
 	/** The id that comes back with ControlApplied; 0: refused, OutFault says why. */
 	uint64 SetControls(const FAvatarControls& Controls, AvatarAbi::Fault& OutFault);

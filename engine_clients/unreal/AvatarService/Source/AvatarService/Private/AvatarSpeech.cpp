@@ -10,76 +10,6 @@
 #include "HAL/PlatformTime.h"
 #include "Sound/SoundWave.h"
 
-namespace
-{
-	/** Decoded and sent ahead of what is heard; the service takes more, but memory need not. */
-	constexpr double AheadSecs = 5.0;
-	constexpr int32 ReadsPerTick = 8;
-	constexpr int32 FramesPerChunk = 4096;
-}
-
-void FAvatarSpeech::Say(USoundWave* Wave)
-{
-	if (IsActive())
-	{
-		Owner.Waiting.Add(Wave);
-	}
-	else
-	{
-		BeginWave(Wave);
-	}
-}
-
-bool FAvatarSpeech::BeginWave(USoundWave* Wave)
-{
-	FString Why;
-	TUniquePtr<FAvatarWaveReader> Opened = FAvatarWaveReader::Open(Wave, Why);
-	if (!Opened.IsValid())
-	{
-		Owner.Refuse(TEXT("INVALID_AUDIO"), Why);
-		return false;
-	}
-	if (!Begin(Opened->GetNumChannels(), Opened->GetRateHz()))
-	{
-		return false;
-	}
-	Reader = MoveTemp(Opened);
-	return true;
-}
-
-void FAvatarSpeech::Stream(const TArray<float>& Samples, int32 RateHz, int32 NumChannels)
-{
-	if (NumChannels < 1 || NumChannels > 2 || RateHz < 8000 || RateHz > 48000 || Samples.Num() % FMath::Max(1, NumChannels) != 0)
-	{
-		Owner.Refuse(TEXT("INVALID_AUDIO"), FString::Printf(TEXT("%d samples, %d channels at %d Hz; whole frames of 1 or 2 at 8000 to 48000"),
-			Samples.Num(), NumChannels, RateHz));
-		return;
-	}
-	if (!IsActive())
-	{
-		if (!Begin(NumChannels, RateHz))
-		{
-			return;
-		}
-		bIsStream = true;
-	}
-	else if (!bIsStream || bIsComplete || Buffer->NumChannels != NumChannels || Buffer->RateHz != RateHz)
-	{
-		Owner.Refuse(TEXT("INVALID_AUDIO"), TEXT("something else is being said: wait for On Speech Ended, or interrupt it"));
-		return;
-	}
-	Buffer->Add(Samples.GetData(), Samples.Num() / NumChannels);
-}
-
-void FAvatarSpeech::EndStream()
-{
-	if (bIsStream && IsActive())
-	{
-		bIsComplete = true;
-		Buffer->Finish();
-	}
-}
-
 bool FAvatarSpeech::Begin(int32 NumChannels, int32 RateHz)
 {
 	if (!Owner.Session.IsValid())
@@ -106,7 +36,8 @@ bool FAvatarSpeech::Begin(int32 NumChannels, int32 RateHz)
 		}
 	}
 	Buffer = MakeShared<FAvatarVoiceBuffer, ESPMode::ThreadSafe>(NumChannels, RateHz);
-	SentTo = 0;
+	SentTo = SegmentBegin = 0;
+	NumPhonesSent = 0;
 	SegmentPtsNanos = -1;
 	GapSecs = 0.0;
 	GapBeginNanos = -1;
@@ -134,50 +65,6 @@ void FAvatarSpeech::Tick()
 	if (bIsPlaying)
 	{
 		Follow();
-	}
-}
-
-void FAvatarSpeech::Decode()
-{
-	for (int32 Read = 0; Reader.IsValid() && Read < ReadsPerTick; ++Read)
-	{
-		const double Ahead = static_cast<double>(Buffer->NumAdded() - Buffer->PositionAt(Buffer->PlayedSecs())) / Buffer->RateHz;
-		if (Ahead > AheadSecs)
-		{
-			return;
-		}
-		const TArrayView<const float> Samples = Reader->Read();
-		Buffer->Add(Samples.GetData(), Samples.Num() / Buffer->NumChannels);
-		if (Reader->IsOver())
-		{
-			Reader.Reset();
-			bIsComplete = true;
-			Buffer->Finish();
-		}
-	}
-}
-
-void FAvatarSpeech::Send()
-{
-	Chunk.SetNumUninitialized(FramesPerChunk * Buffer->NumChannels);
-	while (const int32 NumFrames = Buffer->Peek(SentTo, Chunk.GetData(), FramesPerChunk))
-	{
-		const AvatarAbi::Fault Fault = Owner.Session->PushAudio(Chunk.GetData(), NumFrames, Buffer->NumChannels, Buffer->RateHz);
-		if (Fault.Code == AVATAR_UNAVAILABLE || Fault.Code == AVATAR_RESOURCE_EXHAUSTED)
-		{
-			return; // lost, or far enough ahead: later
-		}
-		if (!Fault.IsOk())
-		{
-			Owner.Refuse(UTF8_TO_TCHAR(Fault.Reason.c_str()), UTF8_TO_TCHAR(Fault.Message.c_str()));
-			Drop(true);
-			return;
-		}
-		SentTo += NumFrames;
-	}
-	if (bIsComplete && !bIsEndSent)
-	{
-		bIsEndSent = Owner.Session->EndSegment().IsOk();
 	}
 }
 
@@ -261,15 +148,21 @@ void FAvatarSpeech::Follow()
 void FAvatarSpeech::Finish(bool bInterrupted)
 {
 	StopVoice();
-	Buffer.Reset();
-	Reader.Reset();
+	Clear();
 	Owner.OnSpeechEnded.Broadcast(bInterrupted);
 	while (!IsActive() && !Owner.Waiting.IsEmpty())
 	{
-		USoundWave* Wave = Owner.Waiting[0];
+		const FAvatarLine Line = Owner.Waiting[0];
 		Owner.Waiting.RemoveAt(0);
-		BeginWave(Wave);
+		BeginWave(Line.Wave, Line.Phones);
 	}
+}
+
+void FAvatarSpeech::Clear()
+{
+	Buffer.Reset();
+	Reader.Reset();
+	Phones.Reset();
 }
 
 void FAvatarSpeech::Interrupt()
@@ -284,6 +177,10 @@ void FAvatarSpeech::Interrupt()
 	if (bWasActive)
 	{
 		Finish(true);
+	}
+	else
+	{
+		Phones.Reset();
 	}
 }
 
@@ -300,8 +197,7 @@ void FAvatarSpeech::Drop(bool bTell)
 		return;
 	}
 	StopVoice();
-	Buffer.Reset();
-	Reader.Reset();
+	Clear();
 }
 
 void FAvatarSpeech::StopVoice()
@@ -364,7 +260,8 @@ void FAvatarSpeech::OnConnectionLost()
 	const int64 Rest = bIsPlaying ? Buffer->PositionAt(FMath::Max(0.0, HeardSecs())) : 0;
 	StopVoice();
 	Buffer->Start(Rest, 0.0);
-	SentTo = Rest;
+	SentTo = SegmentBegin = Rest;
+	NumPhonesSent = 0;
 	SegmentPtsNanos = -1;
 	GapSecs = 0.0;
 	GapBeginNanos = -1;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "AvatarSubmixClock.h"
+#include "AvatarTypes.h"
 #include "AvatarVoiceBuffer.h"
 #include "AvatarWaveReader.h"
 #include "CoreMinimal.h"
@@ -20,8 +21,10 @@ public:
 	{
 	}
 
-	void Say(USoundWave* Wave);
+	void Say(USoundWave* Wave, const FAvatarPhones& InPhones);
 	void Stream(const TArray<float>& Samples, int32 RateHz, int32 NumChannels);
+	/** Of what is streamed, or will be next. */
+	void AddPhones(const FAvatarPhones& InPhones);
 	void EndStream();
 	void Interrupt();
 	bool IsActive() const { return Buffer.IsValid(); }
@@ -39,9 +42,13 @@ public:
 
 private:
 	bool Begin(int32 NumChannels, int32 RateHz);
-	bool BeginWave(USoundWave* Wave);
+	bool BeginWave(USoundWave* Wave, const FAvatarPhones& InPhones);
 	void Decode();
 	void Send();
+	/** False: the connection is lost. Phones that are refused are told, and the lips follow the sound. */
+	bool SendPhones();
+	/** Forgets the utterance. */
+	void Clear();
 	void Follow();
 	void Finish(bool bInterrupted);
 	void PlayVoice(double SilenceSecs);
@@ -55,6 +62,9 @@ private:
 	TSharedPtr<FAvatarVoiceBuffer, ESPMode::ThreadSafe> Buffer;
 	TUniquePtr<FAvatarWaveReader> Reader;
 	TArray<float> Chunk;
+	TArray<FAvatarPhones> Phones; // of the utterance, or of the next stream
+	int32 NumPhonesSent = 0;
+	int64 SegmentBegin = 0;      // position at which the segment begins that the service hears
 	int64 SentTo = 0;            // position up to which the service has the samples
 	int64 SegmentPtsNanos = -1;  // of the segment being said; -1: not started
 	double GapSecs = 0.0;        // silence that the service put into it

@@ -26,6 +26,21 @@ DECLARE_DYNAMIC_MULTICAST_DELEGATE_OneParam(FAvatarControlsAppliedSignature, int
 DECLARE_DYNAMIC_MULTICAST_DELEGATE_OneParam(FAvatarTextureSignature, UTexture2D*, Texture);
 DECLARE_DYNAMIC_MULTICAST_DELEGATE_OneParam(FAvatarNoticeSignature, const FString&, Text);
 
+/** Something that waits to be said. */
+USTRUCT()
+struct FAvatarLine
+{
+	GENERATED_BODY()
+
+	/** The sound. */
+	UPROPERTY()
+	TObjectPtr<USoundWave> Wave;
+
+	/** Its phones; none: the lips follow the sound. */
+	UPROPERTY()
+	FAvatarPhones Phones;
+};
+
 /**
  * Gives its actor a voice with a face: speech goes to the service, is heard here, and comes back
  * as frames on a texture, as Live Link curves and as morph target weights, in sync with the sound.
@@ -87,6 +102,14 @@ public:
 	/** Edge of the picture in pixels; 0: the service's default. */
 	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar|Output", meta = (ClampMin = "0", ClampMax = "1024"))
 	int32 SizePx = 512;
+
+	/** How the data travels. */
+	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar|Output")
+	EAvatarTransport Transport = EAvatarTransport::Automatic;
+
+	/** How pictures are packed on their way from another computer. JPEG and H.264 have no transparency. */
+	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar|Output")
+	EAvatarRemoteVideo RemoteVideo = EAvatarRemoteVideo::Automatic;
 
 	/** Live Link subject that gets the ARKit curves, head and eyes (a MetaHuman's ARKit Face Subj); None: no Live Link. */
 	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar|Output")
@@ -172,6 +195,14 @@ public:
 	UFUNCTION(BlueprintCallable, Category = "Avatar")
 	void SpeakSamples(const TArray<float>& Samples, int32 SampleRateHz, int32 NumChannels = 1);
 
+	/** Says an imported sound wave whose phones are known, from the synthesiser that made it: the lips follow them. */
+	UFUNCTION(BlueprintCallable, Category = "Avatar")
+	void SpeakWithPhones(USoundWave* Wave, const FAvatarPhones& Phones);
+
+	/** Makes phones of Speak Samples known, with times from its first sample: before their samples, or as soon as the synthesiser tells them. */
+	UFUNCTION(BlueprintCallable, Category = "Avatar")
+	void SpeakPhones(const FAvatarPhones& Phones);
+
 	/** The samples of Speak Samples are complete: the mouth closes behind the last one. */
 	UFUNCTION(BlueprintCallable, Category = "Avatar")
 	void EndSpeech();
@@ -224,9 +255,9 @@ private:
 	UPROPERTY(Transient)
 	TObjectPtr<UAvatarVoice> Voice;
 
-	/** Sound waves that wait to be said. */
+	/** What waits to be said. */
 	UPROPERTY(Transient)
-	TArray<TObjectPtr<USoundWave>> Waiting;
+	TArray<FAvatarLine> Waiting;
 
 	void Refuse(const FString& Reason, const FString& Message);
 	void Handle(const FAvatarSessionEvent& Event);

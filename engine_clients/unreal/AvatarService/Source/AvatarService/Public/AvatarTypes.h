@@ -54,6 +54,76 @@ enum class EAvatarWhenLost : uint8
 	KeepTalking
 };
 
+/** How the data travels. */
+UENUM(BlueprintType)
+enum class EAvatarTransport : uint8
+{
+	/** The best there is: shared memory on this computer, ZeroMQ or gRPC across hosts. */
+	Automatic,
+	/** Shared memory only: the service is on this computer. */
+	SharedMemory,
+	/** ZeroMQ only. */
+	ZeroMq,
+	/** Inside the gRPC connection only. */
+	Grpc
+};
+
+/** How pictures are packed on their way from a service on another computer; on this one they are not. */
+UENUM(BlueprintType)
+enum class EAvatarRemoteVideo : uint8
+{
+	/** Not at all where the service offers ZeroMQ (340 Mbit/s), else JPEG. */
+	Automatic,
+	/** Each picture by itself: sharp. No transparency. */
+	Jpeg,
+	/** As video: about 1.3 Mbit/s at 512 pixels. No transparency. */
+	H264
+};
+
+/** Whose names the phones have. */
+UENUM(BlueprintType)
+enum class EAvatarPhoneAlphabet : uint8
+{
+	/** As in CMUdict: AA1, SH. */
+	Arpabet,
+	/** International Phonetic Alphabet. */
+	Ipa
+};
+
+/** One speech sound and when it is said. */
+USTRUCT(BlueprintType)
+struct AVATARSERVICE_API FAvatarPhone
+{
+	GENERATED_BODY()
+
+	/** Of the alphabet; at most 32 bytes of UTF-8. */
+	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar|Speech")
+	FString Symbol;
+
+	/** Seconds from the first sample of the speech. */
+	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar|Speech")
+	double StartSecs = 0.0;
+
+	/** Seconds from the first sample of the speech; beyond the start. */
+	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar|Speech")
+	double EndSecs = 0.0;
+};
+
+/** The phones of a speech, as speech synthesisers tell them: the lips then follow them instead of the sound. */
+USTRUCT(BlueprintType)
+struct AVATARSERVICE_API FAvatarPhones
+{
+	GENERATED_BODY()
+
+	/** Of the symbols. */
+	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar|Speech")
+	EAvatarPhoneAlphabet Alphabet = EAvatarPhoneAlphabet::Arpabet;
+
+	/** In order, not overlapping; at most 10000. */
+	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar|Speech")
+	TArray<FAvatarPhone> Phones;
+};
+
 /** Everything that can be steered while the avatar lives. */
 USTRUCT(BlueprintType)
 struct AVATARSERVICE_API FAvatarControls
@@ -138,6 +208,10 @@ struct AVATARSERVICE_API FAvatarStatistics
 	/** Reads for which nothing was due: the service or the network is too slow. */
 	UPROPERTY(BlueprintReadOnly, Category = "Avatar")
 	int64 ReadsStarved = 0;
+
+	/** Bytes on the way from the service; 0 through shared memory. */
+	UPROPERTY(BlueprintReadOnly, Category = "Avatar")
+	int64 BytesReceived = 0;
 
 	/** Times that the connection was opened again. */
 	UPROPERTY(BlueprintReadOnly, Category = "Avatar")

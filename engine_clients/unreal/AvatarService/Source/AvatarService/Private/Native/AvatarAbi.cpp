@@ -107,6 +107,7 @@ namespace AvatarAbi
 		Record.size_px = Options.SizePx;
 		Record.outputs = Options.Outputs;
 		Record.transports = Options.Transports;
+		Record.encoding = Options.Encoding;
 		Record.controls = InControls.Get();
 		avatar_error Error = Sized<avatar_error>();
 		avatar_session* Opened = nullptr;
@@ -142,6 +143,22 @@ namespace AvatarAbi
 		Audio.num_frames = NumFrames;
 		avatar_error Error = Sized<avatar_error>();
 		const avatar_status Status = avatar_session_push_audio(Handle, &Audio, &Error);
+		return Explain(Status, Error);
+	}
+
+	Fault Session::PushPhones(const Phones& InPhones)
+	{
+		std::vector<avatar_phone> List;
+		for (const Phones::Phone& Phone : InPhones.List)
+		{
+			List.push_back({Text(Phone.Symbol), Phone.StartNanos, Phone.EndNanos});
+		}
+		avatar_phones Record = Sized<avatar_phones>();
+		Record.alphabet = InPhones.Alphabet;
+		Record.phones = List.data();
+		Record.num_phones = List.size();
+		avatar_error Error = Sized<avatar_error>();
+		const avatar_status Status = avatar_session_push_phones(Handle, &Record, &Error);
 		return Explain(Status, Error);
 	}
 

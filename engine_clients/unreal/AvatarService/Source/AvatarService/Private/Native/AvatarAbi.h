@@ -57,6 +57,22 @@ namespace AvatarAbi
 		uint32_t SizePx = 0;
 		uint32_t Outputs = 0;
 		uint32_t Transports = 0;
+		/** AVATAR_ENCODING_*; 0: the library's choice. */
+		uint32_t Encoding = 0;
+	};
+
+	/** Phones of one segment, with times from its first sample. */
+	struct Phones
+	{
+		struct Phone
+		{
+			std::string Symbol;
+			int64_t StartNanos;
+			int64_t EndNanos;
+		};
+
+		uint32_t Alphabet = AVATAR_PHONES_ARPABET;
+		std::vector<Phone> List;
 	};
 
 	/** Controls with the text that the C struct only points to. */
@@ -109,6 +125,7 @@ namespace AvatarAbi
 
 		Fault LastFault() const;
 		Fault PushAudio(const float* Samples, uint64_t NumFrames, uint32_t NumChannels, uint32_t RateHz, uint32_t Role);
+		Fault PushPhones(const Phones& InPhones);
 		Fault EndSegment(uint32_t Role);
 		Fault SetControls(Controls& InControls, uint64_t& OutChangeId);
 		Fault Interrupt(int64_t HeardPtsNanos);

@@ -1,5 +1,6 @@
 #include "AvatarControlsConversion.h"
 #include "AvatarCurves.h"
+#include "AvatarPhonesConversion.h"
 #include "AvatarRigMapping.h"
 #include "AvatarTexture.h"
 #include "AvatarVoiceBuffer.h"
@@ -226,6 +227,33 @@ bool FAvatarControlsTest::RunTest(const FString&)
 	TestEqual(TEXT("colour"), static_cast<int32>(Native.Record.background_rgb), 0x123456);
 	Controls.Emotion.Add(TEXT("hungry"), 0.5f);
 	TestFalse(TEXT("refused"), AvatarControls::ToNative(Controls, Native).IsOk());
+	return true;
+}
+
+IMPLEMENT_SIMPLE_AUTOMATION_TEST(FAvatarPhonesTest, "AvatarService.Speech.Phones",
+	EAutomationTestFlags::EditorContext | EAutomationTestFlags::ClientContext | EAutomationTestFlags::EngineFilter)
+bool FAvatarPhonesTest::RunTest(const FString&)
+{
+	FAvatarPhones Phones;
+	Phones.Alphabet = EAvatarPhoneAlphabet::Ipa;
+	const double Times[] = {0.0, 0.25, 0.5, 0.75};
+	for (int32 Index = 0; Index < 3; ++Index)
+	{
+		FAvatarPhone Phone;
+		Phone.Symbol = TEXT("\u0251");
+		Phone.StartSecs = Times[Index];
+		Phone.EndSecs = Times[Index + 1];
+		Phones.Phones.Add(Phone);
+	}
+	const AvatarAbi::Phones Whole = AvatarPhones::ToNative(Phones, 0.0);
+	TestEqual(TEXT("alphabet"), static_cast<int32>(Whole.Alphabet), static_cast<int32>(AVATAR_PHONES_IPA));
+	TestEqual(TEXT("all"), static_cast<int32>(Whole.List.size()), 3);
+	TestTrue(TEXT("UTF-8"), Whole.List[0].Symbol == "\xC9\x91");
+	TestEqual(TEXT("nanoseconds"), static_cast<int64>(Whole.List[2].StartNanos), static_cast<int64>(500000000));
+	const AvatarAbi::Phones Rest = AvatarPhones::ToNative(Phones, 0.35);
+	TestEqual(TEXT("what was said is left out"), static_cast<int32>(Rest.List.size()), 2);
+	TestEqual(TEXT("one half said begins at once"), static_cast<int64>(Rest.List[0].StartNanos), static_cast<int64>(0));
+	TestEqual(TEXT("and ends in its time"), static_cast<int64>(Rest.List[0].EndNanos), static_cast<int64>(150000000));
 	return true;
 }
 
