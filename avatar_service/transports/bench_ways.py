@@ -71,6 +71,13 @@ def ring_way(size_px: int, rate_hz: float) -> Iterator[Way]:
 
 
 @contextlib.contextmanager
+def zero_copy_way(size_px: int, rate_hz: float) -> Iterator[Way]:
+    """Open the same; the reader is lent the pixels in place, as for an upload from the slot."""
+    with ring_way(size_px, rate_hz) as way:
+        yield Way(way.publish, ("ring_zero_copy", way.native[1]))
+
+
+@contextlib.contextmanager
 def floor_way(size_px: int, rate_hz: float) -> Iterator[Way]:
     """One buffer in shared memory that is overwritten: no lock, no slots, no latent."""
     num_bytes = FLOOR_PIXELS_AT + size_px * size_px * 4

@@ -83,7 +83,7 @@ class SharedFile:
             self._allot(num_bytes)
             if group_id is not None:
                 self._share_with(group_id, group)
-            self.map = mmap.mmap(self._fd, num_bytes)
+            self.map = _map(self._fd, num_bytes)
         except BaseException:
             os.close(self._fd)
             self._temporary.unlink(missing_ok=True)
@@ -163,6 +163,13 @@ class SharedFile:
             self._temporary.unlink(missing_ok=True)
             os.close(self._fd)
         self._fd = -1
+
+
+def _map(fd: int, num_bytes: int) -> mmap.mmap:
+    if sys.platform == "win32":
+        return mmap.mmap(fd, num_bytes)
+    # All pages at once: else the first frames of a session pay for them, one fault each.
+    return mmap.mmap(fd, num_bytes, flags=mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0))
 
 
 def reclaim_rings(folder: Path | None = None) -> list[Path]:

@@ -1,4 +1,4 @@
-// `bench_reader ring|floor PATH N`, `bench_reader zmq ADDRESS TOPIC N`, `bench_reader grpc TARGET N`
+// `bench_reader ring|ring_zero_copy|floor PATH N`, `bench_reader zmq ADDRESS TOPIC N`, `bench_reader grpc TARGET N`
 // takes frames up to number N and prints one line of JSON: microseconds from publication until
 // copied, CPU time of the process, bytes. Started by `avatar bench transport`.
 #include "bench_reader.h"
@@ -31,7 +31,7 @@ int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   const std::string way = arguments.empty() ? "" : arguments[0];
   if (arguments.size() != (way == "zmq" ? 4u : 3u)) {
-    std::fprintf(stderr, "usage: bench_reader ring|floor|grpc WHERE N | zmq ADDRESS TOPIC N\n");
+    std::fprintf(stderr, "usage: bench_reader ring|ring_zero_copy|floor|grpc WHERE N | zmq ADDRESS TOPIC N\n");
     return 2;
   }
   const uint64_t last_seq = std::strtoull(arguments.back().c_str(), nullptr, 10);
@@ -47,6 +47,7 @@ int main(int argc, char** argv) {
   };
   std::string fault = "no such way";
   if (way == "ring") fault = bench::read_ring(arguments[1], taken);
+  if (way == "ring_zero_copy") fault = bench::read_ring_in_place(arguments[1], taken);
   if (way == "floor") fault = bench::read_floor(arguments[1], taken);
   if (way == "grpc") fault = bench::read_grpc(arguments[1], taken);
   if (way == "zmq") fault = bench::read_zmq(arguments[1], arguments[2], taken);

@@ -14,6 +14,8 @@ using Taken = std::function<bool(int64_t published_nanos, uint64_t seq, uint64_t
 // Says "ready", then takes what comes until `taken` returns false or nothing comes for some seconds.
 // Returns what went wrong; empty: nothing.
 std::string read_ring(const std::string& path, const Taken& taken);
+// The same without a copy: lent in place, and given back whole.
+std::string read_ring_in_place(const std::string& path, const Taken& taken);
 // The least that shared memory can cost: a word that a futex wakes, and one copy. See bench_ways.py.
 std::string read_floor(const std::string& path, const Taken& taken);
 std::string read_zmq(const std::string& address, const std::string& topic, const Taken& taken);

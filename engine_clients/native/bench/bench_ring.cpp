@@ -10,7 +10,12 @@
 
 namespace avatar::bench {
 
-std::string read_ring(const std::string& path, const Taken& taken) {
+namespace {
+
+// Takes the newest frame each time that there is one; `take` returns false for one that was torn.
+std::string follow_ring(const std::string& path, const Taken& taken,
+                        const std::function<bool(avatar_ring*, std::vector<uint8_t>&,
+                                                 avatar_frame*)>& take) {
   avatar_error error{};
   error.struct_size = sizeof error;
   avatar_ring* ring = nullptr;
@@ -27,12 +32,34 @@ std::string read_ring(const std::string& path, const Taken& taken) {
   uint32_t millis = kFirstMillis;
   while (avatar_ring_wait(ring, frame.seq, millis, &error) == AVATAR_OK) {
     millis = kLaterMillis;
-    const avatar_status status = avatar_ring_copy_frame(
-        ring, AVATAR_PTS_NEWEST, frame.seq, pixels.data(), pixels.size(), &frame, nullptr, &error);
-    if (status == AVATAR_OK && !taken(frame.published_nanos, frame.seq, frame.pixel_bytes)) break;
+    if (take(ring, pixels, &frame) &&
+        !taken(frame.published_nanos, frame.seq, frame.pixel_bytes)) {
+      break;
+    }
   }
   avatar_ring_close(ring);
   return {};
+}
+
+}  // namespace
+
+std::string read_ring(const std::string& path, const Taken& taken) {
+  return follow_ring(path, taken, [](avatar_ring* ring, std::vector<uint8_t>& pixels,
+                                     avatar_frame* frame) {
+    return avatar_ring_copy_frame(ring, AVATAR_PTS_NEWEST, frame->seq, pixels.data(),
+                                  pixels.size(), frame, nullptr, nullptr) == AVATAR_OK;
+  });
+}
+
+std::string read_ring_in_place(const std::string& path, const Taken& taken) {
+  return follow_ring(path, taken, [](avatar_ring* ring, std::vector<uint8_t>&,
+                                     avatar_frame* frame) {
+    avatar_frame_view view{};
+    view.struct_size = sizeof view;
+    return avatar_ring_acquire_frame(ring, AVATAR_PTS_NEWEST, &view, frame, nullptr, nullptr) ==
+               AVATAR_OK &&
+           avatar_frame_release(view.token, nullptr) == AVATAR_OK;
+  });
 }
 
 // Layout of the file: a word that counts, its publication's time, the pixels.
