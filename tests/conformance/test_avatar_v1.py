@@ -273,6 +273,24 @@ def test_closing_twice_is_fine(stub, target) -> None:
     assert refused(lambda: animate(stub, target, [opening(session)])) is Reason.SESSION_CLOSED
 
 
+def test_the_end_of_a_session_is_its_last_message(stub, target) -> None:
+    session = new_session(stub, target)
+    requests: queue.Queue = queue.Queue()
+    requests.put(opening(session))
+    call = stub.Animate(iter(requests.get, None), metadata=target.metadata, timeout=TIMEOUT_SECS)
+    messages = [next(call)]
+    while not messages[-1].HasField("motion"):
+        messages.append(next(call))
+    request = pb.CloseSessionRequest(session_id=session.session_id)
+    stub.CloseSession(request, metadata=target.metadata, timeout=TIMEOUT_SECS)
+    messages += call
+    requests.put(None)
+    kinds = [message.WhichOneof("payload") for message in messages]
+    assert kinds.index("session_ended") == len(kinds) - 1
+    last = [message.motion.blob for message in messages if message.HasField("motion")][-1]
+    assert messages[-1].session_ended.last_seq == decode_blob(last).seq
+
+
 @pytest.mark.parametrize("seed", range(NUM_HOSTILE_STREAMS))
 def test_hostile_streams_end_with_a_clear_status_and_harm_nobody(stub, target, seed: int) -> None:
     """Random messages, valid and not: never INTERNAL, never a hang, the session stays usable."""
