@@ -110,7 +110,8 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
         if sum(size for name, size in sizes.items() if name in wanted) > _MAX_UNPACKED_BYTES:
             raise _bad(path, f"unpacks to more than {_MAX_UNPACKED_BYTES >> 30} GiB")
         with np.load(path, allow_pickle=False) as data:
-            return {name: data[name] for name in data.files if name in wanted}
+            # What is no array in the archive comes as bytes, and is refused as an array of them.
+            return {name: np.asarray(data[name]) for name in data.files if name in wanted}
     except OSError as error:
         raise _bad(path, f"cannot be read ({error.strerror or 'not a motion file'})") from None
     except (

@@ -66,7 +66,7 @@ def load(path: Path, kind: type[_T], version: int) -> _T:
         if path.stat().st_size > _MAX_BYTES:
             raise ValueError("too large")
         with np.load(path, allow_pickle=False) as data:
-            arrays = {name: data[name] for name in data.files}
+            arrays = {name: np.asarray(data[name]) for name in data.files}
         if str(arrays["kind"]) != _KIND:
             raise ValueError("another kind")
         found = int(arrays["version"])

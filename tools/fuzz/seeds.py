@@ -7,6 +7,7 @@ import json
 import random
 import struct
 import tempfile
+import zipfile
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -173,6 +174,10 @@ def motion_files() -> Iterator[bytes]:
     glb = struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
     yield bytes([suffixes.index(".glb")]) + glb
     yield bytes([suffixes.index(".vrm")]) + glb
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:  # a member that is no array
+        file.writestr("expression_names.npy", "jawOpen")
+    yield bytes([suffixes.index(".npz")]) + archive.getvalue()
 
 
 def _morphs() -> tuple[dict[str, Any], bytes]:
@@ -213,12 +218,13 @@ def _morphs() -> tuple[dict[str, Any], bytes]:
 
 
 def zmq_messages() -> Iterator[bytes]:
-    """Yield a latent and a picture: number of parts, length of the header, header, payload."""
+    """Yield a latent, a picture, the end: number of parts, header length, header, payload."""
     blob = encode_blob(frames(1)[0])
     common = {"v": 1, "seq": 1, "epoch": 0, "pts": 0, "t": 5}
     for header, payload in (
         ({**common, "kind": "motion"}, blob),
         ({**common, "kind": "frame", "w": 2, "h": 2, "motion": blob}, bytes(16)),
+        ({**common, "kind": "end"}, b""),
     ):
         packed = msgpack.packb(header)
         yield bytes([3, len(packed)]) + packed + payload

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -227,6 +228,18 @@ def test_hostile_npz_gets_one_line(tmp_path: Path, changes: dict[str, Any], comp
     with pytest.raises(AvatarError, match=complaint) as caught:
         list(npz.read(path))
     assert caught.value.reason is Reason.INVALID_FILE
+
+
+def test_what_is_no_array_in_an_npz_gets_one_line(tmp_path: Path) -> None:
+    """Found by fuzzing: NumPy hands out such a member as bytes."""
+    path = tmp_path / "motion.npz"
+    for name in GOOD:
+        np.savez(path, **{key: value for key, value in GOOD.items() if key != name})
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr(f"{name}.npy", b"jawOpen")
+        with pytest.raises(AvatarError) as caught:
+            list(npz.read(path))
+        assert caught.value.reason is Reason.INVALID_FILE
 
 
 def test_a_damaged_npz_gets_one_line(tmp_path: Path, track: Track) -> None:
