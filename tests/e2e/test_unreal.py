@@ -80,7 +80,7 @@ def environ(game: Game, content: Path, tmp_path: Path) -> dict[str, str]:
         "STUB_CONTENT_DIR": content,
         "STUB_OUT_DIR": tmp_path,
     }
-    return {**os.environ, **{f"STUB_{name}_DIR": str(path) for name, path in folders.items()}}
+    return {**os.environ, **{name: str(path) for name, path in folders.items()}}
 
 
 @pytest.fixture

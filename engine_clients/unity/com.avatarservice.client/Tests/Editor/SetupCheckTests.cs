@@ -1,4 +1,5 @@
 using AvatarService.Client.Editor;
+using AvatarService.Client.Interop;
 using NUnit.Framework;
 using UnityEngine;
 
@@ -27,6 +28,9 @@ namespace AvatarService.Client.Tests
             StringAssert.Contains("there is no client", SetupCheck.Problems(speaker)[0]);
             speaker.client = ScriptableObject.CreateInstance<AvatarClient>();
             Assert.AreEqual(0, SetupCheck.Problems(speaker).Count);
+            speaker.remoteVideo = AvatarRemoteVideo.H264;
+            Assert.AreEqual(NativeLibrary.HasH264 ? 0 : 1, SetupCheck.Problems(speaker).Count);
+            speaker.remoteVideo = AvatarRemoteVideo.Automatic;
             speaker.client.address = "game.example:50551";
             StringAssert.Contains("TLS", SetupCheck.Problems(speaker)[0]);
             speaker.client.security = AvatarClient.SecurityMode.Tls;
