@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -53,6 +54,22 @@ def test_service_killed_and_restarted_mid_sentence(
         assert client.wait_event(SEGMENT_STARTED).pts_nanos >= 0
         client.end_segment()
         assert client.wait_event(SEGMENT_ENDED).value == 0
+
+
+def test_a_service_that_drains_says_the_sentence_to_its_end(
+    native: Callable[..., Native], tmp_path: Path
+) -> None:
+    with ServiceProcess({"home": str(tmp_path), "drain_secs": "20"}) as service:
+        client = native(service.address)
+        client.open_session()
+        assert client.push(speech(1.0)) == 0
+        client.end_segment()
+        client.wait_event(SEGMENT_STARTED)
+        service.process.send_signal(signal.SIGTERM)
+        ended = client.wait_event(SEGMENT_ENDED)
+        assert ended.value == 0, "not cut"
+        # It has half-closed behind the service's last message: nothing holds the process.
+        assert service.process.wait(20) == 0
 
 
 def test_tls_and_token(native: Callable[..., Native], tmp_path: Path) -> None:

@@ -93,6 +93,11 @@ bool Session::may_send(const v1::AnimateRequest& request) const {
 void Session::send_loop(Stream* stream) {
   std::unique_lock lock(mutex_);
   while (is_stream_open_ && !is_stopping_) {
+    if (is_over_) {  // all was read: the service waits for this before it ends the call
+      lock.unlock();
+      stream->WritesDone();
+      return;
+    }
     // Speech keeps its order; what is no speech overtakes speech that is too far ahead.
     const bool may_speak = queue_.empty() || may_send(queue_.front());
     const auto next =
@@ -131,7 +136,9 @@ void Session::ring_loop(std::shared_ptr<RingReader> ring) {
     uint64_t num_refused = 0;
     number = ring->latents_since(number, &pictures, &num_refused);
     std::unique_lock lock(mutex_);
-    if (!is_stream_open_ || is_stopping_) return;
+    // The stream may say that all is out before the last of it was taken here.
+    const bool is_last = is_over_ && !pictures.empty();
+    if (is_stopping_ || (!is_stream_open_ && !is_last)) return;
     check_silence();
     counts_.messages_refused += num_refused;
     for (const RingReader::Picture& picture : pictures) {
@@ -169,7 +176,8 @@ void Session::zmq_loop(const ZmqAddress& address) {
     }
     const int64_t now_nanos = monotonic_nanos();
     const std::lock_guard lock(mutex_);
-    if (!is_stream_open_ || is_stopping_) return;
+    // The stream may end before the last pictures have come this way.
+    if (is_stopping_ || (!is_stream_open_ && !(is_over_ && status.ok()))) return;
     check_silence();
     counts_.bytes_received += num_bytes;
     if (status.ok()) {

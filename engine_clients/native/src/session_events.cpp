@@ -93,6 +93,11 @@ void Session::handle(const v1::AnimateResponse& response) {
       const std::lock_guard lock(mutex_);
       return add_event(event);
     }
+    case v1::AnimateResponse::kSessionEnded: {
+      const std::lock_guard lock(mutex_);
+      is_over_ = true;
+      return send_queue_changed_.notify_all();
+    }
     case v1::AnimateResponse::kStatistics: {
       const v1::Statistics& told = response.statistics();
       const std::lock_guard lock(mutex_);

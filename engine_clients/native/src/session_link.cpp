@@ -253,6 +253,7 @@ Status Session::read_stream(const v1::Session& session, uint32_t transport,
     {
       const std::lock_guard lock(mutex_);
       is_stream_open_ = true;
+      is_over_ = false;
       has_data_ = false;
       silent_nanos_ = 0;
       last_look_nanos_ = monotonic_nanos();

@@ -113,10 +113,13 @@ Status Session::wait(uint64_t have_seq, std::chrono::milliseconds timeout) {
   const auto until = std::chrono::steady_clock::now() + timeout;
   std::unique_lock lock(mutex_);
   for (;;) {
-    if (is_stopping_ || state_ == AVATAR_STATE_ENDED || state_ == AVATAR_STATE_FAILED) {
-      return Status::of(AVATAR_UNAVAILABLE, "the session has ended");
-    }
+    const Status over = Status::of(AVATAR_UNAVAILABLE, "the session has ended");
+    if (is_stopping_) return over;
     if (ring_ == nullptr && buffer_.newest_seq() > have_seq) return {};
+    if (state_ == AVATAR_STATE_ENDED || state_ == AVATAR_STATE_FAILED) {
+      const bool has_newer = ring_ != nullptr && ring_->wait(have_seq, 0).ok();
+      return has_newer ? Status{} : over;
+    }
     const auto left = until - std::chrono::steady_clock::now();
     if (ring_ == nullptr) {
       if (left.count() <= 0) break;

@@ -55,6 +55,7 @@ Status decode_wire(std::string_view data, std::string_view payload, WireMessage*
   }
   if (!reader.is_at_end()) return malformed("bytes behind its header");
   if (header.version != kWireVersion) return malformed("an unknown version");
+  if (header.kind == "end") return Status::of(AVATAR_UNAVAILABLE, "the session has ended");
   if (header.seq == 0 || !header.has_pts || header.epoch > UINT32_MAX) {
     return malformed("seq, epoch or pts");
   }

@@ -18,7 +18,8 @@ struct WireMessage {
 };
 
 // Decodes header and checks the payload against it: a frame's pixels must have w * h * 4 bytes, a
-// motion message's payload must be its blob. DATA_LOSS where anything does not fit.
+// motion message's payload must be its blob. DATA_LOSS where anything does not fit, UNAVAILABLE for
+// the message that ends the session.
 Status decode_wire(std::string_view header, std::string_view payload, WireMessage* message);
 
 }  // namespace avatar
