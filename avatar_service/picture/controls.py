@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from avatar_service.picture.gaze_reading import GazeReading
 from avatar_service.picture.lid_opening import LidReading
 from avatar_service.picture.pose_reading import PoseReader
 from avatar_service.picture.stage import Stage, pose_frame
@@ -91,17 +92,21 @@ CONTROLS: Final = (
     Control("blink", *(0.0, 1.0), lambda v: pose_frame(eyeBlink=v), _coefficient("eyeBlink")),
 )
 
+_GAZE_AXES: Final = {"gaze_yaw_degrees": 0, "gaze_pitch_degrees": 1}
+
 
 def measure_controls(portrait: Portrait, steps: int = STEPS) -> dict[str, dict[str, float]]:
     """Sweep every control in steps and regress what is tracked on what was asked.
 
     The head's pose is read from skin alone (pose_reading.py), the lids' opening from the eyeball
-    that shows between them (lid_opening.py); gaze and blinks as `avatar track` reads them.
+    that shows between them (lid_opening.py), gaze between the lid margins as they were drawn
+    (gaze_reading.py); blinks as `avatar track` reads them.
 
     Returns:
         By control: slope (goal .95 to 1.05), residual (standard deviation about the line, in the
         control's unit) and offset (tracked at the sweep's middle less asked); for the head's
-        angles also landmarks_slope, what the landmark model alone believes to see.
+        angles also landmarks_slope, what the landmark model alone believes to see; for gaze also
+        tracked_slope, what `avatar track` reads.
     """
     stage = Stage(portrait)
     watch = FaceWatch()
@@ -116,6 +121,7 @@ def measure_controls(portrait: Portrait, steps: int = STEPS) -> dict[str, dict[s
     result = {
         "lid_opening": _figures(list(openings), [lids.opening(1 - float(v)) for v in openings])
     }
+    gaze = GazeReading(stage)
     for control in CONTROLS:
         asked, seen, believed = [], [], []
         for value in np.linspace(control.low, control.high, steps):
@@ -134,7 +140,18 @@ def measure_controls(portrait: Portrait, steps: int = STEPS) -> dict[str, dict[s
         result[control.name] = _figures(asked, seen)
         if control.name in ("yaw_degrees", "pitch_degrees", "roll_degrees", "distance"):
             result[control.name]["landmarks_slope"] = _line(asked, believed)[0]
+        if control.name in _GAZE_AXES:
+            tracked_slope = result[control.name]["slope"]
+            result[control.name] = _read_gaze(gaze, control, steps)
+            result[control.name]["tracked_slope"] = tracked_slope
     return result
+
+
+def _read_gaze(gaze: GazeReading, control: Control, steps: int) -> dict[str, float]:
+    asked = [float(value) for value in np.linspace(control.low, control.high, steps)]
+    seen = [float(gaze.gaze(control.make(v))[_GAZE_AXES[control.name]]) for v in asked]
+    pairs = [(a, s) for a, s in zip(asked, seen, strict=True) if np.isfinite(s)]
+    return _figures([a for a, _ in pairs], [s for _, s in pairs])
 
 
 def _figures(asked: list[float], seen: list[float]) -> dict[str, float]:

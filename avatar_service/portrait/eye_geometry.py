@@ -9,6 +9,8 @@ import numpy as np
 from avatar_service.portrait.face_fit import FaceFit
 from avatar_service.portrait.patch_tools import FloatArray, photo_blur, spline
 from avatar_service.portrait.topology import (
+    BROW_LOWER,
+    BROW_UPPER,
     LID_LOWER,
     LID_LOWER_ROW3,
     LID_UPPER,
@@ -50,6 +52,7 @@ class EyeGeometry:
         self.row2 = points[self.row2_ids]
         self.row3 = points[self.row3_ids]
         self.below = points[rows_of_eye(LID_LOWER_ROW3, eye)]
+        self.brow = np.stack([points[rows_of_eye(row, eye)] for row in (BROW_UPPER, BROW_LOWER)])
         self.ring = np.concatenate([self.upper, self.lower[-2:0:-1]])
         self.width = float(np.linalg.norm(self.upper[-1] - self.upper[0]))
         self.iris_center = np.asarray(fit.iris[eye, 0, :2] * 2 + 0.5, np.float32)

@@ -17,6 +17,13 @@ LASH_INNER: Final = -0.012
 LASH_OUTER: Final = 0.045
 """Range of the lash strip above the lid margin, outer-eye distances."""
 
+_FAIR_BROW: Final = (0.72, 0.90)
+"""Brightness of a brow's hairs, as a share of the skin's beside it, from which lashes are fairer
+than dark and by which they are as fair as can be."""
+_FAIR_LASH: Final = 0.62
+"""Brightness of the fairest lash line, as a share of the lid's skin."""
+_FAIR_IS_WEAKER: Final = 0.45
+
 
 def _resample_row(points: NDArray[np.floating], ends: NDArray[np.floating]) -> FloatArray:
     """Return LID_COLUMNS points along a lid row closed by the eye's corners, even in width."""
@@ -57,11 +64,24 @@ def _in_its_surroundings(
     return np.asarray(own * level, np.float32)
 
 
+def _fairness(image: FloatArray, eye: EyeGeometry) -> float:
+    """Return how fair this person's lashes are, 0 dark .. 1 as pale as skin, judged by the brow.
+
+    At the lid's margin the shadow between the lids hides the lashes' own colour.
+    """
+    upper, lower = eye.brow[0, 1:-1], eye.brow[1, 1:-1]
+    hairs = np.concatenate([upper + k * (lower - upper) for k in np.linspace(0.1, 0.9, 9)])
+    beside = np.concatenate([upper + 0.6 * (upper - lower), lower + 0.5 * (lower - upper)])
+    dark = float(np.percentile(sample(image, hairs).mean(-1), 25))
+    skin = float(np.median(sample(image, beside).mean(-1)))
+    return float(smoothstep(np.array(dark / max(skin, 1.0)), *_FAIR_BROW))
+
+
 def _creases(t: NDArray[np.floating], v: NDArray[np.floating]) -> FloatArray:
     """Return (rows, columns) factors: the crease, and the fine folds along a closed lid."""
     across, along = v[:, None], t[None]
     ends = 1 - np.abs(2 * along - 1) ** 3
-    dark = 0.16 * np.exp(-(((across - 0.05) / 0.075) ** 2))
+    dark = 0.13 * np.exp(-(((across - 0.05) / 0.10) ** 2))
     for place, depth, phase in ((0.24, 0.016, 0.4), (0.40, 0.022, 2.1), (0.57, 0.018, 3.7)):
         line = place + 0.025 * np.sin(5.0 * along + phase) + 0.05 * (2 * along - 1) ** 2
         dark = dark + depth * ends * np.exp(-(((across - line) / 0.022) ** 2))
@@ -120,4 +140,7 @@ def unfold_lid(
     strength = float(np.clip(0.95 * (1 - np.median(darkest)), 0.15, 0.8))
     near = strip[edge][:, middle_part].reshape(-1, 3)
     dark = near[np.argsort(near.mean(-1))[: max(4, len(near) // 5)]].mean(0)
-    return lid_skin.astype(np.float32), ratio, np.asarray(dark * 0.8, np.float32), strength
+    fair = _fairness(image, eye)
+    colour = 0.8 * dark + fair * (_FAIR_LASH * skin.mean(0) - 0.8 * dark)
+    strength *= 1 - _FAIR_IS_WEAKER * fair
+    return lid_skin.astype(np.float32), ratio, np.asarray(colour, np.float32), strength

@@ -56,6 +56,13 @@ _ARCH_COLUMNS: Final = 41
 _MEAN_MOUTH_WIDTH: Final = 0.56
 """Of the outer lip corners, units; arches scale with it between 0.86 and 1.12."""
 
+_OWN_TONE: Final = 0.8
+"""Largest share of the photo's own teeth in the tone of the modelled ones."""
+_BRIGHTEST_TOOTH: Final = 240.0
+
+_WET_SHADE: Final = 0.5
+"""Light on the lips' inner side, as a share of that on the lips."""
+
 _UPPER_LIP_CLOSES: Final = 0.35
 """Share of an open mouth's gap by which the upper lip lies above the closed line."""
 
@@ -74,6 +81,7 @@ class MouthAssets:
         cavity: (3,) colour of the mouth's inside, 0..255.
         tongue: (3,) lit colour of the tongue.
         seam: (3,) colour of the line of closed lips.
+        wet: (3,) colour of the lips' wet inner side.
         arch_upper: (2, columns, 3) gum end and edge of the upper teeth, camera space.
         arch_lower: (2, columns, 3) edge and gum end of the lower teeth, camera space.
         teeth_upper: (h, w, 4) premultiplied strip over the arch, gum on top.
@@ -97,6 +105,7 @@ class MouthAssets:
     cavity: FloatArray
     tongue: FloatArray
     seam: FloatArray
+    wet: FloatArray
     arch_upper: FloatArray
     arch_lower: FloatArray
     teeth_upper: FloatArray
@@ -201,12 +210,12 @@ def build_mouth(
     own, own_origin, own_show, own_colour = cut_own_teeth(image, fit, skin)
     room, room_origin = cut_own_room(image, fit)
     if own_colour is not None and own_colour.max() - own_colour.min() < 80:
-        # Neighbours of the teeth in the photo: their own colour, lifted from the lips' shadow.
+        # Neighbours of the teeth in the photo: their own colour, lifted from the lips' shadow as
+        # far as it stays one. Dark ones tell little of it, nor do those that a lamp bleached.
         lift = max(1.06, float(tooth.mean() / own_colour.mean()))
-        share = float(np.clip(1.06 / lift, 0.4, 1.0))  # dark ones tell little of their colour
-        tooth = np.asarray(np.clip(own_colour * lift, 0, 240), np.float32) * share + tooth * (
-            1 - share
-        )
+        share = float(np.clip(1.06 / lift, 0.4, _OWN_TONE))
+        lifted = own_colour * min(lift, _BRIGHTEST_TOOTH / float(own_colour.max()))
+        tooth = np.asarray(lifted * share + tooth * (1 - share), np.float32)
 
     corners = points[[61, 291]]
     wide = float(np.linalg.norm(corners[1] - corners[0]))
@@ -253,6 +262,7 @@ def build_mouth(
         cavity=(0.37 * flesh * np.array([1.0, 0.62, 0.60])).astype(np.float32),
         tongue=flesh,
         seam=np.asarray(seam, np.float32),
+        wet=(_WET_SHADE * lip * np.array([1.0, 0.84, 0.84])).astype(np.float32),
         arch_upper=stored(_arch("upper", scale, middle, upper_rows)),
         arch_lower=stored(_arch("lower", scale, middle + back, lower_rows)),
         teeth_upper=strips[0],

@@ -23,6 +23,9 @@ from avatar_service.portrait.topology import LIP_INNER_UPPER, mouth_loop
 _OWN_TEETH_GAP: Final = 0.09
 _OWN_TEETH_COVER: Final = 0.30
 _OWN_TEETH_PAD: Final = 0.07
+_END_REACH: Final = 0.03
+_END_SHADE: Final = 0.45
+"""Width of the row's soft ends, units, and how much darker they are."""
 
 
 def redness(colours: FloatArray) -> FloatArray:
@@ -87,20 +90,15 @@ def cut_own_teeth(
     padded = np.pad(edge, window // 2, "edge")
     edge = np.median(np.lib.stride_tricks.sliding_window_view(padded, window), -1)
     edge = blur(edge[None].astype(np.float32), 0.008 * unit)[0]
-    columns = blur(np.asarray(has_tooth)[None].astype(np.float32), 0.02 * unit)
+    columns = blur(np.asarray(has_tooth)[None].astype(np.float32), _END_REACH * unit)
     # Beneath the upper lip the teeth go on: repeat the colours of their visible upper end.
     known = smoothstep(inside, 1.0, 2.5) * np.maximum(smoothstep(shown, 0.3, 0.6), columns < 0.2)
     filled = push_pull(patch, known)
     own = smoothstep(inside, 0.5, 2.0)[..., None]
-    alpha = smoothstep(edge[None] - rows, -1.0, 1.2) * smoothstep(columns, 0.25, 0.6)
-    # Beside the last tooth the photo's own dark corner goes on.
-    corner = smoothstep(-columns, -0.6, -0.25) * smoothstep(inside, 0.0, 2.0)
-    alpha = np.maximum(alpha, corner)
-    colours = patch * own + filled * (1 - own)
-    # The dark corner is seen elsewhere once the lips move: only its tone is kept, no speckles.
-    plain = blur(colours, 0.03 * unit)
-    plain = np.minimum(plain, 0.62 * plain + 0.38 * np.percentile(plain, 5, axis=(0, 1)))
-    colours = colours + corner[..., None] * (plain - colours)
+    # The row turns away from the light towards its ends, and goes over into the modelled one.
+    alpha = smoothstep(edge[None] - rows, -1.0, 1.2) * smoothstep(columns, 0.3, 0.7)
+    turned = 1 - _END_SHADE * (1 - smoothstep(columns, 0.5, 1.0))
+    colours = (patch * own + filled * (1 - own)) * turned[..., None]
     texture = np.concatenate([colours, np.full((height, width, 1), 255.0)], -1)
     texture = texture * alpha[..., None]
     third = slice(width * 2 // 5, width * 3 // 5)

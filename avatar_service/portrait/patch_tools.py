@@ -100,6 +100,25 @@ def push_pull(image: NDArray[np.floating], known: NDArray[np.floating | np.bool_
     return np.asarray(filled, np.float32)
 
 
+def no_paler(
+    filled: FloatArray, luma: FloatArray, known: NDArray[np.bool_], reach: float
+) -> FloatArray:
+    """Return a fill that is nowhere brighter than what is known around it.
+
+    Reflections and sharpening leave bright seams beside what was taken away; they would run in as
+    pale patches.
+
+    Args:
+        filled: (H, W, C) of push_pull.
+        luma: (H, W) brightness of the picture.
+        known: (H, W) where it counts.
+        reach: px around that are averaged.
+    """
+    tone = blur(luma * known, reach) / (blur(known.astype(np.float32), reach) + 1e-4)
+    paler = blur(filled.mean(-1), 0.3 * reach) / np.maximum(tone, 1.0)
+    return np.asarray(filled / np.maximum(paler, 1.0)[..., None], np.float32)
+
+
 def blur(image: NDArray[np.floating], sigma: float) -> FloatArray:
     """Return the image blurred by a Gaussian of `sigma` px."""
     return np.asarray(cv2.GaussianBlur(np.asarray(image, np.float32), (0, 0), sigma), np.float32)

@@ -45,6 +45,8 @@ _STILL_SIDES: Final = (234, 454, 93, 323, 127, 356)
 _LOWER_LIP_AT_CORNER, _LOWER_LIP_AT_MIDDLE = 0.33, 0.95
 """Share of the jaw's motion that the lower lip takes."""
 
+UPPER_LIP_CLOSES: Final = 0.30
+"""Share of an open mouth's gap that the upper lip closes; the lower one, with the jaw, the rest."""
 
 LipTarget = Callable[[LipPoint], tuple[float, float, float]]
 
@@ -295,7 +297,7 @@ class MouthShapes:
         }
 
     def _source_close(self, source_gap: float) -> Float64Array:
-        """Bring the photo's parted lips together: 30 % from above, 70 % from below."""
+        """Bring the photo's parted lips together, mostly from below."""
         position = self._position
         if source_gap <= 0:
             return np.zeros_like(position)
@@ -307,12 +309,12 @@ class MouthShapes:
                 return (0.0, 0.02 if source_gap > 0.06 else 0.0, 0.0)
             gap = gaps[round((p.k + 1) * 5)]
             if p.is_upper:
-                move = gap * 0.30 * (1.0 if p.is_inner else 0.85)
+                move = gap * UPPER_LIP_CLOSES * (1.0 if p.is_inner else 0.85)
             else:
-                move = gap * -0.70 * (1.0 if p.is_inner else 0.8)
+                move = gap * (UPPER_LIP_CLOSES - 1) * (1.0 if p.is_inner else 0.8)
             return (float(move[0]), float(move[1]), float(move[2]))
 
-        middle = -0.70 * gaps[5]
+        middle = (UPPER_LIP_CLOSES - 1) * gaps[5]
         chin = {i: tuple(float(v) for v in 0.35 * w * middle) for i, w in self._jaw_weight.items()}
         return self._lip_form(close, chin)  # type: ignore[arg-type]
 

@@ -20,6 +20,7 @@ from avatar_service.portrait.face_fit import FaceFit
 from avatar_service.portrait.patch_tools import (
     FloatArray,
     blur,
+    no_paler,
     patch_bounds,
     push_pull,
     sample,
@@ -383,7 +384,7 @@ def take_off_spectacles(fit: FaceFit) -> tuple[FaceFit, SpectaclesAssets]:
     # Beyond the outline there are temples and hair, which are continued as they are.
     around = (inside < -0.02 * unit) & (away > _THICK_BAND) & person
     known = (bare | around) & (cv2.dilate(cover, np.ones((5, 5), np.uint8)) < 0.04)
-    skin = push_pull(image, known)
+    skin = no_paler(push_pull(image, known), luma, bare, 0.12 * unit)
     image2x, canvas2x = fit.image2x.copy(), fit.canvas2x.copy()
     # What is painted anew has pores as well.
     skin = skin + spread_grain(skin_grain(image2x.astype(np.float32), fit), shape)[..., None]

@@ -12,6 +12,7 @@ import numpy as np
 
 from avatar_service.jit import kernel
 from avatar_service.portrait.blendshapes import NUM_SHAPES, SOURCE_CLOSE, SOURCE_UNSMILE
+from avatar_service.portrait.shapes_mouth import UPPER_LIP_CLOSES
 from avatar_service.schema import (
     EXPRESSION_INDEX,
     EXPRESSION_MAX,
@@ -115,7 +116,9 @@ def resolve_expression(
         closing = max(0.0, 1 - wanted / source_gap) * neutralize
         shapes[SOURCE_CLOSE] = closing
         shapes[_JAW_OPEN] = max(0.0, jaw - neutralize * source_gap / jaw_gap)
-        opening = shapes[_JAW_OPEN] + source_gap * (1 - closing) / jaw_gap
+        # The upper lip takes part in the photo's gap, the jaw in the rest.
+        lower = source_gap * np.float32(1 - UPPER_LIP_CLOSES)
+        opening = shapes[_JAW_OPEN] + lower * (1 - closing) / jaw_gap
     if source_smile > 0:
         asked = min(1.0, 0.5 * (shown[_SMILE_LEFT] + shown[_SMILE_RIGHT]))
         # Rounded lips pull the corners in: nothing of a grin may stay beside them.

@@ -1,9 +1,11 @@
 """Eyes: the white, the iris turned by the gaze, the reflection, then the lids over them.
 
-The iris lies on a ball whose rotation moves it by radius * sin(angle) and foreshortens it. The
-reflection of the lamp on the cornea moves by less than half of that: the cornea's centre of
-curvature lies about 5.7 mm before the ball's centre of rotation, its front 12 mm (schematic eye of
-Gullstrand and Le Grand).
+The iris is a disc before the ball's centre of rotation, which moves it by arm * sin(angle) and
+foreshortens it. The reflection of the lamp on the cornea moves by about half of that. The centre of
+rotation lies 13.5 mm behind the cornea's vertex (Fry and Hill, Am. J. Optom. 39, 1962), the
+cornea's centre of curvature 7.8 mm (schematic eye of Le Grand), so 5.7 mm before the former. On
+that curvature the limbus, 11.7 mm wide, lies 2.6 mm behind the vertex; the pupil is seen 3.0 mm
+behind it: the disc between them, 10.7 mm before the centre of rotation.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from avatar_service.render.sdf import fill_rest_map, sample_texture, smoothstep
 from avatar_service.schema import OUTER_EYE_DISTANCE_MM
 from avatar_service.signals import Float32Array, UInt8Array
 
-BALL_RADIUS_MM: Final = 12.0
+IRIS_ARM_MM: Final = 10.7
 CORNEA_CENTRE_MM: Final = 5.7
 
 
@@ -37,7 +39,7 @@ def _turn_iris(
         axes: (3, 3) columns are the head's axes in frame coordinates.
         yaw: radians, + to the subject's left (image right).
         pitch: radians, + down.
-        radius: of the ball, any unit.
+        radius: of the circle on which the iris moves, any unit.
         scratch: (8,): filled with shift x, y (unit of radius), then the inverse of the 2x2 map of
             the disc, row by row.
     """
@@ -191,7 +193,7 @@ class EyeDrawer:
         """
         a = self._arrays
         # 2x px of the photo: two per frame px.
-        radius_px = 2 * self._unit_px * BALL_RADIUS_MM / OUTER_EYE_DISTANCE_MM
+        radius_px = 2 * self._unit_px * IRIS_ARM_MM / OUTER_EYE_DISTANCE_MM
         for eye in (0, 1):
             local, curves = self._local[eye], self._curves[eye]
             lids.trace_lids(
@@ -209,7 +211,7 @@ class EyeDrawer:
                 frame, local, curves, self._rest_map[eye], a["shadow"], a["sclera"][eye],
                 a["patch_origin"][eye], a["iris"][eye], a["glint"][eye], a["iris_center"][eye],
                 a["iris_radius"][eye], a["iris_edge"][eye], self._turn,
-                CORNEA_CENTRE_MM / BALL_RADIUS_MM, self._region, self._colour,
+                CORNEA_CENTRE_MM / IRIS_ARM_MM, self._region, self._colour,
             )  # fmt: skip
             lids.draw_lid(
                 frame, local, curves, a["lid_skin"][eye], a["lash_ratio"][eye], a["lash_range"],

@@ -45,6 +45,27 @@ SPEECH_TOOTH_SHOW: Final = 0.040
 LIP_COMES_DOWN: Final = 0.35
 ROUNDING_HIDES: Final = 0.085
 
+BESIDE_OWN: Final = 0.62
+"""Light on modelled teeth that stand beside the photo's own ones."""
+UPPER_WET: Final = 0.8
+"""How much of the upper lip's wet side is seen at its margin; the lower one's faces the camera."""
+UPPER_WET_REACH: Final = 0.008
+LOWER_WET_REACH: Final = 0.018
+"""Distances from the margins over which the wet sides turn away, units."""
+SLIT_SHUT: Final = 0.020
+SLIT_OPEN: Final = 0.080
+"""Openings lower than the first show nothing but wet sides, from the second on all that is behind
+them, units."""
+WET_SPARES: Final = 0.8
+"""Share of the wet sides that teeth hide."""
+WET_SHINES: Final = 0.45
+"""How much brighter the lower lip's wet side is at its margin."""
+
+TIP_SHOWS_FROM: Final = 0.45
+"""A tongue raised this far (TONGUE_UP) begins to come between the teeth."""
+TIP_TALL: Final = 0.5
+"""Height of its tip before the upper teeth, as a share of the opening."""
+
 
 @kernel
 def _round_opening(curves: Float32Array, rounding: float, amount: float) -> float:

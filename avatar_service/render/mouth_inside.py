@@ -11,21 +11,31 @@ from avatar_service.render.lips import (
     AS_PHOTO,
     AXIS_X,
     AXIS_Y,
+    BESIDE_OWN,
     CURVE_FIRST,
     CURVE_STEP,
     CURVE_STEPS,
     GAP,
     LIFT,
     LOWER,
+    LOWER_WET_REACH,
     ORIGIN_X,
     ORIGIN_Y,
     ROUND,
     SHADE,
     SIZE,
+    SLIT_OPEN,
+    SLIT_SHUT,
     TIP_P,
     TIP_Q,
+    TIP_SHOWS_FROM,
+    TIP_TALL,
     TONGUE_UP,
     UPPER,
+    UPPER_WET,
+    UPPER_WET_REACH,
+    WET_SHINES,
+    WET_SPARES,
     WIDTH,
 )
 from avatar_service.render.sdf import sample_texture, smoothstep
@@ -48,6 +58,7 @@ def draw_inside(
     room_origin: Float32Array,
     own_map: Float32Array,
     cavity: Float32Array,
+    wet: Float32Array,
     tongue: Float32Array,
     tongue_half_width: float,
     sample: Float32Array,
@@ -70,9 +81,12 @@ def draw_inside(
     # Lips that are hardly parted shade no deeper than the gap between them.
     near_reach = min(0.040, 0.45 * gap + 0.006) * size
     under_reach = min(0.030, 0.30 * gap + 0.004) * size
+    upper_wet, lower_wet = UPPER_WET_REACH * size, LOWER_WET_REACH * size
     tip_p, tip_q = local[TIP_P], local[TIP_Q]
     raised = local[TONGUE_UP]
     tongue_w = tongue_half_width * size
+    tip_shows = smoothstep(raised, TIP_SHOWS_FROM, 1.0)
+    tip_tall = TIP_TALL * gap * size
     # The back of the tongue is seen above its tip, more of it the wider the mouth.
     tongue_h = size * (0.045 + 0.25 * gap + 0.05 * raised)
     tongue_top = tip_q - tongue_h - raised * 0.6 * gap * size
@@ -111,13 +125,9 @@ def draw_inside(
 
             # Cavity: the palate far up is darkest.
             depth = 0.55 + 0.45 * smoothstep(q, curves[UPPER, i], curves[UPPER, i] + 0.16 * size)
-            # Beside the lips it is their wet inner side that is seen, not the dark.
             aside = abs(t - 0.5) * 2.0
-            flesh = 0.55 * math.exp(-max(min(above, below), 0.0) / (0.022 * size))
-            flesh = max(flesh, 0.75 * smoothstep(aside, 0.70, 1.0))
             for c in range(3):
                 rgb[c] = cavity[c] * depth
-                rgb[c] += flesh * (0.62 * tongue[c] - rgb[c])
 
             # Tongue: a round back fading into the dark, a groove in its middle.
             xt = (p - tip_p) / tongue_w
@@ -156,7 +166,7 @@ def draw_inside(
                 k = 1.0
                 if has_own:
                     k = smoothstep(side, 0.08, 0.22)
-                    dim *= 0.45
+                    dim *= BESIDE_OWN
                 tooth = max(tooth, k * sample[3] * (1 / 255))
                 for c in range(3):
                     rgb[c] += k * (sample[c] * dim - sample[3] * (1 / 255) * rgb[c])
@@ -172,6 +182,16 @@ def draw_inside(
                     tooth = max(tooth, sample[3] * (1 / 255))
                     for c in range(3):
                         rgb[c] += sample[c] - sample[3] * (1 / 255) * rgb[c]
+
+            # Between the teeth (TH) the tip of the tongue stands before the upper ones.
+            if tip_shows > 0.0 and abs(xt) < 1.0:
+                top_q = curves[LOWER, i] - tip_tall * math.sqrt(1.0 - xt * xt)
+                inside = tip_shows * smoothstep(q, top_q - soft, top_q + soft)
+                inside *= smoothstep(-abs(xt), -1.0, -0.8)
+                lit = 0.72 + 0.2 * smoothstep(q, top_q, top_q + 0.5 * tip_tall)
+                for c in range(3):
+                    rgb[c] += inside * (tongue[c] * lit - rgb[c])
+                tooth = max(tooth, inside)
 
             # Shade of the lips: close to them, most under the upper one, and in the corners.
             near = min(above, below) / near_reach
@@ -189,12 +209,20 @@ def draw_inside(
             keep_green = keep * (1.0 - 0.10 * flesh_round)
             keep_blue = math.exp((1.06 + 0.04 * tooth) * math.log(keep))
             keep_blue *= 1.0 - 0.18 * flesh_round
+            # Lips roll inwards: their wet inner side is seen before the dark, and in a slit, as
+            # beside the corners, nothing else. The lower one's faces up, to the light.
+            lit_below = math.exp(-max(below, 0.0) / lower_wet)
+            rolled = max(UPPER_WET * math.exp(-max(above, 0.0) / upper_wet), lit_below)
+            thin = 1.0 - smoothstep(above + below, SLIT_SHUT * size, SLIT_OPEN * size)
+            rolled = max(rolled, thin) * (1.0 - WET_SPARES * tooth)
+            wet_light = (1.0 + WET_SHINES * lit_below * lit_below) * shade
             if as_photo > 0.0:
                 px = own_map[0, 0] * x + own_map[0, 1] * y + own_map[0, 2] - room_origin[0]
                 py = own_map[1, 0] * x + own_map[1, 1] * y + own_map[1, 2] - room_origin[1]
                 sample_texture(own_room, px, py, sample)
             for c in range(3):
                 value = rgb[c] * (keep_red if c == 0 else keep_green if c == 1 else keep_blue)
+                value += rolled * (wet[c] * wet_light - value)
                 if as_photo > 0.0:
                     value += as_photo * (sample[c] * shade - value)
                 old = float(frame[y, x, c])

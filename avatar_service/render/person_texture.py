@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from avatar_service.errors import AvatarError, Reason
+from avatar_service.portrait.patch_tools import smoothstep
 from avatar_service.portrait.pixels import AREA, LINEAR, gaussian, resize
 from avatar_service.portrait.portrait import Geometry, Portrait
 from avatar_service.portrait.topology import Int32Array
@@ -17,7 +19,14 @@ from avatar_service.signals import Float32Array, UInt8Array
 
 _TEXELS_PER_PX: Final = 2.0
 _PREFILTER: Final = 0.45
-"""Blur, in texels per (texel per px - 1): without it detail flickers as the head drifts."""
+"""Blur, in texels, at two texels per px: without it detail flickers as the head drifts."""
+_HALF_BAND: Final = np.array([-1, 0, 9, 16, 9, 0, -1], np.float32) / 32
+"""Takes away what is finer than a px at two texels per px, and little else (the maximally flat
+half-band filter of seven taps)."""
+_FINE_REACH: Final = 13
+_FINE: Final = (2.0, 5.0)
+"""Side of the window (texels) and mean difference (grey levels) from which and by which a place is
+so full of detail finer than a px, as a grizzled beard, that it would sparkle under slow motion."""
 _OPAQUE: Final = 250
 _SHADE_REACH: Final = 0.4
 """How far beyond the face's outline its shading fades out, units."""
@@ -56,9 +65,8 @@ class PersonTexture:
             raise AvatarError(Reason.INVALID_FIELD, f"The texture of {side} px is too large.")
         if scale < 1:
             texture = resize(texture, (side, side), AREA)
-        excess = per_px * scale - 1
-        if excess > 0:
-            texture = gaussian(texture, _PREFILTER * excess)
+        if per_px * scale > 1:
+            texture = _calm(texture)
         uv = (portrait.geometry.uv + 0.5) * scale - 0.5
         triangles = portrait.geometry.triangles
         low, high = _alpha_range(texture[..., 3], uv, triangles)
@@ -72,6 +80,18 @@ class PersonTexture:
             opaque=np.ascontiguousarray(triangles[low >= _OPAQUE]),
             mixed=np.ascontiguousarray(triangles[(low < _OPAQUE) & (high > 0)]),
         )
+
+
+def _calm(texture: UInt8Array) -> UInt8Array:
+    """Filter a premultiplied texture of two texels per output px so that it does not flicker."""
+    sharp = gaussian(texture, _PREFILTER)
+    calm = cv2.sepFilter2D(texture, -1, _HALF_BAND, _HALF_BAND, borderType=cv2.BORDER_REPLICATE)
+    calm[..., :3] = np.minimum(calm[..., :3], calm[..., 3:])
+    difference = cv2.cvtColor(cv2.absdiff(sharp, calm), cv2.COLOR_RGBA2GRAY)
+    roughness = cv2.blur(difference.astype(np.float32), (_FINE_REACH, _FINE_REACH))
+    share = smoothstep(roughness, *_FINE)
+    mixed = cv2.blendLinear(calm, sharp, share, 1 - share)
+    return np.asarray(mixed, np.uint8)
 
 
 def _pack_folds(folds: UInt8Array, side_px: int) -> NDArray[np.uint16]:

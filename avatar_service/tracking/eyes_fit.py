@@ -25,7 +25,7 @@ from avatar_service.schema import (
 from avatar_service.signals import Float32Array, UInt8Array
 from avatar_service.tracking.face_rig import FaceRig
 from avatar_service.tracking.face_watch import FaceSeen
-from avatar_service.tracking.iris import BALL_RADIUS, IrisMatch
+from avatar_service.tracking.iris import IrisMatch, gaze_from_shift, lid_distances
 from avatar_service.tracking.pose_fit import FaceFitted
 
 MIN_OPENING: Final = 0.45
@@ -129,7 +129,7 @@ class EyesFit:
         photo = sampler(rig.portrait.photo)
         self._rest_shift = [np.zeros(2), np.zeros(2)]
         for eye, match in enumerate(self._irises):
-            above, below = _distances(rig.reference.lids[eye], match.pixels)
+            above, below = lid_distances(rig.reference.lids[eye], match.pixels)
             found = match.find(photo(match.pixels), above, below)
             if found is not None:
                 self._rest_shift[eye] = found
@@ -154,10 +154,10 @@ class EyesFit:
             opening[row] = measured.gap / max(self._rest[eye].gap, 1e-3)
             if opening[row] >= MIN_OPENING:
                 match = self._irises[eye]
-                upper, lower = _distances(lid_points, match.pixels)
+                upper, lower = lid_distances(lid_points, match.pixels)
                 shift = match.find(sample(plane.to_picture(match.pixels)), upper, lower)
                 if shift is not None:
-                    gaze[row] = self._gaze((shift - self._rest_shift[eye]) / unit)
+                    gaze[row] = gaze_from_shift(self._axes, (shift - self._rest_shift[eye]) / unit)
             lids |= self._lid_coefficients(eye, side, measured, gaze[row], face)
         return EyesFitted(gaze, opening, lids)
 
@@ -168,17 +168,6 @@ class EyesFit:
         after = rig.project(rig.pose(probe, face.pose))
         forth = (after[1:] - after[0]).T @ np.linalg.inv((before[1:] - before[0]).T)
         return _Plane(before[0], after[0], forth)
-
-    def _gaze(self, shift: Float64Array) -> Float64Array:
-        """Return yaw and pitch of an iris shifted in the photo's plane, units."""
-        # The ball's axis points away from the camera; see render/eyes.py, whose way back this is.
-        axis = self._axes[:2, 2] - shift / BALL_RADIUS
-        flat = min(float(axis @ axis), 0.95)
-        axis = axis * np.sqrt(flat / max(float(axis @ axis), 1e-12))
-        direction = self._axes.T @ np.array([axis[0], axis[1], np.sqrt(1 - flat)])
-        yaw = np.arctan2(-direction[0], direction[2])
-        pitch = np.arcsin(np.clip(-direction[1], -1, 1))
-        return np.array([yaw, pitch])
 
     def _lid_coefficients(
         self, eye: int, side: str, measured: _Lids, gaze: Float64Array, face: FaceFitted
@@ -224,21 +213,3 @@ def _measure(lids: Float64Array, unit_px: float) -> _Lids:
     height = (lids - outer) @ down / unit_px
     lower, upper = height[1:8][_MIDDLE], height[9:16][_MIDDLE]
     return _Lids(max(float((lower - upper).mean()), 0.0), float(lower.mean()))
-
-
-def _distances(lids: Float64Array, points: Float64Array) -> tuple[Float64Array, Float64Array]:
-    """Return how far (P, 2) points lie below the upper and above the lower lid margin, px."""
-    outer, inner = lids[0], lids[8]
-    along = (inner - outer) / max(float(np.hypot(*(inner - outer))), 1e-6)
-    down = np.array([-along[1], along[0]])
-    down *= np.sign(down[1]) or 1.0
-    axes = np.stack([along, down], 1)
-    margin, at = (lids - outer) @ axes, (points - outer) @ axes
-    distances = []
-    for rows in ([0, *range(9, 16), 8], list(range(9))):
-        curve = margin[rows][np.argsort(margin[rows, 0])]
-        distances.append(np.interp(at[:, 0], curve[:, 0], curve[:, 1]))
-    is_beside = (at[:, 0] < 0) | (at[:, 0] > (inner - outer) @ along)
-    upper = np.where(is_beside, -1.0, at[:, 1] - distances[0])
-    lower = np.where(is_beside, -1.0, distances[1] - at[:, 1])
-    return upper, lower

@@ -15,7 +15,7 @@ import numpy as np
 
 from avatar_service.portrait.eyes import EyeAssets, lid_shadow
 from avatar_service.portrait.landmark_nets import Float64Array
-from avatar_service.render.eyes import BALL_RADIUS_MM
+from avatar_service.render.eyes import IRIS_ARM_MM
 from avatar_service.schema import (
     MAX_GAZE_PITCH_RADIANS,
     MAX_GAZE_YAW_RADIANS,
@@ -23,14 +23,15 @@ from avatar_service.schema import (
 )
 from avatar_service.signals import Float32Array
 
-BALL_RADIUS: Final = BALL_RADIUS_MM / OUTER_EYE_DISTANCE_MM
-"""Radius on which the iris moves, units; the renderer's own."""
+IRIS_ARM: Final = IRIS_ARM_MM / OUTER_EYE_DISTANCE_MM
+"""Radius of the circle on which the iris moves, units; the renderer's own."""
 _STEPS_PER_UNIT: Final = 128
 """Places tried per unit: one px of a 512 px frame around head and shoulders."""
 _LID_MARGIN: Final = 0.006
 """Lashes are kept away from, units."""
-_BRIGHTEST: Final = 92
-"""Percentile that brighter pixels are cut to: reflections of lamps do not move with the iris."""
+_BRIGHTEST: Final = 85
+"""Percentile above which pixels are left out: reflections of lamps do not move with the iris, and
+on narrow eyes they are a good part of what is seen."""
 _MIN_PIXELS: Final = 40
 _MIN_CORRELATION: Final = 0.5
 
@@ -48,8 +49,8 @@ class IrisMatch:
         self._unit_px = unit_px
         step_px = unit_px / _STEPS_PER_UNIT
         # Reaches the largest gaze that the schema knows, and one step more.
-        reach_x = np.ceil(_STEPS_PER_UNIT * BALL_RADIUS * np.sin(MAX_GAZE_YAW_RADIANS)) + 1
-        reach_y = np.ceil(_STEPS_PER_UNIT * BALL_RADIUS * np.sin(MAX_GAZE_PITCH_RADIANS)) + 1
+        reach_x = np.ceil(_STEPS_PER_UNIT * IRIS_ARM * np.sin(MAX_GAZE_YAW_RADIANS)) + 1
+        reach_y = np.ceil(_STEPS_PER_UNIT * IRIS_ARM * np.sin(MAX_GAZE_PITCH_RADIANS)) + 1
         self._across = np.arange(-reach_x, reach_x + 1) * step_px
         self._down = np.arange(-reach_y, reach_y + 1) * step_px
 
@@ -73,7 +74,7 @@ class IrisMatch:
             for x in self._across:
                 shift = np.array([x, y])
                 # A disc on a turned ball is seen from the side: narrower the way it went.
-                narrowed = np.sqrt(1 - (shift / (unit_px * BALL_RADIUS)) ** 2)
+                narrowed = np.sqrt(1 - (shift / (unit_px * IRIS_ARM)) ** 2)
                 from_center = (grid + origin - center - 2 * shift) / narrowed
                 r = np.hypot(from_center[..., 0], from_center[..., 1]).reshape(-1) / radius
                 part = np.clip((edge[1] - r) / (edge[1] - edge[0]), 0, 1)
@@ -96,12 +97,12 @@ class IrisMatch:
         """
         margin = _LID_MARGIN * self._unit_px
         weight = ((upper > margin) & (lower > margin)).astype(np.float32)
-        total = float(weight.sum())
-        if total < _MIN_PIXELS:
+        if weight.sum() < _MIN_PIXELS:
             return None
         light = lid_shadow(upper.astype(np.float32), lower.astype(np.float32), float(self._unit_px))
         bright = seen[:, :2].mean(1) / np.maximum(light, 0.3)
-        bright = np.minimum(bright, np.percentile(bright[weight > 0], _BRIGHTEST))
+        weight *= bright <= np.percentile(bright[weight > 0], _BRIGHTEST)
+        total = float(weight.sum())
         mean = float(weight @ bright) / total
         centered = weight * (bright - mean)
         energy = float(centered @ (bright - mean))
@@ -120,6 +121,44 @@ class IrisMatch:
                 self._down[row] + step * _peak(field[:, column], int(row)),
             ]
         )
+
+
+def lid_distances(lids: Float64Array, points: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """Return how far (P, 2) points lie below the upper and above the lower lid margin, px.
+
+    Args:
+        lids: (16, 2) points of the margins: outer corner, lower row, inner corner (8), upper row.
+        points: (P, 2) px.
+    """
+    outer, inner = lids[0], lids[8]
+    along = (inner - outer) / max(float(np.hypot(*(inner - outer))), 1e-6)
+    down = np.array([-along[1], along[0]])
+    down *= np.sign(down[1]) or 1.0
+    axes = np.stack([along, down], 1)
+    margin, at = (lids - outer) @ axes, (points - outer) @ axes
+    distances = []
+    for rows in ([0, *range(9, 16), 8], list(range(9))):
+        curve = margin[rows][np.argsort(margin[rows, 0])]
+        distances.append(np.interp(at[:, 0], curve[:, 0], curve[:, 1]))
+    is_beside = (at[:, 0] < 0) | (at[:, 0] > (inner - outer) @ along)
+    upper = np.where(is_beside, -1.0, at[:, 1] - distances[0])
+    lower = np.where(is_beside, -1.0, distances[1] - at[:, 1])
+    return upper, lower
+
+
+def gaze_from_shift(axes: Float64Array, shift: Float64Array) -> Float64Array:
+    """Return yaw and pitch, radians, of an iris shifted in the photo's plane by (2,) units.
+
+    The way back of render/eyes.py. axes: (3, 3), columns are the head's axes in the photo.
+    """
+    # The disc's axis points away from the camera.
+    axis = axes[:2, 2] - shift / IRIS_ARM
+    flat = min(float(axis @ axis), 0.95)
+    axis = axis * np.sqrt(flat / max(float(axis @ axis), 1e-12))
+    direction = axes.T @ np.array([axis[0], axis[1], np.sqrt(1 - flat)])
+    yaw = np.arctan2(-direction[0], direction[2])
+    pitch = np.arcsin(np.clip(-direction[1], -1, 1))
+    return np.array([yaw, pitch])
 
 
 def _brightness(colours: Float32Array) -> Float32Array:

@@ -3,7 +3,7 @@ import pytest
 from fakes import synthetic_face as face
 
 from avatar_service.portrait.eyes import build_eyes
-from avatar_service.render.eyes import BALL_RADIUS_MM, CORNEA_CENTRE_MM, EyeDrawer
+from avatar_service.render.eyes import CORNEA_CENTRE_MM, IRIS_ARM_MM, EyeDrawer
 from avatar_service.schema import OUTER_EYE_DISTANCE_MM
 
 pytestmark = pytest.mark.unit
@@ -59,7 +59,7 @@ def test_resting_eyes_look_as_photographed(fit, arrays):
 def test_iris_moves_as_on_a_ball(fit, arrays, yaw, pitch):
     rest = render(fit, arrays)
     turned = render(fit, arrays, gaze=((yaw, pitch),) * 2)
-    radius = BALL_RADIUS_MM / OUTER_EYE_DISTANCE_MM * face.UNIT
+    radius = IRIS_ARM_MM / OUTER_EYE_DISTANCE_MM * face.UNIT
     expected = radius * np.array([np.sin(yaw) * np.cos(pitch), np.sin(pitch)])
     for eye in (0, 1):
         moved = dark_center(turned, eye) - dark_center(rest, eye)
@@ -83,9 +83,9 @@ def test_reflection_stays_with_the_light(fit, arrays):
         light = luma[rows, columns, :3].sum(-1).astype(float)
         return (light * np.arange(columns.start, columns.stop)).sum() / light.sum()
 
-    iris = BALL_RADIUS_MM / OUTER_EYE_DISTANCE_MM * face.UNIT * np.sin(0.2)
+    iris = IRIS_ARM_MM / OUTER_EYE_DISTANCE_MM * face.UNIT * np.sin(0.2)
     moved = bright_x((0.2, 0.0)) - bright_x((0.0, 0.0))
-    assert moved == pytest.approx(iris * CORNEA_CENTRE_MM / BALL_RADIUS_MM, abs=0.15)
+    assert moved == pytest.approx(iris * CORNEA_CENTRE_MM / IRIS_ARM_MM, abs=0.15)
 
 
 def test_closed_lids_leave_no_trace_of_the_eye(fit, arrays):

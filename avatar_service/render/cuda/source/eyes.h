@@ -32,7 +32,7 @@ DEVICE void trace_eye(const Avatar& avatar, const Frame& frame, const float* ver
   float per_px =
       fill_rest_map(avatar.eye_anchor + 3 * e, frame.skull, avatar.projection, eye->rest_map);
   eye->local[LID_SIZE] = avatar.eye_unit_px * per_px;
-  float radius = 2.0f * avatar.eye_unit_px * BALL_RADIUS_MM / OUTER_EYE_DISTANCE_MM;
+  float radius = 2.0f * avatar.eye_unit_px * IRIS_ARM_MM / OUTER_EYE_DISTANCE_MM;
   const float* gaze = frame.gaze + 2 * (1 - e);
   turn_iris(avatar.eye_axes, gaze[0], gaze[1], radius, eye->turn);
   region_of_eye(*eye, 2.0f, avatar.size_px, eye->ball_region);
@@ -92,7 +92,7 @@ DEVICE void draw_ball(const Avatar& avatar, const EyeTrace& eye, int e, int x, i
                  shadow[2] * expf(-fmaxf(below, 0.0f) / (shadow[3] * size))) *
                 local[LID_SHADE];
   for (int c = 0; c < 3; c++) color[c] *= light;
-  const float hold = CORNEA_CENTRE_MM / BALL_RADIUS_MM;
+  const float hold = CORNEA_CENTRE_MM / IRIS_ARM_MM;
   float kx = gx - hold * turn[0] + mid, ky = gy - hold * turn[1] + mid;
   if (kx > 0.0f && kx < mid + mid && ky > 0.0f && ky < mid + mid) {
     sample_texture<3>(avatar.glint + e * side * side * 3, side, side, kx, ky, over);

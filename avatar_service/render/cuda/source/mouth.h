@@ -157,16 +157,11 @@ DEVICE void draw_inside(const Avatar& avatar, const MouthTrace& mouth, int x, in
   float tongue_top =
       tip_q - size * (0.045f + 0.25f * gap + 0.05f * raised) - raised * 0.6f * gap * size;
 
-  // Cavity: the palate far up is darkest; beside the lips it is their wet inner side that is seen.
+  // Cavity: the palate far up is darkest.
   float depth = 0.55f + 0.45f * smoothstep(q, u0, u0 + 0.16f * size);
   float aside = fabsf(t - 0.5f) * 2.0f;
-  float flesh = 0.55f * expf(-fmaxf(fminf(above, below), 0.0f) / (0.022f * size));
-  flesh = fmaxf(flesh, 0.75f * smoothstep(aside, 0.70f, 1.0f));
   float rgb[3];
-  for (int c = 0; c < 3; c++) {
-    rgb[c] = avatar.cavity[c] * depth;
-    rgb[c] += flesh * (0.62f * avatar.tongue[c] - rgb[c]);
-  }
+  for (int c = 0; c < 3; c++) rgb[c] = avatar.cavity[c] * depth;
 
   // Tongue: a round back fading into the dark, a groove in its middle.
   float xt = (p - tip_p) / tongue_w, inside_raised = 0.0f;
@@ -204,7 +199,7 @@ DEVICE void draw_inside(const Avatar& avatar, const MouthTrace& mouth, int x, in
     float k = 1.0f;
     if (has_own) {
       k = smoothstep(side, 0.08f, 0.22f);
-      dim *= 0.45f;
+      dim *= LIP_BESIDE_OWN;
     }
     tooth = fmaxf(tooth, k * sample[3] * byte);
     for (int c = 0; c < 3; c++) rgb[c] += k * (sample[c] * dim - sample[3] * byte * rgb[c]);
@@ -223,6 +218,18 @@ DEVICE void draw_inside(const Avatar& avatar, const MouthTrace& mouth, int x, in
     }
   }
 
+  // Between the teeth (TH) the tip of the tongue stands before the upper ones.
+  float tip_shows = smoothstep(raised, LIP_TIP_SHOWS_FROM, 1.0f);
+  if (tip_shows > 0.0f && fabsf(xt) < 1.0f) {
+    float tip_tall = LIP_TIP_TALL * gap * size;
+    float top_q = l0 - tip_tall * sqrtf(1.0f - xt * xt);
+    float inside = tip_shows * smoothstep(q, top_q - soft, top_q + soft);
+    inside *= smoothstep(-fabsf(xt), -1.0f, -0.8f);
+    float lit = 0.72f + 0.2f * smoothstep(q, top_q, top_q + 0.5f * tip_tall);
+    for (int c = 0; c < 3; c++) rgb[c] += inside * (avatar.tongue[c] * lit - rgb[c]);
+    tooth = fmaxf(tooth, inside);
+  }
+
   // Shade of the lips: close to them, most under the upper one, and in the corners.
   float near = fminf(above, below) / near_reach;
   float keep = (0.60f + 0.40f * clamp(near, 0.0f, 1.0f)) *
@@ -237,12 +244,19 @@ DEVICE void draw_inside(const Avatar& avatar, const MouthTrace& mouth, int x, in
   float keep_of[3] = {expf((0.84f - 0.04f * tooth) * logf(keep)),
                       keep * (1.0f - 0.10f * flesh_round),
                       expf((1.06f + 0.04f * tooth) * logf(keep)) * (1.0f - 0.18f * flesh_round)};
+  // Lips roll inwards: their wet inner side is seen before the dark, and in a slit nothing else.
+  float lit_below = expf(-fmaxf(below, 0.0f) / (LIP_LOWER_WET_REACH * size));
+  float rolled = LIP_UPPER_WET * expf(-fmaxf(above, 0.0f) / (LIP_UPPER_WET_REACH * size));
+  float thin = 1.0f - smoothstep(above + below, LIP_SLIT_SHUT * size, LIP_SLIT_OPEN * size);
+  rolled = fmaxf(fmaxf(rolled, lit_below), thin) * (1.0f - LIP_WET_SPARES * tooth);
+  float wet_light = (1.0f + LIP_WET_SHINES * lit_below * lit_below) * shade;
   if (as_photo > 0.0f) {
     sample_texture<3>(avatar.own_room, avatar.room_rows, avatar.room_columns,
                       mx - avatar.room_origin[0], my - avatar.room_origin[1], sample);
   }
   for (int c = 0; c < 3; c++) {
     float value = rgb[c] * keep_of[c];
+    value += rolled * (avatar.wet[c] * wet_light - value);
     if (as_photo > 0.0f) value += as_photo * (sample[c] * shade - value);
     float old = pixel->c[c];
     pixel->c[c] = to_level(old + cover * (fminf(value, 255.0f) - old));
