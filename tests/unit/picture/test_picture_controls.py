@@ -14,6 +14,7 @@ def test_tracked_controls_follow_the_latents():
     # Wide on purpose: the table in docs/picture.md says how close they are, this keeps the signs.
     for name, figures in result.items():
         assert figures["slope"] == pytest.approx(1, abs=0.25), name
-    for name in ("yaw_degrees", "pitch_degrees", "roll_degrees", "distance", "lid_opening"):
+    close = ("yaw_degrees", "pitch_degrees", "roll_degrees", "distance", "lid_opening")
+    for name in (*close, "gaze_yaw_degrees", "gaze_pitch_degrees"):
         assert result[name]["slope"] == pytest.approx(1, abs=0.08), name
     assert result["roll_degrees"]["residual"] < 0.2

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from fakes import synthetic_face as face
 
+from avatar_service.portrait.eye_geometry import EyeGeometry
 from avatar_service.portrait.eyes import EyeAssets, build_eyes, fill_eyes
 
 pytestmark = pytest.mark.unit
@@ -65,3 +66,19 @@ def test_arrays_round_trip(assets):
 def test_same_photo_same_eyes(fit, assets):
     again = build_eyes(fit, fit.image2x).to_arrays()
     assert all(np.array_equal(again[k], v) for k, v in assets.to_arrays().items())
+
+
+def test_lashes_are_as_fair_as_the_brow(fit, assets):
+    fair = fit.image2x.astype(np.float32)
+    for eye in (0, 1):
+        brow = EyeGeometry(fit, eye).brow.reshape(-1, 2)
+        (x0, y0), (x1, y1) = brow.min(0).astype(int) - 1, brow.max(0).astype(int) + 2
+        fair[y0:y1, x0:x1] = np.median(fair[y0 - 6 : y0, x0:x1], (0, 1))
+    dark = fair.copy()
+    for eye in (0, 1):
+        upper, lower = EyeGeometry(fit, eye).brow
+        (x0, y0), (x1, y1) = upper.min(0).astype(int), lower.max(0).astype(int) + 1
+        dark[y0:y1, x0:x1] *= 0.3
+    with_fair, with_dark = build_eyes(fit, fair), build_eyes(fit, dark)
+    assert with_fair.lash_color.mean() > 1.5 * with_dark.lash_color.mean()
+    assert (with_fair.lash_strength < with_dark.lash_strength).all()

@@ -174,3 +174,27 @@ def test_squeezed_lips_get_a_line(fit, arrays):
     still = column(render(fit, arrays))
     pressed = column(render(fit, arrays, mouthPressLeft=0.5, mouthPressRight=0.5))
     assert pressed.min() < 0.8 * still.min()
+
+
+def test_a_slit_shows_the_wet_sides_of_the_lips_not_the_dark(fit, arrays):
+    # Neither teeth nor tongue: what is left is lip and cavity.
+    bare = {**arrays, "teeth_upper": np.zeros((2, 2, 4)), "teeth_lower": np.zeros((2, 2, 4))}
+    wet, gap = arrays["wet"].mean(), 0.25 * GAP
+    slit = column(render(fit, bare, gap=gap, jaw=0.25 * JAW)).mean(-1)
+    assert slit.min() > 0.6 * wet
+    row = render(fit, bare, gap=GAP, jaw=JAW)[184, :, :3].mean(-1)
+    corner = row[102:106].min()  # where a wide opening is no higher than a slit
+    assert corner > 0.6 * wet
+
+
+def test_between_the_teeth_the_tongue_stands_before_the_upper_ones(fit, arrays):
+    shapes = {"gap": 0.5 * GAP, "jaw": 0.5 * JAW}
+    without = column(render(fit, arrays, **shapes))
+    shown = column(render(fit, arrays, **shapes, tongueOut=0.25))
+    changed = np.abs(shown - without).max(-1) > 12
+    assert changed.any()
+    redder = (
+        shown[changed][:, 0] - shown[changed][:, 1]
+        > without[changed][:, 0] - (without[changed][:, 1])
+    )
+    assert redder.mean() > 0.7
