@@ -43,6 +43,17 @@ STRIPS: Final[dict[str, tuple[tuple[int, ...], float, tuple[Pose, ...]]]] = {
             {"jawOpen": 0.12},
         ),
     ),
+    "wide_vowels": (
+        MOUTH,
+        0.95,
+        (
+            {"jawOpen": 0.15, "mouthStretch": 0.35, "mouthUpperUp": 0.2, "mouthLowerDown": 0.3},
+            {"jawOpen": 0.12, "mouthSmile": 0.3, "mouthStretch": 0.4, "mouthUpperUp": 0.3},
+            {"jawOpen": 0.4, "mouthStretch": 0.3, "mouthUpperUp": 0.2, "mouthLowerDown": 0.3},
+            {"jawOpen": 0.6},
+            {"jawOpen": 0.2, "tongueOut": 0.25},
+        ),
+    ),
     "lids": (
         EYES,
         1.5,
