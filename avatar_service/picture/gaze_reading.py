@@ -53,10 +53,10 @@ class GazeReading:
         picture = stage.picture(motion)
         vertices = stage.vertices[:, :2].astype(np.float64)
         shifts = np.full((2, 2), np.nan)
-        for eye, side in enumerate((tuple[int, ...], topology.mirrored)):
+        for eye, match in enumerate(self._irises):
+            side = topology.mirrored if eye == 1 else tuple[int, ...]
             margins = [*side(topology.LID_LOWER), *side(topology.LID_UPPER)[1:-1]]
             lids = (vertices[margins] + 0.5) * scale - 0.5
-            match = self._irises[eye]
             places = (match.pixels + 0.5) / scale - 0.5
             found = match.find(sampler(picture)(places), *lid_distances(lids, match.pixels))
             if found is not None:
