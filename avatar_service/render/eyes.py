@@ -27,6 +27,9 @@ from avatar_service.signals import Float32Array, UInt8Array
 
 IRIS_ARM_MM: Final = 10.7
 CORNEA_CENTRE_MM: Final = 5.7
+CORNEA_ENDS: Final = 0.90
+CORNEA_ENDED: Final = 1.08
+"""Iris radii between which the cornea flattens out."""
 
 
 @kernel
@@ -143,7 +146,11 @@ def _draw_ball(
             kx, ky = gx - hold * shift_x + mid, gy - hold * shift_y + mid
             if 0.0 < kx < mid + mid and 0.0 < ky < mid + mid:
                 sample_texture(glint, kx, ky, colour)
-                red, green, blue = red + colour[0], green + colour[1], blue + colour[2]
+                # The cornea ends at the limbus: the white, flatter and wet, shows no such image.
+                on_cornea = 1.0 - smoothstep(r, CORNEA_ENDS, CORNEA_ENDED)
+                red += on_cornea * colour[0]
+                green += on_cornea * colour[1]
+                blue += on_cornea * colour[2]
             for c in range(3):
                 value = red if c == 0 else (green if c == 1 else blue)
                 old = float(frame[y, x, c])

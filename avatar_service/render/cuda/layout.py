@@ -200,6 +200,8 @@ def _constants() -> dict[str, int | float | str]:
         "ALPHA_CUT": raster.ALPHA_CUT,
         "IRIS_ARM_MM": eyes.IRIS_ARM_MM,
         "CORNEA_CENTRE_MM": eyes.CORNEA_CENTRE_MM,
+        "CORNEA_ENDS": eyes.CORNEA_ENDS,
+        "CORNEA_ENDED": eyes.CORNEA_ENDED,
         "OUTER_EYE_DISTANCE_MM": float(OUTER_EYE_DISTANCE_MM),
         "MOUTH_FUNNEL": EXPRESSION_INDEX["mouthFunnel"],
         "MOUTH_PUCKER": EXPRESSION_INDEX["mouthPucker"],

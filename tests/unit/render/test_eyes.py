@@ -88,6 +88,21 @@ def test_reflection_stays_with_the_light(fit, arrays):
     assert moved == pytest.approx(iris * CORNEA_CENTRE_MM / IRIS_ARM_MM, abs=0.15)
 
 
+def test_no_reflection_lies_on_the_white(fit, arrays):
+    only = {**arrays, "sclera": 0 * arrays["sclera"], "iris": 0 * arrays["iris"]}
+    side = arrays["glint"].shape[1]
+    row = np.abs(np.arange(side) - (side - 1) // 2)
+    # A broad reflection: what of it leaves the iris must go.
+    only["glint"] = np.full_like(arrays["glint"], 90.0) * (row < side // 3)[:, None, None]
+    gaze = (0.35, 0.0)
+    frame = render(fit, only, gaze=(gaze, gaze), frame=face.blank_frame(color=0))
+    rows, columns = eye_box(0)
+    lit = np.flatnonzero(frame[rows, columns, :3].max((0, 2)) > 20) + columns.start
+    shift = IRIS_ARM_MM / OUTER_EYE_DISTANCE_MM * face.UNIT * np.sin(0.35)
+    center, radius = face.EYE_CENTERS[0][0] + shift, arrays["iris_radius"][0] / 2
+    assert lit.min() > center - 1.12 * radius - 1
+
+
 def test_closed_lids_leave_no_trace_of_the_eye(fit, arrays):
     frame = render(fit, arrays, points=face.lower_lids(fit.landmarks, 1.0))
     for eye in (0, 1):

@@ -96,7 +96,9 @@ DEVICE void draw_ball(const Avatar& avatar, const EyeTrace& eye, int e, int x, i
   float kx = gx - hold * turn[0] + mid, ky = gy - hold * turn[1] + mid;
   if (kx > 0.0f && kx < mid + mid && ky > 0.0f && ky < mid + mid) {
     sample_texture<3>(avatar.glint + e * side * side * 3, side, side, kx, ky, over);
-    for (int c = 0; c < 3; c++) color[c] += over[c];
+    // The cornea ends at the limbus: the white, flatter and wet, shows no such image.
+    float on_cornea = 1.0f - smoothstep(r, CORNEA_ENDS, CORNEA_ENDED);
+    for (int c = 0; c < 3; c++) color[c] += on_cornea * over[c];
   }
   for (int c = 0; c < 3; c++) {
     float old = pixel->c[c];
