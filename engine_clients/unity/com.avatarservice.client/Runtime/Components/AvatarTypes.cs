@@ -31,7 +31,7 @@ namespace AvatarService.Client
     {
         /// <summary>Not at all where the service offers ZeroMQ (340 Mbit/s), else JPEG.</summary>
         Automatic = 0,
-        /// <summary>Each picture by itself: sharp, and about 10 Mbit/s at 512 pixels.</summary>
+        /// <summary>Each picture by itself: sharp, and about 5 Mbit/s at 256 pixels.</summary>
         Jpeg = 2,
         /// <summary>As video: about 1.3 Mbit/s at 512 pixels.</summary>
         H264 = 3
