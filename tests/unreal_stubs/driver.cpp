@@ -286,6 +286,7 @@ void video(Game& game) {
 }
 
 void restart(Game& game, USoundWave* wave) {
+  game.avatar->WaitForServiceSecs = 60.0f;  // as long as a busy machine needs for a new service
   game.avatar->BeginPlay();
   game.ready();
   game.avatar->SpeakWithPhones(wave, phones());
