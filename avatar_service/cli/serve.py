@@ -78,7 +78,7 @@ def serve(
     """Run the service: gRPC for control; shared memory, ZeroMQ and gRPC for frames and motion."""
     from avatar_service.cli.console import say
 
-    say("starting: loading models and compiling kernels, which takes a minute or two at first")
+    say("starting the service")
     from avatar_service.config import load_config
     from avatar_service.portrait.models import ensure_models
     from avatar_service.server.main import run

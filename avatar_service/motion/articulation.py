@@ -22,6 +22,7 @@ import numpy as np
 
 from avatar_service.audio.mel import SAMPLE_RATE_HZ, StreamingLogMel, log_mel
 from avatar_service.errors import AvatarError, Reason
+from avatar_service.motion.articulation_kernels import tell
 from avatar_service.motion.articulation_net import (
     MELS_PER_STEP,
     STEP_NANOS,
@@ -295,13 +296,12 @@ _MOST_STEPS: Final = 128
 def _run(stages: Sequence[ArticulationStage], num_steps: int) -> None:
     features = np.stack([stage._take(num_steps) for stage in stages])
     memory = NetMemory.join([stage._memory for stage in stages])
-    logits, curves, memory = _stepper(stages[0]._net)(features, memory)
-    visemes = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    visemes /= visemes.sum(axis=-1, keepdims=True)
-    curves = 0.5 + 0.5 * np.tanh(0.5 * curves)  # the logistic function
+    told, memory = _stepper(stages[0]._net)(features, memory)
+    tell(told.reshape(-1, told.shape[-1]))
     for i, (stage, own) in enumerate(zip(stages, memory.split(), strict=True)):
         stage._memory = own
-        stage._accept(visemes[i, :, stage._head], curves[i, :, stage._head])
+        mine = told[i, :, stage._head]
+        stage._accept(mine[:, :NUM_VISEMES], mine[:, NUM_VISEMES:])
 
 
 @lru_cache(maxsize=4)
@@ -309,7 +309,7 @@ def _silent_memory(net: ArticulationNet) -> NetMemory:
     """Memory of a stream that begins after a second of silence, so that it begins at rest."""
     stepper = _stepper(net)
     silence = log_mel(np.zeros(SAMPLE_RATE_HZ, np.float32))
-    return stepper(silence[None], stepper.initial_memory())[2]
+    return stepper(silence[None], stepper.initial_memory())[1]
 
 
 @lru_cache(maxsize=4)

@@ -10,8 +10,9 @@ from typing import Final
 
 import numpy as np
 
-from avatar_service.jit import kernel
+from avatar_service.jit import kernel, quick_kernel
 from avatar_service.motion.net_kernels import Weights, exponentiate, gelu, project
+from avatar_service.motion.visemes import NUM_VISEMES
 from avatar_service.signals import Float32Array
 
 _ONE: Final = np.float32(1)
@@ -111,3 +112,25 @@ def remember(
                 tanh = _ONE - _TWO / (_ONE + new[i])
                 state[i] = tanh + gates[width + i] * (state[i] - tanh)
                 out[b, t, i] = state[i]
+
+
+@quick_kernel
+def tell(logits: Float32Array) -> None:
+    """Turn (rows, 15 + 7) logits into probabilities of the visemes and curves 0..1, in place."""
+    for r in range(len(logits)):
+        row = logits[r]
+        most = row[0]
+        for i in range(NUM_VISEMES):
+            most = max(most, row[i])
+        for i in range(NUM_VISEMES):
+            row[i] -= most
+        for i in range(NUM_VISEMES, len(row)):
+            row[i] = -row[i]
+        exponentiate(row)
+        total = np.float32(0)
+        for i in range(NUM_VISEMES):
+            total += row[i]
+        for i in range(NUM_VISEMES):
+            row[i] /= total
+        for i in range(NUM_VISEMES, len(row)):
+            row[i] = _ONE / (_ONE + row[i])

@@ -16,7 +16,6 @@ from torch import Tensor
 from avatar_service.motion import articulation_kernels as kernels
 from avatar_service.motion.articulation_net import MELS_PER_STEP, ArticulationNet
 from avatar_service.motion.net_kernels import Weights, gelu, pack, project
-from avatar_service.motion.visemes import NUM_VISEMES
 from avatar_service.signals import Float32Array
 
 
@@ -97,9 +96,7 @@ class ArticulationStepper:
             np.zeros((batch, self._hidden), np.float32),
         )
 
-    def __call__(
-        self, features: Float32Array, before: NetMemory
-    ) -> tuple[Float32Array, Float32Array, NetMemory]:
+    def __call__(self, features: Float32Array, before: NetMemory) -> tuple[Float32Array, NetMemory]:
         """Hear some steps.
 
         Args:
@@ -107,15 +104,16 @@ class ArticulationStepper:
             before: what the streams heard before; not changed.
 
         Returns:
-            (batch, steps, heads, 15) logits of the visemes, (batch, steps, heads, 7) LOGITS of the
-            articulators' curves, and the memory after these steps.
+            (batch, steps, heads, 15 + 7) logits of the visemes, then of the articulators' curves,
+            and the memory after these steps.
         """
         batch, steps = len(features), features.shape[1] // MELS_PER_STEP
         newest = (features - self._mel_mean) * self._mel_scale
         mels = np.concatenate([before.mels, newest], axis=1)  # (B, 4 + 2T, M)
-        windows = np.lib.stride_tricks.sliding_window_view(mels, self._stem_frames, axis=1)
-        rows = windows[:, ::MELS_PER_STEP].transpose(0, 1, 3, 2)  # (B, T, frames, M)
-        flat = _project(np.ascontiguousarray(rows).reshape(batch * steps, -1), self._stem)
+        pairs = mels.reshape(batch, -1, MELS_PER_STEP * mels.shape[2])
+        heard_by_stem = [pairs[:, k : k + steps] for k in range(self._stem_frames // MELS_PER_STEP)]
+        rows = np.concatenate(heard_by_stem, axis=2)  # (B, T, frames * M)
+        flat = _project(rows.reshape(batch * steps, -1), self._stem)
         gelu(flat)
         x = flat.reshape(batch, steps, -1)  # (B, T, C)
         tails = []
@@ -133,7 +131,7 @@ class ArticulationStepper:
         gelu(z)
         out = _project(z, self._heads).reshape(batch, steps, -1, self._head_width)
         after = NetMemory(mels[:, MELS_PER_STEP * steps :], tuple(tails), hidden)
-        return out[..., :NUM_VISEMES], out[..., NUM_VISEMES:], after
+        return out, after
 
 
 _Norm = torch.nn.LayerNorm

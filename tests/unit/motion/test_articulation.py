@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.articulation import ArticulationStage, ArticulationStep, run_batched
+from avatar_service.motion.articulation_kernels import tell
 from avatar_service.motion.articulation_net import (
     STEP_NANOS,
     ArticulationNet,
@@ -93,10 +94,15 @@ def test_the_compiled_network_equals_the_one_that_learnt(
     stepper = ArticulationStepper(net)
     memory = stepper.initial_memory(3)
     for i in range(0, 20, chunk):
-        visemes, curves, memory = stepper(features[:, 2 * i : 2 * (i + chunk)].numpy(), memory)
-        steps = slice(i, i + chunk)
-        np.testing.assert_allclose(visemes, whole.viseme_logits[:, steps], atol=3e-5)
-        np.testing.assert_allclose(curves, whole.articulators[:, steps], atol=3e-5)
+        told, memory = stepper(features[:, 2 * i : 2 * (i + chunk)].numpy(), memory)
+        visemes, curves = (
+            whole.viseme_logits[:, i : i + chunk],
+            whole.articulators[:, i : i + chunk],
+        )
+        np.testing.assert_allclose(told, torch.cat([visemes, curves], -1), atol=3e-5)
+        tell(told.reshape(-1, told.shape[-1]))
+        shown = torch.cat([visemes.softmax(-1), torch.sigmoid(curves)], -1)
+        np.testing.assert_allclose(told, shown, atol=1e-5)
     np.testing.assert_allclose(memory.hidden, after.hidden, atol=3e-5)
     np.testing.assert_allclose(memory.mels, after.mels, atol=1e-5)
     for ours, theirs in zip(memory.convolutions, after.convolutions, strict=True):
@@ -106,7 +112,7 @@ def test_the_compiled_network_equals_the_one_that_learnt(
 def test_a_step_leaves_the_memory_before_it_as_it_was(net: ArticulationNet) -> None:
     stepper = ArticulationStepper(net)
     features = np.random.default_rng(0).normal(-6, 3, (2, 4, 80)).astype(np.float32)
-    _, _, memory = stepper(features[:, :2], stepper.initial_memory(2))
+    _, memory = stepper(features[:, :2], stepper.initial_memory(2))
     parts = (memory.mels, memory.hidden, *memory.convolutions)
     kept = [part.copy() for part in parts]
     stepper(features[:, 2:], memory)
@@ -127,7 +133,7 @@ def test_weights_are_held_in_half_only_where_nothing_is_lost() -> None:
 def test_memories_split_and_join(net: ArticulationNet) -> None:
     stepper = ArticulationStepper(net)
     features = np.random.default_rng(0).normal(-6, 3, (3, 4, 80)).astype(np.float32)
-    _, _, memory = stepper(features, stepper.initial_memory(3))
+    _, memory = stepper(features, stepper.initial_memory(3))
     joined = NetMemory.join(memory.split())
     np.testing.assert_array_equal(joined.hidden, memory.hidden)
     np.testing.assert_array_equal(joined.mels, memory.mels)
