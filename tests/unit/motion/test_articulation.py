@@ -61,12 +61,12 @@ def run(
     return steps
 
 
-def assert_same(a: list[ArticulationStep], b: list[ArticulationStep]) -> None:
+def assert_same(a: list[ArticulationStep], b: list[ArticulationStep], atol: float = 0.0) -> None:
     assert [step.pts_nanos for step in a] == [step.pts_nanos for step in b]
     for one, other in zip(a, b, strict=True):
-        np.testing.assert_allclose(one.visemes, other.visemes, atol=1e-4)
-        np.testing.assert_allclose(one.articulators, other.articulators, atol=1e-4)
-        np.testing.assert_allclose(one.expression, other.expression, atol=1e-4)
+        np.testing.assert_allclose(one.visemes, other.visemes, atol=atol, rtol=0)
+        np.testing.assert_allclose(one.articulators, other.articulators, atol=atol, rtol=0)
+        np.testing.assert_allclose(one.expression, other.expression, atol=atol, rtol=0)
 
 
 @settings(deadline=None, max_examples=15)
@@ -78,6 +78,7 @@ def test_chunks_of_any_size_move_the_mouth_the_same(
     assert_same(
         run(net, samples, chunks, look_ahead),
         run(net, samples, [], look_ahead),
+        atol=1e-4,
     )
 
 
@@ -172,7 +173,7 @@ def test_many_streams_in_one_batch_move_as_each_alone(net: ArticulationNet) -> N
         for out, stage in zip(together, stages, strict=True):
             out += stage.pull()
     for one, other in zip(alone, together, strict=True):
-        assert_same(one, other)
+        assert_same(one, other)  # to the bit: a replay computes alone what ran in a batch
 
 
 @pytest.mark.parametrize("look_ahead", [40, 80])
@@ -195,7 +196,7 @@ def test_no_step_depends_on_audio_beyond_its_look_ahead(net: ArticulationNet) ->
     before, after = run(net, samples, []), run(net, changed, [])
     last_same = (8000 - 640) // 320
     for one, other in zip(before[: last_same + 1], after, strict=False):
-        np.testing.assert_array_equal(one.visemes, other.visemes)
+        np.testing.assert_allclose(one.visemes, other.visemes, atol=1e-4)
     assert np.abs(before[last_same + 1].visemes - after[last_same + 1].visemes).max() > 0
 
 

@@ -68,7 +68,7 @@ def test_streams_drawn_together_say_what_they_say_alone() -> None:
             assert not stream.is_due
             got[i].append(stream.act(blink_rate=1.0, is_gaze_asked=False).value)
     for i, expected in enumerate((alone[0], alone[1], late)):
-        assert np.allclose(got[i], expected, atol=1e-6)
+        assert np.array_equal(got[i], expected)  # to the bit: replay draws each alone
 
 
 def test_equal_seeds_agree_and_others_differ() -> None:

@@ -4,7 +4,7 @@ import pytest
 from fakes import ManualClock
 
 from avatar_service.session.clock import MonotonicClock
-from avatar_service.session.scheduler import Scheduler
+from avatar_service.session.scheduler import GATHER_NANOS, MANY_SESSIONS, Scheduler
 
 pytestmark = pytest.mark.unit
 WAIT_SECS = 10
@@ -174,4 +174,19 @@ def test_a_batch_that_fails_is_computed_one_by_one() -> None:
         scheduler.add(work)
     scheduler.tick()
     assert [work.phases for work in works] == [["take in", "motion", "deliver"]] * 2
+    scheduler.stop()
+
+
+def test_many_sessions_wait_for_each_other_and_few_do_not() -> None:
+    clock = ManualClock(start_nanos=100)
+    scheduler = Scheduler(clock, num_workers=1, on_fault=lambda *_: None)
+    works = [Work(1000 + 10 * k) for k in range(MANY_SESSIONS)]
+    for work in works[:-1]:
+        scheduler.add(work)
+    assert scheduler.tick() == 1000
+    scheduler.add(works[-1])
+    assert scheduler.tick() == 1000 + GATHER_NANOS
+    clock.advance_to(1000 + GATHER_NANOS)
+    assert scheduler.tick() is None
+    assert all(work.phases == ["take in", "motion", "deliver"] for work in works)
     scheduler.stop()
