@@ -45,7 +45,8 @@ def picture(
         for path in paths:
             name = path.stem if path else "demo"
             try:
-                portrait = load_portrait(path, size_px=512)
+                # As a session of that size has it: never fitted at less than 512.
+                portrait = load_portrait(path, size_px=max(size, 512))
             except AvatarError as error:
                 if len(paths) == 1:
                     raise

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from avatar_service.picture.controls import measure_controls
+from avatar_service.picture.detail import fine_detail
 from avatar_service.picture.stage import Stage
 from avatar_service.picture.still import flicker, jaggedness, rest_likeness, room_stability
 from avatar_service.picture.stretch import texture_stretch
-from avatar_service.portrait.portrait import Portrait
+from avatar_service.portrait.portrait import SIZES_PX, Portrait
 
 Figures = dict[str, Any]
 
@@ -19,15 +20,18 @@ Figures = dict[str, Any]
 def bench_portrait(
     portrait: Portrait, size_px: int = 512, *, with_controls: bool = True
 ) -> Figures:
-    """Measure one portrait; the names are those of still.py, stretch.py and controls.py."""
+    """Measure one portrait; its rows are named as in still, stretch, detail and controls."""
     stage = Stage(portrait, size_px)
+    as_photographed = Stage(portrait, size_px, neutralize=0.0)
     figures: Figures = {
-        **rest_likeness(Stage(portrait, size_px, neutralize=0.0)),
+        **rest_likeness(as_photographed),
         **room_stability(stage),
         **flicker(stage),
         **jaggedness(stage),
         **texture_stretch(stage),
     }
+    if size_px > min(SIZES_PX):
+        figures |= fine_detail(as_photographed)
     if with_controls:
         figures["controls"] = measure_controls(portrait)
     return figures

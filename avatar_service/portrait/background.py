@@ -30,6 +30,12 @@ _CONTINUED_PARTS: Final = 16
 _DISAGREEMENT: Final = (20.0, 44.0)
 """Where patches differ from what borders on them by more than this (grey levels, smoothed), they
 come from somewhere else in the room: neighbours are continued instead."""
+_SCRAP_PARTS: Final = 17
+"""Things narrower than 1/17 of the frame's side (30 px at 512) along the outline are scraps."""
+_SCRAP_DEPTH_PARTS: Final = (256, 64)
+"""They are continued for 1/256 of the frame's side and given up at 1/64 (2 to 8 px at 512)."""
+_SCRAP_APART: Final = (14.0, 34.0)
+"""Grey levels by which a scrap differs from what is common nearby."""
 _KNOWN_SHARE: Final = 0.001
 """With less background than this there is nothing to repair from."""
 
@@ -55,7 +61,8 @@ def repair_background(image: UInt8Array, alpha: Float32Array) -> UInt8Array:
     begin, end = (size / parts for parts in _TRANSITION_PARTS)
     filled = np.where(known[..., None], picture, filled)
     # The band is filled from both its sides, so it is made twice as deep.
-    near = _continue_locally(filled, hidden & (depth <= 2 * size / _CONTINUED_PARTS))
+    band = hidden & (depth <= 2 * size / _CONTINUED_PARTS)
+    near = _without_scraps(_continue_locally(filled, band), picture, known, depth)
     compared = hidden & (depth > begin / 2) & (depth < end)
     wrong = np.abs(gaussian(filled - near, begin)).max(-1, keepdims=True)
     trust = 1 - smoothstep(gaussian(push_pull(wrong, compared), begin), *_DISAGREEMENT)
@@ -77,6 +84,28 @@ def _continue_locally(picture: Float32Array, band: BoolArray) -> Float32Array:
     source = np.clip(picture + 0.5, 0, 255).astype(np.uint8)
     painted = cv2.inpaint(source, band.astype(np.uint8), _TELEA_RADIUS_PX, cv2.INPAINT_TELEA)
     return np.asarray(painted, np.float32)
+
+
+def _without_scraps(
+    near: Float32Array, picture: Float32Array, known: BoolArray, depth: NDArray[np.floating]
+) -> Float32Array:
+    """Give up what is continued further than it is wide along the person's outline.
+
+    A star of a flag that the outline cuts would go on as a streak of white. What most of the
+    outline nearby shows is a median over a window; narrow things have no majority in it.
+    """
+    size = near.shape[0]
+    window = 2 * round(size / _SCRAP_PARTS) + 1
+    _, labels = cv2.distanceTransformWithLabels(
+        (~known).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    colours = np.zeros((labels.max() + 1, 3), np.uint8)
+    colours[labels[known]] = picture[known]
+    common = cv2.medianBlur(colours[labels], window).astype(np.float32)
+    begin, end = (size / parts for parts in _SCRAP_DEPTH_PARTS)
+    apart = np.abs(gaussian(near - common, 1.5)).max(-1)
+    share = smoothstep(depth, begin, end) * smoothstep(gaussian(apart, 2.0), *_SCRAP_APART)
+    return np.asarray(near + (share * ~known)[..., None] * (common - near), np.float32)
 
 
 def _tone_error(error: Float32Array, overlap: BoolArray) -> Float32Array:

@@ -30,11 +30,12 @@ from avatar_service.portrait.light import MIN_LIGHT, fit_light, vertex_normals
 from avatar_service.portrait.mesh import FaceMesh, build_mesh
 from avatar_service.portrait.mouth import MouthAssets, build_mouth
 from avatar_service.portrait.spectacles import SpectaclesAssets, take_off_spectacles
+from avatar_service.portrait.strands import comb_strands
 from avatar_service.portrait.texture import build_texture
 from avatar_service.portrait.topology import Int32Array
 from avatar_service.signals import Float32Array, UInt8Array
 
-FORMAT_VERSION: Final = 43
+FORMAT_VERSION: Final = 47
 """Raised whenever a stored portrait of an older version would render differently or not at all."""
 SIZES_PX: Final = (256, 512, 1024)
 
@@ -50,6 +51,7 @@ class Geometry:
         oval: (R,) int32 vertices of the face's outline.
         skin_weight: (V,) float32, 1 follows the head, 0 the torso.
         sway: (V,) float32, how loosely it hangs on the head; see hair.sway_weights.
+        strand_amount, strand_kind: (V,) float32, strands of hair; see strands.comb_strands.
         rotation: (3, 3) float32, columns are the head's axes (x, y down, z away) at rest.
         center, pivot, hinge: (3,) float32 camera space: between the outer eye corners, the neck's
             turning point, the jaw's.
@@ -67,6 +69,8 @@ class Geometry:
     oval: Int32Array
     skin_weight: Float32Array
     sway: Float32Array
+    strand_amount: Float32Array
+    strand_kind: Float32Array
     rotation: Float32Array
     center: Float32Array
     pivot: Float32Array
@@ -174,6 +178,8 @@ def _geometry(fit: FaceFit, mesh: FaceMesh, skin_weight: Float64Array) -> Geomet
     normals = vertex_normals(rest, mesh.solid_triangles)
     light = fit_light(fit.image, fit.landmarks, normals)
     rest_light = np.maximum(light[0] + normals @ light[1:], MIN_LIGHT)
+    sway = sway_weights(mesh, fit, skin_weight)
+    strand_amount, strand_kind = comb_strands(mesh, fit, sway)
     return Geometry(
         rest=rest.astype(np.float32),
         uv=(2 * (mesh.vertices[:, :2] + fit.margin_px) + 0.5).astype(np.float32),
@@ -181,7 +187,9 @@ def _geometry(fit: FaceFit, mesh: FaceMesh, skin_weight: Float64Array) -> Geomet
         solid_triangles=mesh.solid_triangles,
         oval=mesh.oval,
         skin_weight=skin_weight.astype(np.float32),
-        sway=sway_weights(mesh, fit, skin_weight).astype(np.float32),
+        sway=sway.astype(np.float32),
+        strand_amount=strand_amount.astype(np.float32),
+        strand_kind=strand_kind.astype(np.float32),
         rotation=head.rotation.astype(np.float32),
         center=center,
         pivot=pivot,

@@ -28,6 +28,7 @@ from avatar_service.render.projection import make_projection
 from avatar_service.render.raster import UInt32Array
 from avatar_service.render.renderer import MAX_FARTHER, MAX_NEARER, MAX_SHIFT, check_motion
 from avatar_service.render.spectacles import SpectaclesDrawer
+from avatar_service.render.strands import Strands
 from avatar_service.render.sway import Sway
 from avatar_service.schema import EXPRESSION_INDEX
 from avatar_service.signals import Background, Int8Array, MotionFrame, UInt8Array
@@ -71,6 +72,7 @@ class CpuRenderer:
         self._turn = np.zeros(3, np.float32)
         self._shift = np.zeros(3, np.float32)
         self._sway = Sway()
+        self._strands = Strands(geometry)
         self._lagging = np.zeros((3, 4), np.float32)
         self._lagging_jaw = np.zeros((3, 4), np.float32)
         self._torso_shift = np.zeros(4, np.float32)
@@ -215,6 +217,7 @@ class CpuRenderer:
             pose.jaw,
         )
         self._sway.follow(motion.pts_nanos, self._turn, self._shift)
+        self._strands.follow(self._sway)
         rig.pose_head(
             geometry.rotation,
             geometry.pivot,
@@ -240,8 +243,11 @@ class CpuRenderer:
             self._blended,
             geometry.skin_weight,
             geometry.sway,
+            geometry.strand_amount,
+            geometry.strand_kind,
             pose.skull,
             self._lagging,
+            self._strands.lagging,
             self._torso_shift,
             pose.projection,
             BOUND_FRAMES * self._size_px,

@@ -172,8 +172,11 @@ def pose_mesh(
     vertices: Float32Array,
     skin_weight: Float32Array,
     sway: Float32Array,
+    strand_amount: Float32Array,
+    strand_kind: Float32Array,
     skull: Float32Array,
     lagging: Float32Array,
+    strands: Float32Array,
     shift_px: Float32Array,
     projection: Float32Array,
     bound: float,
@@ -186,8 +189,11 @@ def pose_mesh(
         vertices: (V, 3) camera space, expression applied.
         skin_weight: (V,) 1 follows the head, 0 the torso.
         sway: (V,) share of the lagging head in the head's motion.
+        strand_amount: (V,) share of a strand's own lag.
+        strand_kind: (V,) between which kinds of strands, below NUM_KINDS - 1.
         skull: (3, 4) of pose_head.
         lagging: (3, 4) the same of a head that lags behind.
+        strands: (NUM_KINDS, 3, 4) the same for each kind of strands.
         shift_px: (4,) camera-space px, of the torso; last, by what share it widens.
         projection: (4,) see projection.py.
         bound: largest output coordinate that the raster takes.
@@ -213,7 +219,23 @@ def pose_mesh(
             lx = lagging[0, 0] * x + lagging[0, 1] * y + lagging[0, 2] * z + lagging[0, 3]
             ly = lagging[1, 0] * x + lagging[1, 1] * y + lagging[1, 2] * z + lagging[1, 3]
             lz = lagging[2, 0] * x + lagging[2, 1] * y + lagging[2, 2] * z + lagging[2, 3]
+            fx, fy, fz = px, py, pz
             px, py, pz = px + s * (lx - px), py + s * (ly - py), pz + s * (lz - pz)
+            amount = strand_amount[i]
+            if amount > 0:
+                kind = int(strand_kind[i])
+                f = strand_kind[i] - np.float32(kind)
+                m, n = strands[kind], strands[kind + 1]
+                for j in range(3):
+                    slower = m[j, 0] * x + m[j, 1] * y + m[j, 2] * z + m[j, 3]
+                    quicker = n[j, 0] * x + n[j, 1] * y + n[j, 2] * z + n[j, 3]
+                    lag = slower + f * (quicker - slower)
+                    if j == 0:
+                        px += amount * (lag - fx)
+                    elif j == 1:
+                        py += amount * (lag - fy)
+                    else:
+                        pz += amount * (lag - fz)
         px = w * px + v * (x * widen + shift_px[0])
         py = w * py + v * (y + shift_px[1])
         pz = w * pz + v * (z + shift_px[2])

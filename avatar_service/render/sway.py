@@ -21,14 +21,21 @@ DAMPING: Final = 0.42
 MAX_GAP_NANOS: Final = 150_000_000
 """Frames further apart do not belong to one motion."""
 _STEPS: Final = 6
-_TURN_LAG, _SHIFT_LAG = 0.20, 0.12
+TURN_LAG, SHIFT_LAG = 0.20, 0.12
 """Largest distance from the pose, radians and units: hair does not fly off."""
-_OMEGA: Final = 2 * math.pi * FREQUENCY_HZ
 
 
 @kernel
 def swing(
-    state: np.ndarray, target: Float32Array, seconds: float, reset: bool, out: Float32Array
+    state: np.ndarray,
+    target: Float32Array,
+    seconds: float,
+    reset: bool,
+    hertz: float,
+    damping: float,
+    turn_lag: float,
+    shift_lag: float,
+    out: Float32Array,
 ) -> None:
     """Move the springs on by one frame (semi-implicit Euler, the target moves evenly).
 
@@ -37,9 +44,14 @@ def swing(
         target: (6,) yaw, pitch, roll, x, y, z.
         seconds: since the last frame.
         reset: put the springs at rest at the target.
+        hertz: at which they swing.
+        damping: share of the critical one.
+        turn_lag: largest distance from the target, radians.
+        shift_lag: the same of the shift, units.
         out: (6,) out: places.
     """
     step = seconds / _STEPS
+    omega = 2 * math.pi * hertz
     for k in range(6):
         if reset:
             state[0, k], state[1, k] = target[k], 0.0
@@ -47,10 +59,10 @@ def swing(
             place, speed, last = state[0, k], state[1, k], state[2, k]
             for n in range(_STEPS):
                 goal = last + (target[k] - last) * (n + 1) / _STEPS
-                pull = _OMEGA * _OMEGA * (goal - place) - 2.0 * DAMPING * _OMEGA * speed
+                pull = omega * omega * (goal - place) - 2.0 * damping * omega * speed
                 speed += step * pull
                 place += step * speed
-            most = _TURN_LAG if k < 3 else _SHIFT_LAG
+            most = turn_lag if k < 3 else shift_lag
             state[0, k] = min(max(place, target[k] - most), target[k] + most)
             state[1, k] = speed
         state[2, k] = target[k]
@@ -58,11 +70,19 @@ def swing(
 
 
 class Sway:
-    """The lagging pose of one renderer."""
+    """The lagging pose of one renderer.
+
+    Attributes:
+        turn, shift: (3,) each, where the springs are.
+        target: (6,) the pose that they follow.
+        seconds, is_reset: since the frame before; whether this frame belongs to no motion.
+    """
 
     def __init__(self) -> None:
         self._state = np.zeros((3, 6), np.float64)
-        self._target = np.zeros(6, np.float32)
+        self.target = np.zeros(6, np.float32)
+        self.seconds = 0.0
+        self.is_reset = True
         self._places = np.zeros(6, np.float32)
         self._last_nanos: int | None = None
         self.turn = self._places[:3]
@@ -76,7 +96,18 @@ class Sway:
             turn: (3,) yaw, pitch, roll, radians.
             shift: (3,) units.
         """
-        self._target[:3], self._target[3:] = turn, shift
+        self.target[:3], self.target[3:] = turn, shift
         gap = -1 if self._last_nanos is None else pts_nanos - self._last_nanos
         self._last_nanos = pts_nanos
-        swing(self._state, self._target, gap / 1e9, not 0 < gap <= MAX_GAP_NANOS, self._places)
+        self.seconds, self.is_reset = gap / 1e9, not 0 < gap <= MAX_GAP_NANOS
+        swing(
+            self._state,
+            self.target,
+            self.seconds,
+            self.is_reset,
+            FREQUENCY_HZ,
+            DAMPING,
+            TURN_LAG,
+            SHIFT_LAG,
+            self._places,
+        )

@@ -87,7 +87,8 @@ def _mesh(
     facing, role = _facing(geometry)
     arrays |= {
         "rest": geometry.rest, "shapes": dense, "skin_weight": geometry.skin_weight,
-        "sway": geometry.sway, "facing": facing, "margin_role": role,
+        "sway": geometry.sway, "strand_amount": geometry.strand_amount,
+        "strand_kind": geometry.strand_kind, "facing": facing, "margin_role": role,
         "face_triangles": shading.triangles, "ring_start": ring_start, "ring": ring,
         "shade_source": shading.source, "shade_weight": shading.weight,
         "rest_light": geometry.rest_light,

@@ -13,6 +13,7 @@ import numpy as np
 
 from avatar_service.portrait.blendshapes import NUM_SHAPES
 from avatar_service.portrait.expression_folds import GROUPS
+from avatar_service.portrait.strands import NUM_KINDS
 from avatar_service.render import cpu, eyes, lids, lips, raster, rig, spectacles, teeth, watermark
 from avatar_service.schema import EXPRESSION_INDEX, NUM_EXPRESSIONS, OUTER_EYE_DISTANCE_MM
 from avatar_service.signals import MARK_TILE_PX, Background
@@ -26,7 +27,8 @@ ROLE_UPPER, ROLE_LID = 1, 2
 
 AVATAR_ARRAYS: Final[dict[str, str]] = {
     # The mesh at rest and its shapes, (NUM_SHAPES, V, 3).
-    "rest": "f4", "shapes": "f4", "skin_weight": "f4", "sway": "f4", "uv": "f4",
+    "rest": "f4", "shapes": "f4", "skin_weight": "f4", "sway": "f4",
+    "strand_amount": "f4", "strand_kind": "f4", "uv": "f4",
     # The point of the other margin that a vertex faces, -1: none; and what it is there.
     "facing": "i4", "margin_role": "i4",
     # Face triangles around each face vertex: ring[ring_start[i] .. ring_start[i + 1]].
@@ -89,6 +91,7 @@ FRAME: Final = np.dtype(
         ("skull", "f4", (12,)),
         ("jaw", "f4", (12,)),
         ("lagging", "f4", (12,)),
+        ("strands", "f4", (12 * NUM_KINDS,)),
         ("torso_shift", "f4", (4,)),
         ("image_down", "f4", (3,)),
         ("mark", "u8"),

@@ -16,12 +16,21 @@ from avatar_service.jit import kernel
 from avatar_service.portrait.blendshapes import NUM_SHAPES
 from avatar_service.portrait.expression_folds import GROUPS
 from avatar_service.portrait.portrait import Portrait
+from avatar_service.portrait.strands import NUM_KINDS
 from avatar_service.render import rig
 from avatar_service.render.breathing import pose_torso
 from avatar_service.render.expression import pull_folds, resolve_expression, resolve_gaze
 from avatar_service.render.raster import FOLD_ONE
 from avatar_service.render.renderer import MAX_FARTHER, MAX_NEARER, MAX_SHIFT
-from avatar_service.render.sway import MAX_GAP_NANOS, swing
+from avatar_service.render.strands import lag_strands
+from avatar_service.render.sway import (
+    DAMPING,
+    FREQUENCY_HZ,
+    MAX_GAP_NANOS,
+    SHIFT_LAG,
+    TURN_LAG,
+    swing,
+)
 from avatar_service.schema import EXPRESSION_INDEX, NUM_EXPRESSIONS
 from avatar_service.signals import Float32Array, MotionFrame
 
@@ -45,6 +54,7 @@ class PoseTable:
         self.down = np.zeros((0, 3), np.float32)
         self.numbers = np.zeros((0, NUM_NUMBERS), np.float64)
         self.springs = np.zeros((0, 3, 6), np.float64)
+        self.strand_springs = np.zeros((0, NUM_KINDS, 3, 6), np.float64)
         self.last_nanos = np.zeros(0, np.int64)
 
     def add(self, portrait: Portrait, neutralize: float) -> int:
@@ -68,7 +78,10 @@ class PoseTable:
     def _grow(self) -> None:
         count = len(self.last_nanos)
         more = max(16, count)
-        for name in ("rotation", "pivot", "hinge", "down", "numbers", "springs", "last_nanos"):
+        for name in (
+            "rotation", "pivot", "hinge", "down", "numbers", "springs", "strand_springs",
+            "last_nanos",
+        ):  # fmt: skip
             old = getattr(self, name)
             added = np.zeros((more, *old.shape[1:]), old.dtype)
             setattr(self, name, np.concatenate([old, added]))
@@ -91,8 +104,8 @@ class PoseBatch:
         self._out: dict[str, NDArray[Any]] = {
             "shapes": zeros(NUM_SHAPES), "coefficients": zeros(NUM_EXPRESSIONS),
             "gaze": zeros(2, 2), "skull": zeros(3, 4), "jaw": zeros(3, 4),
-            "lagging": zeros(3, 4), "torso_shift": zeros(4), "image_down": zeros(3),
-            "pull": np.zeros((capacity, 1 + len(GROUPS)), np.int32),
+            "lagging": zeros(3, 4), "strands": zeros(NUM_KINDS, 3, 4), "torso_shift": zeros(4),
+            "image_down": zeros(3), "pull": np.zeros((capacity, 1 + len(GROUPS)), np.int32),
         }  # fmt: skip
 
     def fill(
@@ -122,9 +135,10 @@ class PoseBatch:
         _pose_frames(
             count, self._rows, self._nanos, self._expression, self._gaze_asked, self._turn,
             self._shift, table.rotation, table.pivot, table.hinge, table.down, table.numbers,
-            table.springs, table.last_nanos, out["shapes"], out["coefficients"], out["gaze"],
+            table.springs, table.strand_springs, table.last_nanos, out["shapes"],
+            out["coefficients"], out["gaze"],
             out["skull"], out["jaw"], out["lagging"], out["torso_shift"], out["image_down"],
-            out["pull"],
+            out["pull"], out["strands"],
         )  # fmt: skip
         for name, values in out.items():
             frames[name] = values[:count].reshape(count, -1)
@@ -145,6 +159,7 @@ def _pose_frames(
     down: Float32Array,
     numbers: np.ndarray,
     springs: np.ndarray,
+    strand_springs: np.ndarray,
     last_nanos: np.ndarray,
     shapes: Float32Array,
     coefficients: Float32Array,
@@ -155,10 +170,11 @@ def _pose_frames(
     torso_shift: Float32Array,
     image_down: Float32Array,
     pull: np.ndarray,
+    strands: Float32Array,
 ) -> None:
     """Pose each frame as CpuRenderer does."""
     target, places = np.zeros(6, np.float32), np.zeros(6, np.float32)
-    lagging_jaw = np.zeros((3, 4), np.float32)
+    lagging_jaw, strand_places = np.zeros((3, 4), np.float32), np.zeros(6, np.float32)
     for n in range(count):
         row = rows[n]
         unit = numbers[row, UNIT]
@@ -180,7 +196,15 @@ def _pose_frames(
         )  # fmt: skip
         gap = nanos[n] - last_nanos[row]
         last_nanos[row] = nanos[n]
-        swing(springs[row], target, gap / 1e9, not 0 < gap <= MAX_GAP_NANOS, places)
+        reset = not 0 < gap <= MAX_GAP_NANOS
+        swing(
+            springs[row], target, gap / 1e9, reset, FREQUENCY_HZ, DAMPING, TURN_LAG, SHIFT_LAG,
+            places,
+        )  # fmt: skip
+        lag_strands(
+            strand_springs[row], target, gap / 1e9, reset, rotation[row], pivot[row], hinge[row],
+            unit, lagging_jaw, strand_places, strands[n],
+        )  # fmt: skip
         rig.pose_head(
             rotation[row], pivot[row], hinge[row], unit, places[:3], places[3:], 0.0, 0.0, 0.0,
             lagging[n], lagging_jaw,

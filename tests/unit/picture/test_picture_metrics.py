@@ -6,6 +6,7 @@ import pytest
 from fakes.portraits import astronaut
 
 from avatar_service.picture.bench import summarize
+from avatar_service.picture.detail import fine_detail
 from avatar_service.picture.likeness import psnr, ssim
 from avatar_service.picture.stage import Stage
 from avatar_service.picture.still import (
@@ -103,3 +104,11 @@ def test_a_summary_keeps_the_nesting():
     summary = summarize({"a": {"x": 1.0, "n": {"y": 2}}, "b": {"x": 3.0, "n": {"y": 4}}})
     assert summary["x"] == {"mean": 2, "min": 1, "max": 3}
     assert summary["n"]["y"]["max"] == 4
+
+
+def test_fine_detail_of_the_photo_reaches_the_frame_and_not_an_enlarged_one():
+    figures = fine_detail(Stage(astronaut(), neutralize=0.0))
+    assert figures["photo_detail_levels"] > 1
+    assert figures["detail_kept"] > 0.7
+    assert figures["detail_kept_enlarged"] < 0.4
+    assert figures["person_psnr_db"] > figures["person_psnr_enlarged_db"] + 2

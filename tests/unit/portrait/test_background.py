@@ -71,3 +71,15 @@ def test_what_borders_on_the_person_goes_on_behind():
     repaired = repair_background(with_person, alpha).astype(float)
     ring = (blob(radius=40) > 0) & (blob(radius=32) == 0)
     assert np.abs(repaired[ring] - 120).mean() < 25
+
+
+def test_a_scrap_that_the_person_cuts_is_not_drawn_out():
+    # A white star on blue, half behind the person: it must not go on as a streak.
+    size, alpha = 512, blob(512, 90)
+    picture = np.full((size, size, 3), [30, 40, 110], np.uint8)
+    picture[246:266, 150:180] = 235
+    with_person = picture.copy()
+    with_person[alpha > 0] = [40, 30, 20]
+    repaired = repair_background(with_person, alpha).astype(float)
+    assert repaired[256, 160].min() > 200
+    assert np.abs(repaired[250:262, 182:195] - [30, 40, 110]).mean() < 30

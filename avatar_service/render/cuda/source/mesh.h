@@ -31,12 +31,23 @@ DEVICE void part_pair(float* upper, float* lower, const float* down, float upper
 DEVICE bool pose_vertex(const Avatar& avatar, const Frame& frame, int i, const float* at,
                         float* camera, float* out) {
   float w = avatar.skin_weight[i], s = avatar.sway[i];
-  float p[3];
-  transform(frame.skull, at, p);
+  float p[3], fixed[3];
+  transform(frame.skull, at, fixed);
+  for (int j = 0; j < 3; j++) p[j] = fixed[j];
   if (s > 0.0f) {
     float lagging[3];
     transform(frame.lagging, at, lagging);
     for (int j = 0; j < 3; j++) p[j] += s * (lagging[j] - p[j]);
+  }
+  float amount = avatar.strand_amount[i];
+  if (amount > 0.0f) {
+    int kind = (int)avatar.strand_kind[i];
+    float share = avatar.strand_kind[i] - kind, slower[3], quicker[3];
+    transform(frame.strands + 12 * kind, at, slower);
+    transform(frame.strands + 12 * kind + 12, at, quicker);
+    for (int j = 0; j < 3; j++) {
+      p[j] += amount * (slower[j] + share * (quicker[j] - slower[j]) - fixed[j]);
+    }
   }
   const float* torso = frame.torso_shift;
   for (int j = 0; j < 3; j++) {
