@@ -23,8 +23,8 @@ from avatar_service.portrait.mesh import FaceMesh
 _MAX_SLOPE: Final = 1.15
 """Largest depth step of an edge per step in the image: steeper ones tear when the head turns."""
 _RELAX_PASSES: Final = 80
-_BESIDE_NECK: Final = 0.5
-"""Clothes further than this from the middle do not follow the neck, units."""
+_ALIKE: Final = 26.0
+"""Grey levels within which two colours may be of one material."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def add_depth(mesh: FaceMesh, fit: FaceFit) -> BodyFields:
     vertices = _with_depth(mesh.vertices, _relax(mesh, depth[mesh.anchor])[mesh.anchor])
     return BodyFields(
         mesh=replace(mesh, vertices=vertices),
-        skin_weight=_skin_weight(mesh, harmonic, position, chin)[mesh.anchor],
+        skin_weight=_skin_weight(mesh, fit, harmonic, position, chin)[mesh.anchor],
     )
 
 
@@ -123,12 +123,11 @@ def _relax(mesh: FaceMesh, depth: Float64Array) -> Float64Array:
 
 
 def _skin_weight(
-    mesh: FaceMesh, harmonic: _Harmonic, position: Float64Array, chin: float
+    mesh: FaceMesh, fit: FaceFit, harmonic: _Harmonic, position: Float64Array, chin: float
 ) -> Float64Array:
     outer = mesh.outer
     x, y = np.abs(position[outer, 0]), position[outer, 1]
-    # Collars beside the neck; those before the throat give way a little with it.
-    clothes = mesh.is_clothes[outer] & (x > _BESIDE_NECK)
+    clothes = _clothes(mesh, fit, position, chin)
     head = outer[(y < chin - 0.45) & ~clothes]
     torso = outer[(y > chin + 0.62) | ((y > chin + 0.30) & (x > 0.95)) | clothes]
     face = np.arange(mesh.num_face)
@@ -137,6 +136,41 @@ def _skin_weight(
     weight = _smoothstep(harmonic.extend(fixed, values), 0, 1)
     weight[face] = 1
     return weight
+
+
+def _clothes(
+    mesh: FaceMesh, fit: FaceFit, position: Float64Array, chin: float
+) -> NDArray[np.bool_]:
+    """Tell which outer vertices are high collars: beside the chin, and no hair by their colour.
+
+    They stay with the shoulders; long hair at the same place follows the head.
+    """
+    outer = mesh.outer
+    side = fit.canvas_alpha.shape[0]
+    picture = cv2.resize(fit.canvas2x, (side, side), interpolation=cv2.INTER_AREA)
+    picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), 0.03 * fit.head.unit_px), np.float64)
+    last = side - 1
+    pixels = np.clip(np.round(mesh.vertices[:, :2]) + fit.margin_px, 0, last).astype(int)
+    colours = picture[pixels[:, 1], pixels[:, 0]]
+    x, y = np.abs(position[outer, 0]), position[outer, 1]
+    on_person = mesh.anchor[outer] == outer
+    above = outer[on_person & (y < -0.35)]
+    beside = on_person & (y > chin - 0.55) & (x > 0.62)
+    if len(above) < 4 or not beside.any():
+        return np.zeros(len(outer), bool)
+    # Hair has lights and shades: what is near to any of its colours may be hair.
+    hair = colours[above]
+    skin = colours[: mesh.num_face]
+    near_hair = _nearest(colours[outer], hair) < _ALIKE
+    near_skin = _nearest(colours[outer], skin[:: max(1, len(skin) // 200)]) < _ALIKE
+    return np.asarray(beside & ~near_hair & ~near_skin)
+
+
+def _nearest(colours: Float64Array, others: Float64Array) -> Float64Array:
+    """Return (N,) the distance of each colour to the nearest of the others."""
+    gaps = np.abs(colours[:, None] - others[None]).max(-1)
+    nearest: Float64Array = gaps.min(1)
+    return nearest
 
 
 def _with_depth(vertices: Float64Array, depth: Float64Array | float) -> Float64Array:

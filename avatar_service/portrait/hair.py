@@ -10,10 +10,12 @@ from avatar_service.portrait import topology
 from avatar_service.portrait.face_fit import FaceFit
 from avatar_service.portrait.landmark_nets import Float64Array
 from avatar_service.portrait.mesh import FaceMesh
-from avatar_service.portrait.patch_tools import sample, smoothstep
+from avatar_service.portrait.patch_tools import blur, sample, smoothstep
 from avatar_service.portrait.pixels import AREA, resize
-from avatar_service.portrait.skin_colour import smoothed, unlike_skin
 
+_UNLIKE_SKIN: Final = (28.0, 60.0)
+"""Grey levels of difference from the face's skin at which hair begins."""
+_SKIN_SPOTS: Final = (50, 280, 101, 330, 151, 4, 152)
 ON_TOP: Final = 0.14
 """Share of the swing that hair lying on the skull takes part in at its outline."""
 _HANGING: Final = 0.55
@@ -30,8 +32,13 @@ def sway_weights(mesh: FaceMesh, fit: FaceFit, skin_weight: Float64Array) -> Flo
     """
     unit = fit.head.unit_px
     side = fit.canvas_alpha.shape[0]
-    picture = resize(fit.canvas2x, (side, side), AREA).astype(np.float32)
-    is_hair = sample(unlike_skin(smoothed(picture, fit), fit), mesh.vertices[:, :2] + fit.margin_px)
+    picture = blur(resize(fit.canvas2x, (side, side), AREA).astype(np.float32), 0.03 * unit)
+    spots = fit.landmarks[list(_SKIN_SPOTS), :2] + fit.margin_px
+    skin = np.median(sample(picture, spots), 0)
+    colours = sample(picture, mesh.vertices[:, :2] + fit.margin_px)
+    # Brightness differs over a head as well; a colour of its own tells more.
+    difference = np.abs(colours - skin).max(-1)
+    is_hair = smoothstep(difference, *_UNLIKE_SKIN)
 
     position = fit.head.to_head(mesh.vertices)
     oval = mesh.vertices[mesh.oval, :2]
@@ -42,7 +49,6 @@ def sway_weights(mesh: FaceMesh, fit: FaceFit, skin_weight: Float64Array) -> Flo
     beside = smoothstep(np.abs(position[:, 0]), 0.45, 0.75)
     below = smoothstep(position[:, 1], ears - 0.25, ears + 0.75)
     hanging = _HANGING * smoothstep(away, 0.04, 0.40) * below * beside
-    is_hair = np.where(mesh.is_clothes, 0, is_hair)
     weight = is_hair * (on_top + hanging) * smoothstep(skin_weight, 0.05, 0.5)
     weight[: mesh.num_face] = 0
     weight = _smooth(mesh, np.asarray(weight, np.float64))[mesh.anchor]

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from scipy.spatial import Delaunay, cKDTree
 
 from avatar_service.portrait import topology
-from avatar_service.portrait.clothes import find_clothes, outline_points
 from avatar_service.portrait.face_fit import FaceFit
 from avatar_service.portrait.landmark_nets import NUM_LANDMARKS, Float64Array
 from avatar_service.portrait.pixels import shrink
@@ -33,12 +32,6 @@ _TIP_STEP: Final = 0.8
 """Distance of the points along the hair's outline, cells."""
 _HEAD_BELOW_EYES: Final = 0.5
 """Down to here the outline is that of head and hair, units."""
-_COLLAR_STEP: Final = 0.6
-"""Distance of the points along the clothes' outline, cells."""
-_COLLAR_GAP_PARTS: Final = 200
-"""They may come this near to the face's outline."""
-_COLLAR_REACH: Final = 0.9
-"""Only so far from the face are they needed, units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +49,6 @@ class FaceMesh:
         anchor: (V,) the vertex whose depth and motion a vertex takes: itself on the person; for
             one in the background the nearest on the person, so that the outline's soft edge stays
             with the outline.
-        is_clothes: (V,) whether a vertex lies on clothes; see clothes.find_clothes.
     """
 
     vertices: Float64Array
@@ -66,7 +58,6 @@ class FaceMesh:
     oval: Int32Array
     edges: Int32Array
     anchor: NDArray[np.intp]
-    is_clothes: NDArray[np.bool_]
 
     @property
     def outer(self) -> NDArray[np.intp]:
@@ -85,8 +76,7 @@ def build_mesh(fit: FaceFit) -> FaceMesh:
     num_face = len(vertices)
 
     outline = vertices[oval, :2]
-    clothes = find_clothes(fit)
-    grid = _with_collar(_with_hair_outline(_grid_around(fit, outline), fit), clothes, fit, outline)
+    grid = _with_hair_outline(_grid_around(fit, outline), fit)
     points = np.concatenate([outline, grid])
     cells = Delaunay(points).simplices
     contour = outline.astype(np.float32).reshape(-1, 1, 2)
@@ -96,7 +86,6 @@ def build_mesh(fit: FaceFit) -> FaceMesh:
     vertices = np.concatenate([vertices, np.pad(grid, ((0, 0), (0, 1)))])
 
     solid = _wind(vertices, np.concatenate([face, around]))
-    is_clothes = _on_clothes(clothes, fit, vertices, num_face)
     return FaceMesh(
         vertices=vertices,
         triangles=_wind(vertices, np.concatenate([holes, face, around])),
@@ -104,8 +93,7 @@ def build_mesh(fit: FaceFit) -> FaceMesh:
         num_face=num_face,
         oval=np.asarray(oval, np.int32),
         edges=_edges_of(solid),
-        anchor=_anchors(fit, vertices, num_face, is_clothes),
-        is_clothes=is_clothes,
+        anchor=_anchors(fit, vertices, num_face),
     )
 
 
@@ -187,7 +175,7 @@ def _with_hair_outline(grid: Float64Array, fit: FaceFit) -> Float64Array:
     """Return the grid with tips of strands along the head's outline, finer than the grid."""
     size, cell = fit.size_px, fit.size_px / _GRID_PARTS
     inside = shrink(fit.canvas_alpha > 0.5, 3)
-    points = outline_points(inside, _TIP_STEP * cell) - fit.margin_px
+    points = _outline_points(inside, _TIP_STEP * cell) - fit.margin_px
     middle, unit = fit.head.center[:2], fit.head.unit_px
     is_head = points[:, 1] < middle[1] + _HEAD_BELOW_EYES * unit
     points = points[is_head & ((points > 1 - fit.margin_px) & (points < size - 2)).all(1)]
@@ -197,38 +185,19 @@ def _with_hair_outline(grid: Float64Array, fit: FaceFit) -> Float64Array:
     return np.concatenate([grid[apart > _TIP_STEP * cell], points])
 
 
-def _with_collar(
-    grid: Float64Array, clothes: NDArray[np.bool_], fit: FaceFit, outline: Float64Array
-) -> Float64Array:
-    """Return the grid with points along the clothes' outline in place of those next to it.
-
-    No triangle then lies half on a collar and half on the neck or the hair beside it.
-    """
-    size, cell = fit.size_px, fit.size_px / _GRID_PARTS
-    points = outline_points(clothes, _COLLAR_STEP * cell) - fit.margin_px
-    inside = (np.abs(points - size / 2) < size / 2 + fit.margin_px - 2).all(1)
-    away, _ = cKDTree(outline).query(points)
-    points = points[inside & (away < _COLLAR_REACH * fit.head.unit_px)]
-    contour = outline.astype(np.float32).reshape(-1, 1, 2)
-    gap = size / _COLLAR_GAP_PARTS
-    kept = [not _is_inside(contour, point, -gap) for point in points]
-    points = points[np.array(kept, bool)]
-    if not len(points):
-        return grid
-    apart, _ = cKDTree(points).query(grid)
-    return np.concatenate([grid[apart > _COLLAR_STEP * cell], points])
-
-
-def _on_clothes(
-    clothes: NDArray[np.bool_], fit: FaceFit, vertices: Float64Array, num_face: int
-) -> NDArray[np.bool_]:
-    last = clothes.shape[0] - 1
-    # The outline's own points lie on its border.
-    wide = cv2.dilate(clothes.astype(np.uint8), np.ones((5, 5), np.uint8))
-    pixels = np.clip(np.round(vertices[:, :2]) + fit.margin_px, 0, last).astype(int)
-    found: NDArray[np.bool_] = wide[pixels[:, 1], pixels[:, 0]] > 0
-    found[:num_face] = False
-    return found
+def _outline_points(mask: NDArray[np.bool_], spacing_px: float) -> Float64Array:
+    """Return (N, 2) points along the mask's outlines, px, about evenly spaced."""
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    rows = []
+    for contour in contours:
+        line = contour[:, 0].astype(np.float64)
+        if len(line) < 4 * spacing_px:
+            continue
+        # Smoothed along itself: a staircase of pixels is no outline.
+        for _ in range(4):
+            line = (np.roll(line, 1, 0) + 2 * line + np.roll(line, -1, 0)) / 4
+        rows.append(line[:: max(1, round(spacing_px))])
+    return np.concatenate(rows) if rows else np.zeros((0, 2))
 
 
 def near_person(alpha: Float32Array, points: Float64Array, reach_px: float) -> NDArray[np.bool_]:
@@ -240,23 +209,15 @@ def near_person(alpha: Float32Array, points: Float64Array, reach_px: float) -> N
     return near
 
 
-def _anchors(
-    fit: FaceFit, vertices: Float64Array, num_face: int, is_clothes: NDArray[np.bool_]
-) -> NDArray[np.intp]:
+def _anchors(fit: FaceFit, vertices: Float64Array, num_face: int) -> NDArray[np.intp]:
     last = np.array(fit.canvas_alpha.shape[::-1]) - 1
     pixels = np.clip(np.round(vertices[:, :2]) + fit.margin_px, 0, last).astype(int)
     on_person = fit.canvas_alpha[pixels[:, 1], pixels[:, 0]] > 0.5
     on_person[:num_face] = True
     anchor = np.arange(len(vertices))
-    # A collar's outline stays with the collar, even where it touches the jaw.
-    for inside, outside in (
-        (on_person, ~on_person & ~is_clothes),
-        (on_person & is_clothes, ~on_person & is_clothes),
-    ):
-        if inside.any() and outside.any():
-            numbers = np.flatnonzero(inside)
-            _, nearest = cKDTree(vertices[numbers, :2]).query(vertices[outside, :2])
-            anchor[outside] = numbers[nearest]
+    inside = np.flatnonzero(on_person)
+    _, nearest = cKDTree(vertices[inside, :2]).query(vertices[~on_person, :2])
+    anchor[~on_person] = inside[nearest]
     return anchor
 
 

@@ -35,7 +35,7 @@ from avatar_service.portrait.texture import build_texture
 from avatar_service.portrait.topology import Int32Array
 from avatar_service.signals import Float32Array, UInt8Array
 
-FORMAT_VERSION: Final = 47
+FORMAT_VERSION: Final = 48
 """Raised whenever a stored portrait of an older version would render differently or not at all."""
 SIZES_PX: Final = (256, 512, 1024)
 
@@ -179,7 +179,7 @@ def _geometry(fit: FaceFit, mesh: FaceMesh, skin_weight: Float64Array) -> Geomet
     light = fit_light(fit.image, fit.landmarks, normals)
     rest_light = np.maximum(light[0] + normals @ light[1:], MIN_LIGHT)
     sway = sway_weights(mesh, fit, skin_weight)
-    strand_amount, strand_kind = comb_strands(mesh, fit, sway)
+    strand_amount, strand_kind = comb_strands(mesh, fit, sway, skin_weight)
     return Geometry(
         rest=rest.astype(np.float32),
         uv=(2 * (mesh.vertices[:, :2] + fit.margin_px) + 0.5).astype(np.float32),

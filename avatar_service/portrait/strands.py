@@ -38,12 +38,14 @@ _LENGTH: Final = 0.42
 """So far it is smeared to either side."""
 _STEPS: Final = 14
 _MIN_AMOUNT: Final = 0.02
+_FOLLOWS: Final = (0.5, 0.8)
+"""Shares of the head's motion between which strands begin."""
 _CALM: Final = 0.06
 """The hair's direction is averaged over this sigma, units."""
 
 
 def comb_strands(
-    mesh: FaceMesh, fit: FaceFit, sway: Float64Array
+    mesh: FaceMesh, fit: FaceFit, sway: Float64Array, skin_weight: Float64Array
 ) -> tuple[Float64Array, Float64Array]:
     """Return (V,) amounts, 0 where a vertex moves with the hair as a whole, and (V,) kinds.
 
@@ -53,8 +55,9 @@ def comb_strands(
         mesh: of the portrait.
         fit: of the photo.
         sway: (V,) of hair.sway_weights.
+        skin_weight: (V,) how far a vertex follows the head; clothes do not, and have no strands.
     """
-    amount = MOST * _amounts(mesh, fit, sway)
+    amount = MOST * _amounts(mesh, fit, sway * smoothstep(skin_weight, *_FOLLOWS))
     kind = np.zeros(len(sway))
     strands = np.flatnonzero(amount > 0)
     if len(strands) < 2:
