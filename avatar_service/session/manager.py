@@ -37,8 +37,8 @@ from avatar_service.transports.publisher import Publisher
 
 log = logging.getLogger(__name__)
 
-MAX_REMEMBERED: Final = 1024
-"""Closed sessions whose last state can still be asked for."""
+MAX_REMEMBERED: Final = 128
+"""Closed sessions whose last state can still be asked for; each keeps about 40 kB of figures."""
 
 
 class SessionState(Enum):

@@ -2,6 +2,7 @@ import contextlib
 import gc
 import os
 import time
+import weakref
 from pathlib import Path
 
 import grpc
@@ -579,6 +580,22 @@ def test_a_session_left_alone_is_closed(tmp_path) -> None:
         service.call(_sweep(manager))
         state = service.stub.GetSession(pb.GetSessionRequest(session_id=session.session_id))
         assert state.session.state == session_pb2.SESSION_STATE_CLOSED
+
+
+def test_closed_sessions_are_forgotten_after_a_while(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("avatar_service.session.manager.MAX_REMEMBERED", 3)
+    with running_service(tmp_path) as service:
+        manager = service.service._manager
+        sessions = []
+        for _ in range(6):
+            one = service.stub.CreateSession(pb.CreateSessionRequest()).session.session_id
+            sessions.append(weakref.ref(manager.get(one)))
+            service.stub.CloseSession(pb.CloseSessionRequest(session_id=one))
+            last = one
+        gc.collect()
+        assert [kept() is None for kept in sessions] == [True, True, True, False, False, False]
+        state = service.stub.GetSession(pb.GetSessionRequest(session_id=last)).session.state
+        assert state == session_pb2.SESSION_STATE_CLOSED
 
 
 async def _sweep(manager) -> None:
