@@ -151,7 +151,11 @@ def test_a_photo_that_is_none_is_told(tmp_path: Path) -> None:
 def test_ctrl_c_leaves_no_half_file(photo: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
     process = subprocess.Popen(
-        _avatar("animate", photo, SPEECH, "-o", out), stderr=subprocess.PIPE, text=True
+        _avatar("animate", photo, SPEECH, "-o", out),
+        stderr=subprocess.PIPE,
+        text=True,
+        # A suite that a shell runs in its background ignores SIGINT, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 240
     while not list(tmp_path.glob(".*.part")) and time.monotonic() < deadline:
