@@ -5,13 +5,12 @@ Convention: (batch, steps, features) float32, the oldest step first.
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 import numpy as np
 
 from avatar_service.jit import kernel, quick_kernel
-from avatar_service.motion.net_kernels import Weights, exponentiate, gelu, project
+from avatar_service.motion.net_kernels import Weights, exponentiate, gelu, normalise, project
 from avatar_service.motion.visemes import NUM_VISEMES
 from avatar_service.signals import Float32Array
 
@@ -54,19 +53,10 @@ def convolve(
                     row[part * width + c] = step[c]
     y = np.empty((batch * num_steps, width), np.float32)
     project(inputs, weights, bias, y)
-    share = _ONE / np.float32(width)
+    normalise(y, np.float32(epsilon), y)
     for r in range(len(y)):
-        row = y[r]
-        mean = np.float32(0)
         for c in range(width):
-            mean += row[c]
-        mean *= share
-        variance = np.float32(0)
-        for c in range(width):
-            variance += (row[c] - mean) * (row[c] - mean)
-        inverse = _ONE / np.float32(math.sqrt(variance * share + np.float32(epsilon)))
-        for c in range(width):
-            row[c] = (row[c] - mean) * inverse * scale[c] + shift[c]
+            y[r, c] = y[r, c] * scale[c] + shift[c]
     gelu(y)
     for b in range(batch):
         for t in range(num_steps):

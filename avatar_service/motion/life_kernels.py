@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from avatar_service.jit import kernel
 from avatar_service.motion.innovations import BLOCK
-from avatar_service.motion.net_kernels import Weights, exponentiate, project
+from avatar_service.motion.net_kernels import Weights, exponentiate, normalise, project
 from avatar_service.signals import Float32Array
 
 IntArray = NDArray[np.int64]
@@ -63,30 +63,11 @@ _CUBIC: Final = np.float32(0.044715)
 
 
 @kernel
-def normalise(x: Float32Array, out: Float32Array) -> None:
-    """Layer normalisation without weights of each row (Ba et al. 2016, arXiv 1607.06450)."""
-    rows, width = x.shape
-    share = _ONE / np.float32(width)
-    for r in range(rows):
-        row, to = x[r], out[r]
-        mean = np.float32(0)
-        for i in range(width):
-            mean += row[i]
-        mean *= share
-        variance = np.float32(0)
-        for i in range(width):
-            variance += (row[i] - mean) * (row[i] - mean)
-        inverse = _ONE / np.float32(math.sqrt(variance * share + _EPSILON))
-        for i in range(width):
-            to[i] = (row[i] - mean) * inverse
-
-
-@kernel
 def modulated(
     x: Float32Array, m: Float32Array, own: Float32Array, first: int, out: Float32Array
 ) -> None:
     """Put norm(x) * (1 + scale) + shift into out: parts `first` and `first` + 1 of m + own."""
-    normalise(x, out)
+    normalise(x, _EPSILON, out)
     for r in range(x.shape[0]):
         scale, shift = m[r, first], m[r, first + 1]
         for i in range(x.shape[1]):
@@ -352,7 +333,7 @@ def draw_blocks(
                     for i in range(width):
                         m[row, part, i] = modulation[heard, part * width + i]
         y = pass_through(net, streams, x, m, past, at, filled)
-        normalise(y, y)
+        normalise(y, _EPSILON, y)
         read = np.empty((streams * BLOCK, net.read[0].shape[1]), np.float32)
         project(y, net.read[0], net.read[1], read)
         for r in range(len(read)):

@@ -167,7 +167,7 @@ class LifeNet(nn.Module):
         if has_past is not None:
             told = told * has_past
         x = told + heard + self.kind[0]
-        return x, self._modulation(heard, _step_input(tokens.new_ones(x.shape[:2])))
+        return x, self._modulation(heard, step_input(tokens.new_ones(x.shape[:2])))
 
     def embed_drawn(
         self, z: Tensor, conditions: Tensor, time: Tensor, size: Tensor, guidance: Tensor
@@ -184,7 +184,7 @@ class LifeNet(nn.Module):
         heard = self.heard(conditions)
         x = self.drawn(z) + heard
         x = x + self.kind[1:].repeat(x.shape[1] // BLOCK, 1)
-        return x, self._modulation(heard, _step_input(time, size, guidance))
+        return x, self._modulation(heard, step_input(time, size, guidance))
 
     def _modulation(self, heard: Tensor, step: Tensor) -> Tensor:
         c: Tensor = functional.silu(self.step(step) + heard)
@@ -230,7 +230,7 @@ class LifeNet(nn.Module):
 _STEP_WIDTH: Final = 16 + 2 + 2
 
 
-def _step_input(time: Tensor, size: Tensor | None = None, guidance: Tensor | None = None) -> Tensor:
+def step_input(time: Tensor, size: Tensor | None = None, guidance: Tensor | None = None) -> Tensor:
     """(B, T, _STEP_WIDTH) numbers that tell time, step size and guidance."""
     rates = torch.arange(1, 9, dtype=torch.float32, device=time.device) * (math.pi / 2)
     angles = time[..., None] * rates

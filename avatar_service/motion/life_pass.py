@@ -6,20 +6,18 @@ or a few passes from noise to the innovation. The same numbers as LifeNet's, wit
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
+import torch
 
 from avatar_service.motion.innovations import BLOCK
-from avatar_service.motion.life_kernels import Dense, LifeWeights, draw_blocks, hear
-from avatar_service.motion.life_net import LifeNet
+from avatar_service.motion.life_kernels import Dense, LifeWeights, draw_blocks
+from avatar_service.motion.life_net import LifeNet, step_input
 from avatar_service.motion.net_kernels import pack
 from avatar_service.signals import Float32Array
-
-_RATES: Final = np.arange(1, 9) * (math.pi / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +58,11 @@ class LifePass:
         self._slots = config.context + BLOCK
         depth = config.width // config.heads
         self._past_shape = (config.layers, 2, config.heads, self._slots, depth)
-        step = (*_dense(net.step[0]), *_dense(net.step[2]))
-        told = [_step_input(1.0, 0.0, 0.0, 0.0)]
-        told += [_step_input(i / steps, asked, *guidance) for i in range(steps)]
-        steps_told = hear(np.stack(told), *step)
+        time = torch.tensor([1.0, *(i / steps for i in range(steps))])
+        size = torch.tensor([0.0] + [asked] * steps)
+        weights = torch.tensor([(0.0, 0.0)] + [guidance] * steps)
+        with torch.no_grad():
+            steps_told = net.step(step_input(time, size, weights)).numpy()
         self._num_events = net.events.out_features
         layers = list(net.layers)
         self._weights = LifeWeights(
@@ -130,11 +129,3 @@ def _joined(*modules: Any) -> Dense:
     """Parameters of several modules that read the same, their outputs side by side."""
     weights = np.concatenate([_floats(one.weight).T for one in modules], axis=1)
     return pack(weights), np.concatenate([_floats(one.bias) for one in modules])
-
-
-def _step_input(time: float, size: float, voice: float, control: float) -> Float32Array:
-    """(numbers,) as life_net makes them of a step."""
-    angles = time * _RATES
-    small = math.log2(max(size, 1 / 32)) / 5 + 1
-    rest = [size, small, voice, control]
-    return np.concatenate([np.sin(angles), np.cos(angles), rest]).astype(np.float32)

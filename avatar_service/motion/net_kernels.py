@@ -137,6 +137,31 @@ def exponentiate(x: Float32Array) -> None:
 
 
 @kernel
+def normalise(x: Float32Array, epsilon: np.float32, out: Float32Array) -> None:
+    """Layer normalisation without weights of each row (Ba et al. 2016, arXiv 1607.06450).
+
+    Args:
+        x: (rows, width).
+        epsilon: added to the variance.
+        out: (rows, width) to be filled; may be x.
+    """
+    rows, width = x.shape
+    share = _ONE / np.float32(width)
+    for r in range(rows):
+        row, to = x[r], out[r]
+        mean = np.float32(0)
+        for i in range(width):
+            mean += row[i]
+        mean *= share
+        variance = np.float32(0)
+        for i in range(width):
+            variance += (row[i] - mean) * (row[i] - mean)
+        inverse = _ONE / np.float32(math.sqrt(variance * share + epsilon))
+        for i in range(width):
+            to[i] = (row[i] - mean) * inverse
+
+
+@kernel
 def gelu(x: Float32Array) -> None:
     """Apply the exact GELU in place: x * Phi(x) (Hendrycks & Gimpel 2016, arXiv 1606.08415).
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -91,3 +91,14 @@ def is_built(folder: Path, wanted: str) -> bool:
 def set_built(folder: Path, wanted: str) -> None:
     """Take note of what the folder was built from."""
     (folder / ".built").write_text(wanted)
+
+
+def build_once(
+    folder: Path, files: Callable[[], Iterable[Path]], build: Callable[[], None], *words: object
+) -> None:
+    """Build in a folder unless it holds what these inputs make; see `locked` and `digest`."""
+    with locked(folder):
+        wanted = digest(files(), *words)
+        if not is_built(folder, wanted):
+            build()
+            set_built(folder, wanted)

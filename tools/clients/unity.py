@@ -5,17 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from tools.clients.parts import (
-    BUILD,
-    CLIENTS,
-    STUBS,
-    digest,
-    is_built,
-    locked,
-    need,
-    run,
-    set_built,
-)
+from tools.clients.parts import BUILD, CLIENTS, STUBS, build_once, need, run
 
 PACKAGE: Final = CLIENTS / "unity/com.avatarservice.client"
 UNITY_STUBS: Final = STUBS / "unity_stubs"
@@ -48,13 +38,15 @@ def build_unity() -> Path:
     """
     need("the Unity package", INSTALL, ("mcs", "mono"))
     out = BUILD / "unity"
-    with locked(out):
-        sources = [path for _, folder, _ in _TARGETS for path in folder.rglob("*.cs")]
-        wanted = digest(sources, COMPILER, _TARGETS)
-        if not is_built(out, wanted):
-            for target, folder, references in _TARGETS:
-                _compile(out, target, folder, references)
-            set_built(out, wanted)
+
+    def sources() -> list[Path]:
+        return [path for _, folder, _ in _TARGETS for path in folder.rglob("*.cs")]
+
+    def build() -> None:
+        for target, folder, references in _TARGETS:
+            _compile(out, target, folder, references)
+
+    build_once(out, sources, build, COMPILER, _TARGETS)
     return out
 
 

@@ -10,17 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tools.clients.native import INSTALL, build_native
-from tools.clients.parts import (
-    BUILD,
-    CLIENTS,
-    STUBS,
-    digest,
-    is_built,
-    locked,
-    need,
-    run,
-    set_built,
-)
+from tools.clients.parts import BUILD, CLIENTS, STUBS, build_once, need, run
 
 UNREAL: Final = CLIENTS / "unreal"
 UNREAL_STUBS: Final = STUBS / "unreal_stubs"
@@ -56,18 +46,20 @@ def build_unreal(compiler: str) -> Game:
     library = build_native("system") / "libavatar_client.so"
     out = BUILD / f"unreal-{compiler}"
     game = Game(out / "AvatarService", out / "driver")
-    with locked(out):
-        inputs = [
+
+    def inputs() -> list[Path]:
+        return [
             library,
             *(path for path in UNREAL.rglob("*") if path.is_file() and path.suffix != ".pyc"),
             *(path for path in UNREAL_STUBS.rglob("*") if path.is_file()),
             *(path for path in (CLIENTS / "native/include").rglob("*.h")),
         ]
-        wanted = digest(inputs, compiler, FLAGS)
-        if not is_built(out, wanted):
-            run([sys.executable, UNREAL / "package.py", out, "--linux", library])
-            _compile(game, compiler, out / "objects")
-            set_built(out, wanted)
+
+    def build() -> None:
+        run([sys.executable, UNREAL / "package.py", out, "--linux", library])
+        _compile(game, compiler, out / "objects")
+
+    build_once(out, inputs, build, compiler, FLAGS)
     return game
 
 
