@@ -151,7 +151,8 @@ def service(
 @app.command()
 def tick(
     sessions: Annotated[
-        list[int] | None, typer.Option(help="Sessions at once; may be given again. [1, 8, 32]")
+        list[int] | None,
+        typer.Option(min=1, max=256, help="Sessions at once; may be given again. [1, 8, 32]"),
     ] = None,
     seconds: Annotated[float, typer.Option(min=1, help="Speech of each.")] = 10.0,
     motion_model: Annotated[str, typer.Option(help="mixed, transformer or rules.")] = "mixed",
