@@ -32,12 +32,13 @@ from avatar_service.motion.articulation_step import ArticulationStepper, NetMemo
 from avatar_service.motion.coarticulation import articulator_grid, sample_grid, viseme_grid
 from avatar_service.motion.lip_shapes import lip_shapes
 from avatar_service.motion.phones import TimedPhone, canonical_phones
-from avatar_service.motion.quiet import QuietTracker
+from avatar_service.motion.quiet import HeardLevel, LevelTracker
 from avatar_service.motion.seals import MouthShaper
 from avatar_service.motion.visemes import NUM_VISEMES, VISEME_INDEX
 from avatar_service.signals import Float32Array
 
 _SILENCE: Final = VISEME_INDEX["sil"]
+_BILABIAL: Final = VISEME_INDEX["PP"]
 _HISTORY_STEPS: Final = 150
 """Steps kept for `mouth_at`: 3 s."""
 _NANOS: Final = 1_000_000_000
@@ -126,7 +127,7 @@ class ArticulationStage:
         self._look_ahead_steps = look_ahead_millis // 20
         self._front_end = StreamingLogMel()
         self._shaper = MouthShaper()
-        self._quiet = QuietTracker()
+        self._level = LevelTracker()
         self.reset()
 
     @property
@@ -143,8 +144,8 @@ class ArticulationStage:
         """Forget the stream; the next sample pushed has the time start_nanos."""
         self._front_end.reset()
         self._shaper.reset()
-        self._quiet.reset()
-        self._quiet_steps: deque[int] = deque()
+        self._level.reset()
+        self._heard: deque[HeardLevel] = deque()
         self._memory = _silent_memory(self._net)
         self._mels = np.zeros((0, 80), np.float32)
         self._skip = self._look_ahead_steps - 1
@@ -239,19 +240,18 @@ class ArticulationStage:
     def _take(self, num_steps: int) -> Float32Array:
         count = num_steps * MELS_PER_STEP
         taken, self._mels = self._mels[:count], self._mels[count:]
-        self._quiet_steps.extend(self._quiet.hear(taken.reshape(num_steps, MELS_PER_STEP, -1)))
+        self._heard.extend(self._level.hear(taken.reshape(num_steps, MELS_PER_STEP, -1)))
         return taken
 
     def _accept(self, visemes: Float32Array, curves: Float32Array) -> None:
         """Take what the network says of the next steps: (steps, 15) and (steps, 7)."""
         told = []
         for probabilities, row in zip(visemes, curves, strict=True):
-            # Quiet up to the newest audio; the step told now lies the look-ahead before it.
-            quiet_steps = self._quiet_steps.popleft() - self._look_ahead_steps
+            heard = self._heard.popleft()
             if self._skip:  # outputs about times before the stream's start
                 self._skip -= 1
                 continue
-            told.append(self._shape(probabilities, row, quiet_steps))
+            told.append(self._shape(probabilities, row, heard))
             self._next_pts += STEP_NANOS
         if told:
             expressions = lip_shapes(np.stack([shown for _, shown, _ in told]))
@@ -261,7 +261,7 @@ class ArticulationStage:
                 self._history.append(step)
 
     def _shape(
-        self, visemes: Float32Array, row: Float32Array, quiet_steps: int
+        self, visemes: Float32Array, row: Float32Array, heard: HeardLevel
     ) -> tuple[int, Float32Array, Float32Array]:
         """Time, shown articulators and visemes of the next step."""
         pts = self._next_pts
@@ -269,7 +269,14 @@ class ArticulationStage:
             self._known.popleft()
         if self._known and self._known[0].start_nanos <= pts:
             return pts, *self._known[0].at(pts)
-        shown = self._shaper.step(row, float(visemes[_SILENCE]), quiet_steps)
+        shown = self._shaper.step(
+            row,
+            float(visemes[_SILENCE]),
+            bilabial=float(visemes[_BILABIAL]),
+            # Quiet up to the newest audio; the step told now lies the look-ahead before it.
+            quiet_steps=heard.quiet_steps - self._look_ahead_steps,
+            clarity=heard.clarity,
+        )
         return pts, shown, visemes
 
 

@@ -156,6 +156,24 @@ def test_the_mouth_rests_in_a_pause_but_not_in_a_stop() -> None:
     assert onset[-1] == 1.0
 
 
+def test_masked_speech_closes_the_lips_on_less_proof() -> None:
+    def closes(clarity: float, **word: float) -> bool:
+        shaper = MouthShaper()
+        curves = row(jaw=0.4, closure=word.pop("closure", 0.0))
+        shown = [shaper.step(curves, 0.0, clarity=clarity, **word) for _ in range(8)]
+        return max(step[CLOSURE] for step in shown) == 1.0
+
+    for word in ("closure", "bilabial"):
+        assert [closes(clarity, **{word: 0.4}) for clarity in (1.0, 0.8, 0.2, 0.0)] == [
+            False,
+            False,
+            True,
+            True,
+        ]
+        assert closes(1.0, **{word: 0.5})
+        assert not closes(0.0, **{word: 0.25})
+
+
 def test_in_a_pause_shaped_rows_are_exactly_still() -> None:
     rng = np.random.default_rng(0)
     shaper = MouthShaper()

@@ -6,18 +6,22 @@ import numpy as np
 import pytest
 
 from avatar_service.audio.mel import log_mel
-from avatar_service.motion.quiet import QuietTracker
+from avatar_service.motion.quiet import HeardLevel, LevelTracker
 from avatar_service.motion.seals import RestGate
 from avatar_service.signals import Float32Array
 
 pytestmark = pytest.mark.unit
 
 
-def counts(samples: Float32Array) -> list[int]:
+def heard(samples: Float32Array) -> list[HeardLevel]:
     mels = log_mel(samples)
     steps = mels[: len(mels) // 2 * 2].reshape(-1, 2, mels.shape[1])
-    tracker = QuietTracker()
+    tracker = LevelTracker()
     return tracker.hear(steps[:7]) + tracker.hear(steps[7:])
+
+
+def counts(samples: Float32Array) -> list[int]:
+    return [level.quiet_steps for level in heard(samples)]
 
 
 def noise(secs: float, level: float) -> Float32Array:
@@ -36,6 +40,31 @@ def test_sound_above_the_floor_is_not_quiet_until_it_ends() -> None:
     quiet = counts(samples)
     assert max(quiet[51:99]) == 0
     assert quiet[-1] > 40
+
+
+def syllables(secs: float) -> Float32Array:
+    """A buzz of 120 Hz that stops for 80 ms four times a second."""
+    times = np.arange(int(secs * 16000)) / 16000
+    return (0.3 * np.sign(np.sin(754 * times)) * (times % 0.25 > 0.08)).astype(np.float32)
+
+
+def test_noise_and_rooms_take_the_clarity_of_gaps() -> None:
+    voice = syllables(4.0)
+    tail = np.exp(-np.arange(6400) / 926)  # 60 dB in 400 ms
+    tail *= np.random.default_rng(1).normal(0, 0.05, len(tail))
+    room = voice + np.convolve(voice, tail)[: len(voice)].astype(np.float32)
+    clear, noisy, roomy = (
+        np.mean([level.clarity for level in heard(samples)[50:]])
+        for samples in (voice, voice + noise(4.0, 0.1), room)
+    )
+    assert clear == 1.0
+    assert noisy < 0.5
+    assert roomy < 0.5
+
+
+def test_silence_before_speech_leaves_it_clear() -> None:
+    speech = heard(np.concatenate([np.zeros(48000, np.float32), syllables(2.0)]))
+    assert min(level.clarity for level in speech) == 1.0
 
 
 def test_a_doubtful_network_rests_in_long_quiet_but_a_sure_one_speaks() -> None:
