@@ -59,6 +59,11 @@ _MEAN_MOUTH_WIDTH: Final = 0.56
 _OWN_TONE: Final = 0.8
 """Largest share of the photo's own teeth in the tone of the modelled ones."""
 _BRIGHTEST_TOOTH: Final = 240.0
+_CAST_SHARE: Final = 0.5
+"""How much of a tint that lies on everything is given to what is modelled: painters and viewers
+allow teeth to be whiter than the varnish."""
+_TOOTH_OVER_SKIN: Final = 1.15
+"""Light on an ideal tooth over the mean of lit skin, at least; fair skin comes near."""
 
 _WET_SHADE: Final = 0.5
 """Light on the lips' inner side, as a share of that on the lips."""
@@ -145,21 +150,49 @@ def _white_of_eyes(eyes: EyeAssets) -> FloatArray:
     return np.asarray(max(whites, key=lambda white: float(white.mean())), np.float32)
 
 
-def _flesh_colours(skin: FloatArray, white: FloatArray) -> tuple[FloatArray, ...]:
-    """Return the colours of teeth, gum and tongue in the light of the photo."""
+def _brightest(fit: FaceFit) -> FloatArray:
+    """Return the mean colour of the brightest hundredth of the picture."""
+    pixels = fit.image[::2, ::2].reshape(-1, 3).astype(np.float32)
+    luma = pixels.mean(-1)
+    return np.asarray(pixels[luma >= np.percentile(luma, 99)].mean(0), np.float32)
+
+
+def _shared_cast(white: FloatArray, bright: FloatArray) -> FloatArray:
+    """Return (3,) the tint that lies on everything, as varnish and lamps do; 1 is none.
+
+    Whites in shade are brown by themselves, and what is brightest in a picture may have a colour
+    of its own: a tint of the light is what both have in common.
+    """
+    log_white = np.log(np.maximum(white, 1) / np.maximum(white.mean(), 1))
+    log_bright = np.log(np.maximum(bright, 1) / np.maximum(bright.mean(), 1))
+    less = np.minimum(np.abs(log_white), np.abs(log_bright))
+    shared = np.where(log_white * log_bright > 0, np.sign(log_white) * less, 0.0)
+    return np.asarray(np.exp(shared), np.float32)
+
+
+def _flesh_colours(
+    skin: FloatArray, white: FloatArray, bright: FloatArray
+) -> tuple[FloatArray, ...]:
+    """Return the colours of teeth, gum and tongue in the light of the photo.
+
+    Args:
+        skin: (3,) colour of the face, 0..255.
+        white: (3,) of the white of the eyes.
+        bright: (3,) of the brightest of the picture.
+    """
     luma = float(skin.mean())
     chroma = float(skin.max() - skin.min()) / max(float(skin.max()), 1.0)
     # Monochrome and muted pictures (paintings, sepia) tint everything alike.
     colourful = float(np.clip(chroma / 0.3, 0, 1))
     light = float(np.clip(0.4 * white.mean() + 0.6 * (0.55 * luma + 95.0), 70, 225))
+    shared = _shared_cast(white, bright) ** _CAST_SHARE
     # Whites in deep shade are brown; teeth are not.
-    cast = np.clip(white / white.mean() - 1, -0.14, 0.14)
-    light = max(light, 0.95 * luma)
-    tint = 1 + 0.5 * cast + 0.1 * (skin / luma - 1)
+    cast = np.clip(white / white.mean() / shared - 1, -0.14, 0.14)
+    tint = shared * (1 + 0.5 * cast + 0.1 * (skin / luma - 1))
     ideals: tuple[NDArray[Any], ...] = (
-        np.array([1.0, 0.955, 0.875]) * tint,
-        np.array([0.74, 0.44, 0.42]),
-        np.array([0.95, 0.55, 0.51]),
+        np.array([1.0, 0.955, 0.875]) * tint * (max(light, _TOOTH_OVER_SKIN * luma) / light),
+        np.array([0.74, 0.44, 0.42]) * shared,
+        np.array([0.95, 0.55, 0.51]) * shared,
     )
     muted = skin / luma * (1 - colourful)
     return tuple(
@@ -206,7 +239,7 @@ def build_mouth(
     head = fit.head
     points = head.to_head(fit.landmarks)
     skin = _skin_tone(image, fit)
-    tooth, gum, flesh = _flesh_colours(skin, _white_of_eyes(eyes))
+    tooth, gum, flesh = _flesh_colours(skin, _white_of_eyes(eyes), _brightest(fit))
     own, own_origin, own_show, own_colour = cut_own_teeth(image, fit, skin)
     room, room_origin = cut_own_room(image, fit)
     if own_colour is not None and own_colour.max() - own_colour.min() < 80:
@@ -249,7 +282,7 @@ def build_mouth(
     seam_line = fit.landmarks[list(LIP_INNER_UPPER + LIP_INNER_LOWER), :2] * 2 + 0.5
     lip = _lip_tone(image, fit)
     if fit.is_mouth_open:
-        seam = 0.38 * lip * np.array([1.0, 0.86, 0.86])
+        seam = 0.50 * lip * np.array([1.0, 0.86, 0.86])
     else:
         seam = np.percentile(sample(image, seam_line), 20, axis=0)
     return MouthAssets(

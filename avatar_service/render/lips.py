@@ -47,6 +47,10 @@ ROUNDING_HIDES: Final = 0.085
 
 BESIDE_OWN: Final = 0.62
 """Light on modelled teeth that stand beside the photo's own ones."""
+BACK_UNLIT: Final = 0.8
+"""How much less light from outside reaches the back teeth than the front ones."""
+RED_SHADE: Final = 0.78
+"""Green and blue of teeth in full shade, as a share of their red."""
 UPPER_WET: Final = 0.8
 """How much of the upper lip's wet side is seen at its margin; the lower one's faces the camera."""
 UPPER_WET_REACH: Final = 0.008
@@ -56,8 +60,12 @@ SLIT_SHUT: Final = 0.020
 SLIT_OPEN: Final = 0.080
 """Openings lower than the first show nothing but wet sides, from the second on all that is behind
 them, units."""
-WET_SPARES: Final = 0.8
+WET_SPARES: Final = 0.92
 """Share of the wet sides that teeth hide."""
+TOOTH_SHUT: Final = 0.008
+TOOTH_OPEN: Final = 0.040
+"""Openings lower than the first show no teeth, from the second on teeth hide the wet sides, units:
+lips that hardly part must not show a white line."""
 WET_SHINES: Final = 0.45
 """How much brighter the lower lip's wet side is at its margin."""
 
@@ -160,15 +168,16 @@ def trace_lips(
     local[TONGUE_UP] = smoothstep(tongue, 0.0, 0.35)
     local[TONGUE_OUT] = smoothstep(tongue, 0.25, 1.0)
     # A smile bares more of the teeth than speech does. The mesh takes the upper lip down by a share
-    # of the photo's gap only; what would still hang below it too far is lifted, fully where the
-    # mouth is narrower than in the smiling photo, not at all where it smiles like it.
+    # of the photo's gap only; what would still hang below it too far is lifted: fully where the
+    # mouth is nearly shut or narrower than in the smiling photo, not where it smiles like it.
     place_point(lip_rest[0, 5], skull, projection, knots[2])
     place_point(lip_rest[1, 5], skull, projection, knots[3])
     rest_gap = (knots[3, 1] - knots[2, 1]) * ax - (knots[3, 0] - knots[2, 0]) * ay
     # Rounded lips reach over the edges of the teeth, which the mesh's thin margin cannot.
     shown = SPEECH_TOOTH_SHOW - ROUNDING_HIDES * rounding
     excess = own_show - LIP_COMES_DOWN * max(rest_gap, 0.0) / size - shown
-    local[LIFT] = size * max(excess, 0.0) * max(narrower, rounding)
+    nearly_shut = 1.0 - smoothstep(gap * size / max(rest_gap, 1.0), 0.25, 0.85)
+    local[LIFT] = size * max(excess, 0.0) * max(narrower, rounding, nearly_shut)
     local[CLOSED] = 1.0 - smoothstep(gap, 0.004, 0.045)
     # Shut lips of the photo bring their own line, until an expression squeezes it to a staircase.
     moved = 0.0

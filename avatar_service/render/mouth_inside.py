@@ -11,6 +11,7 @@ from avatar_service.render.lips import (
     AS_PHOTO,
     AXIS_X,
     AXIS_Y,
+    BACK_UNLIT,
     BESIDE_OWN,
     CURVE_FIRST,
     CURVE_STEP,
@@ -21,6 +22,7 @@ from avatar_service.render.lips import (
     LOWER_WET_REACH,
     ORIGIN_X,
     ORIGIN_Y,
+    RED_SHADE,
     ROUND,
     SHADE,
     SIZE,
@@ -31,6 +33,8 @@ from avatar_service.render.lips import (
     TIP_SHOWS_FROM,
     TIP_TALL,
     TONGUE_UP,
+    TOOTH_OPEN,
+    TOOTH_SHUT,
     UPPER,
     UPPER_WET,
     UPPER_WET_REACH,
@@ -76,8 +80,8 @@ def draw_inside(
     entering = 0.42 + 0.58 * smoothstep(gap, 0.012, 0.085)
     light = entering * (1.0 - 0.30 * rounding) * shade
     # Teeth stand right behind the lips and catch most of it.
-    tooth_light = (0.70 + 0.30 * entering) * (1.0 - 0.46 * rounding) * shade
-    tooth_shade = 0.30 if has_own else 0.55  # the photo's own shade is in its teeth
+    tooth_light = (0.82 + 0.18 * entering) * (1.0 - 0.46 * rounding) * shade
+    tooth_shade = 0.30 if has_own else 0.36  # the photo's own shade is in its teeth
     # Lips that are hardly parted shade no deeper than the gap between them.
     near_reach = min(0.040, 0.45 * gap + 0.006) * size
     under_reach = min(0.030, 0.30 * gap + 0.004) * size
@@ -146,14 +150,18 @@ def draw_inside(
             else:
                 inside_raised = 0.0
 
-            tooth = 0.0  # how much of the pixel is tooth
+            tooth = 0.0  # how much of the pixel is tooth that light from outside reaches
             side = look_up_strip(lower, teeth_lower, t, q, sample)
             if side >= 0.0:
-                dim = 0.80 - 0.56 * smoothstep(side, 0.15, 0.75)
+                back = smoothstep(side, 0.15, 0.75)
+                dim = 0.86 - 0.56 * back
                 k = 1.0 - inside_raised
-                tooth = k * sample[3] * (1 / 255)
+                tooth = (1.0 - BACK_UNLIT * back) * k * sample[3] * (1 / 255)
+                # What is lit by the lips and the tongue only is as red as they are.
+                other = dim * (RED_SHADE + (1.0 - RED_SHADE) * dim)
                 for c in range(3):
-                    rgb[c] += k * (sample[c] * dim - sample[3] * (1 / 255) * rgb[c])
+                    lit = sample[c] * (dim if c == 0 else other)
+                    rgb[c] += k * (lit - sample[3] * (1 / 255) * rgb[c])
             # Own teeth cover the front ones; those behind them are not in the photo. They bite a
             # little higher, so that no second edge shows below the own ones. Rounded lips reach
             # over the edges of the teeth.
@@ -162,14 +170,17 @@ def draw_inside(
                 raise_by = max(raise_by, own_lift) + 0.012 * size
             side = look_up_strip(upper, teeth_upper, t, q + raise_by, sample)
             if side >= 0.0:
-                dim = 1.0 - 0.70 * smoothstep(side, 0.16, 0.76)
+                back = smoothstep(side, 0.16, 0.76)
+                dim = 1.0 - 0.70 * back
                 k = 1.0
                 if has_own:
                     k = smoothstep(side, 0.08, 0.22)
                     dim *= BESIDE_OWN
-                tooth = max(tooth, k * sample[3] * (1 / 255))
+                tooth = max(tooth, (1.0 - BACK_UNLIT * back) * k * sample[3] * (1 / 255))
+                other = dim * (RED_SHADE + (1.0 - RED_SHADE) * dim)
                 for c in range(3):
-                    rgb[c] += k * (sample[c] * dim - sample[3] * (1 / 255) * rgb[c])
+                    lit = sample[c] * (dim if c == 0 else other)
+                    rgb[c] += k * (lit - sample[3] * (1 / 255) * rgb[c])
             if has_own:
                 px = own_map[0, 0] * x + own_map[0, 1] * y + own_map[0, 2]
                 py = own_map[1, 0] * x + own_map[1, 1] * y + own_map[1, 2]
@@ -213,8 +224,10 @@ def draw_inside(
             # beside the corners, nothing else. The lower one's faces up, to the light.
             lit_below = math.exp(-max(below, 0.0) / lower_wet)
             rolled = max(UPPER_WET * math.exp(-max(above, 0.0) / upper_wet), lit_below)
-            thin = 1.0 - smoothstep(above + below, SLIT_SHUT * size, SLIT_OPEN * size)
-            rolled = max(rolled, thin) * (1.0 - WET_SPARES * tooth)
+            parted = (above + below) / size
+            thin = 1.0 - smoothstep(parted, SLIT_SHUT, SLIT_OPEN)
+            hidden = tooth * smoothstep(parted, TOOTH_SHUT, TOOTH_OPEN)
+            rolled = max(rolled, thin) * (1.0 - WET_SPARES * hidden)
             wet_light = (1.0 + WET_SHINES * lit_below * lit_below) * shade
             if as_photo > 0.0:
                 px = own_map[0, 0] * x + own_map[0, 1] * y + own_map[0, 2] - room_origin[0]

@@ -53,9 +53,43 @@ def test_teeth_are_symmetric_and_separate():
         assert np.abs(strip[..., 3] - strip[:, ::-1, 3]).mean() < 3
         assert (strip[..., :3].max(-1) <= strip[..., 3] + 1).all()  # premultiplied
     upper = teeth.paint_teeth("upper", tooth, gum)
-    row = upper[int(0.85 * teeth.HEIGHT_PX), :, 3]
-    # The canines and the pair of central incisors reach furthest down.
-    assert (np.diff((row > 128).astype(int)) == 1).sum() == 3
+    # The canines and the pair of central incisors reach furthest down, the laterals not.
+    row = upper[int(0.9 * teeth.HEIGHT_PX), :, 3] > 128
+    place = (np.arange(teeth.WIDTH_PX) + 0.5) / teeth.WIDTH_PX * 2 - 1
+    at = np.abs(place) * teeth.half_row_mm("upper")  # mm from the midline
+    assert row[(at > 2) & (at < 6)].all()
+    assert row[(at > 18) & (at < 19.5)].all()
+    assert not row[(at > 14.2) & (at < 15.2)].any()
+
+
+def test_neighbours_touch_in_their_own_shade():
+    tooth, gum = np.array([220.0, 210.0, 190.0]), np.array([170.0, 100.0, 95.0])
+    row = teeth.paint_teeth("upper", tooth, gum)[int(0.6 * teeth.HEIGHT_PX)]
+    place = (np.arange(teeth.WIDTH_PX) + 0.5) / teeth.WIDTH_PX * 2 - 1
+    at = np.abs(place) * teeth.half_row_mm("upper")
+    front = row[at < 17]
+    assert front[:, 3].min() > 250  # nothing of the dark shines through
+    luma = row[:, :3].mean(-1)
+    between, faces = luma[np.abs(at - 8.5) < 0.2].max(), luma[np.abs(at - 4.2) < 2].min()
+    assert 0.5 * faces < between < 0.9 * faces
+
+
+def test_varnish_tints_modelled_teeth_and_a_coloured_wall_does_not():
+    def tooth_of(tint, wall):
+        fit = face.make_fit()
+        image = np.clip(fit.image * np.array(tint), 0, 255).astype(np.uint8)
+        image2x = np.clip(fit.image2x * np.array(tint), 0, 255).astype(np.uint8)
+        image[:60] = np.array(wall) * tint
+        tinted = replace(fit, image=image, image2x=image2x)
+        strip = build(tinted).teeth_upper[teeth.HEIGHT_PX // 2 :, teeth.WIDTH_PX // 2 + 12]
+        solid = np.median(strip[strip[:, 3] > 250][:, :3], 0)
+        return solid[2] / solid[0]
+
+    white, blue = (250, 250, 250), (150, 190, 255)
+    plain = tooth_of((1.0, 1.0, 1.0), white)
+    varnished = tooth_of((1.0, 0.87, 0.55), white)
+    assert 0.55 * plain < varnished < 0.76 * plain
+    assert tooth_of((1.0, 1.0, 1.0), blue) == pytest.approx(plain, rel=0.03)
 
 
 def test_fill_mouth_takes_the_teeth_out_of_open_lips_only():

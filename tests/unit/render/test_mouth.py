@@ -187,6 +187,43 @@ def test_a_slit_shows_the_wet_sides_of_the_lips_not_the_dark(fit, arrays):
     assert corner > 0.6 * wet
 
 
+def test_parted_lips_show_lit_teeth_and_hardly_parted_ones_no_white_line(fit, arrays):
+    def luma(gap):
+        frame = render(fit, arrays, gap=gap, jaw=1.2 * gap, out_px=2 * face.SIZE)
+        return column(frame, 2 * face.MOUTH[0]).mean(-1)
+
+    # Slits of seven px (four in most photos), of one and a half; below the upper lip are teeth.
+    parted, wide, hardly = luma(0.034), luma(0.09), luma(0.008)
+    first = int(np.flatnonzero(wide != wide[0])[0])
+    teeth = slice(first + 1, first + 5)
+    assert parted[teeth].mean() > 0.85 * wide[teeth].mean()
+    assert hardly.max() <= np.mean(face.LIP) + 1
+
+
+def test_a_smile_that_hardly_opens_shows_the_middle_of_the_photos_teeth_not_the_gum():
+    fit = face.make_fit(lip_gap=0.13)
+    arrays = assets_of(fit)
+    # Mark what lies above the middle of the photo's teeth as gum.
+    own = arrays["own_teeth"].copy()
+    lip = 2 * fit.landmarks[arrays["lip_ids"][0, 5], 1] - arrays["own_origin"][1]
+    edge = int(lip + 0.04 * 2 * arrays["unit"][0])
+    own[:edge, :, :3] = own[:edge, :, 3:] / 255 * np.array([200.0, 60.0, 60.0])
+    lips = fit.landmarks.copy()
+    upper, lower = arrays["lip_ids"]
+    seam = 0.72 * lips[upper] + 0.28 * lips[lower]
+    half = np.array([0.0, 0.018 * arrays["unit"][0], 0.0])
+    half = half * (1 - np.linspace(-1, 1, 11) ** 2)[:, None]
+    lips[upper], lips[lower] = seam - half, seam + half
+    frame = face.blank_frame(color=face.LIP)
+    drawer = MouthDrawer({**arrays, "own_teeth": own}, fit.size_px, face.SIZE)
+    drawer.draw(face.make_pose(fit, lips), frame)
+    x = int(face.MOUTH[0])
+    shown = frame[170:200, x - 8 : x + 8, :3].astype(float)
+    gum = (shown[..., 0] - shown[..., 1] > 90).mean()
+    assert gum < 0.01
+    assert (shown.mean(-1) > 1.1 * np.mean(face.LIP)).any()
+
+
 def test_between_the_teeth_the_tongue_stands_before_the_upper_ones(fit, arrays):
     shapes = {"gap": 0.5 * GAP, "jaw": 0.5 * JAW}
     without = column(render(fit, arrays, **shapes))

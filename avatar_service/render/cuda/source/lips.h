@@ -88,7 +88,9 @@ DEVICE void trace_lips(const Avatar& avatar, const Frame& frame, const float* ve
   float own_show = avatar.own_show;
   float shown = LIP_SPEECH_TOOTH_SHOW - LIP_ROUNDING_HIDES * rounding;
   float excess = own_show - LIP_COMES_DOWN * fmaxf(rest_gap, 0.0f) / size - shown;
-  local[LIP_LIFT] = size * fmaxf(excess, 0.0f) * fmaxf(narrower, rounding);
+  float nearly_shut = 1.0f - smoothstep(gap * size / fmaxf(rest_gap, 1.0f), 0.25f, 0.85f);
+  local[LIP_LIFT] =
+      size * fmaxf(excess, 0.0f) * fmaxf(fmaxf(narrower, rounding), nearly_shut);
   local[LIP_CLOSED] = 1.0f - smoothstep(gap, 0.004f, 0.045f);
   float moved = 0.0f;
   for (int k = LIP_FIRST_MOUTH; k <= LIP_LAST_MOUTH; k++) moved += coefficients[k];

@@ -118,6 +118,16 @@ DEVICE void trace_mouth(const Avatar& avatar, const Frame& frame, const float* v
              px);
 }
 
+// Lays modelled teeth over what is behind them; lit by the lips and the tongue only, they are as
+// red as these.
+DEVICE void blend_teeth(const float* sample, float dim, float k, float* rgb) {
+  float other = dim * (LIP_RED_SHADE + (1.0f - LIP_RED_SHADE) * dim);
+  for (int c = 0; c < 3; c++) {
+    float lit = sample[c] * (c == 0 ? dim : other);
+    rgb[c] += k * (lit - sample[3] * (1.0f / 255.0f) * rgb[c]);
+  }
+}
+
 // Blends all that shows between the lips over a pixel.
 DEVICE void draw_inside(const Avatar& avatar, const MouthTrace& mouth, int x, int y,
                         Pixel* pixel) {
@@ -147,8 +157,8 @@ DEVICE void draw_inside(const Avatar& avatar, const MouthTrace& mouth, int x, in
   float entering = 0.42f + 0.58f * smoothstep(gap, 0.012f, 0.085f);
   float light = entering * (1.0f - 0.30f * rounding) * shade;
   // Teeth stand right behind the lips and catch most of it.
-  float tooth_light = (0.70f + 0.30f * entering) * (1.0f - 0.46f * rounding) * shade;
-  float tooth_shade = has_own ? 0.30f : 0.55f;  // the photo's own shade is in its teeth
+  float tooth_light = (0.82f + 0.18f * entering) * (1.0f - 0.46f * rounding) * shade;
+  float tooth_shade = has_own ? 0.30f : 0.36f;  // the photo's own shade is in its teeth
   float near_reach = fminf(0.040f, 0.45f * gap + 0.006f) * size;
   float under_reach = fminf(0.030f, 0.30f * gap + 0.004f) * size;
   float tip_p = local[LIP_TIP_P], tip_q = local[LIP_TIP_Q], raised = local[LIP_TONGUE_UP];
@@ -179,14 +189,14 @@ DEVICE void draw_inside(const Avatar& avatar, const MouthTrace& mouth, int x, in
   }
 
   const float byte = 1.0f / 255.0f;
-  float sample[4], tooth = 0.0f;  // how much of the pixel is tooth
+  float sample[4], tooth = 0.0f;  // how much is tooth that light from outside reaches
   float side = look_up_strip(mouth.lower, avatar.teeth_lower, avatar.lower_rows,
                              avatar.lower_columns, t, q, sample);
   if (side >= 0.0f) {
-    float dim = 0.80f - 0.56f * smoothstep(side, 0.15f, 0.75f);
+    float back = smoothstep(side, 0.15f, 0.75f), dim = 0.86f - 0.56f * back;
     float k = 1.0f - inside_raised;
-    tooth = k * sample[3] * byte;
-    for (int c = 0; c < 3; c++) rgb[c] += k * (sample[c] * dim - sample[3] * byte * rgb[c]);
+    tooth = (1.0f - LIP_BACK_UNLIT * back) * k * sample[3] * byte;
+    blend_teeth(sample, dim, k, rgb);
   }
   // Own teeth cover the front ones; those behind them are not in the photo. They bite a little
   // higher. Rounded lips reach over the edges of the teeth.
@@ -195,14 +205,14 @@ DEVICE void draw_inside(const Avatar& avatar, const MouthTrace& mouth, int x, in
   side = look_up_strip(mouth.upper, avatar.teeth_upper, avatar.upper_rows, avatar.upper_columns,
                        t, q + raise_by, sample);
   if (side >= 0.0f) {
-    float dim = 1.0f - 0.70f * smoothstep(side, 0.16f, 0.76f);
+    float back = smoothstep(side, 0.16f, 0.76f), dim = 1.0f - 0.70f * back;
     float k = 1.0f;
     if (has_own) {
       k = smoothstep(side, 0.08f, 0.22f);
       dim *= LIP_BESIDE_OWN;
     }
-    tooth = fmaxf(tooth, k * sample[3] * byte);
-    for (int c = 0; c < 3; c++) rgb[c] += k * (sample[c] * dim - sample[3] * byte * rgb[c]);
+    tooth = fmaxf(tooth, (1.0f - LIP_BACK_UNLIT * back) * k * sample[3] * byte);
+    blend_teeth(sample, dim, k, rgb);
   }
   const float* map = mouth.rest_map;
   float mx = map[0] * x + map[1] * y + map[2], my = map[3] * x + map[4] * y + map[5];
@@ -247,8 +257,10 @@ DEVICE void draw_inside(const Avatar& avatar, const MouthTrace& mouth, int x, in
   // Lips roll inwards: their wet inner side is seen before the dark, and in a slit nothing else.
   float lit_below = expf(-fmaxf(below, 0.0f) / (LIP_LOWER_WET_REACH * size));
   float rolled = LIP_UPPER_WET * expf(-fmaxf(above, 0.0f) / (LIP_UPPER_WET_REACH * size));
-  float thin = 1.0f - smoothstep(above + below, LIP_SLIT_SHUT * size, LIP_SLIT_OPEN * size);
-  rolled = fmaxf(fmaxf(rolled, lit_below), thin) * (1.0f - LIP_WET_SPARES * tooth);
+  float parted = (above + below) / size;
+  float thin = 1.0f - smoothstep(parted, LIP_SLIT_SHUT, LIP_SLIT_OPEN);
+  float hidden = tooth * smoothstep(parted, LIP_TOOTH_SHUT, LIP_TOOTH_OPEN);
+  rolled = fmaxf(fmaxf(rolled, lit_below), thin) * (1.0f - LIP_WET_SPARES * hidden);
   float wet_light = (1.0f + LIP_WET_SHINES * lit_below * lit_below) * shade;
   if (as_photo > 0.0f) {
     sample_texture<3>(avatar.own_room, avatar.room_rows, avatar.room_columns,
