@@ -16,12 +16,13 @@ from avatar_service.motion.easing import TICK_SECS, ease
 from avatar_service.motion.rhythm import Beat
 from avatar_service.motion.streams import random_stream
 
-_MEDIAN_INTERVAL_SECS: Final = 1.95
+_MEDIAN_INTERVAL_SECS: Final = 2.05
 _INTERVAL_SIGMA: Final = 0.62
 _REST_RATE: Final = 0.58
 _LISTEN_RATE: Final = 0.66
-_BOUNDARY_FACTOR: Final = 2.2
-"""Blinks gather within 0.2 s of phrase boundaries."""
+_BREAK_CHANCE: Final = 0.42
+_BREAK_DELAY_SECS: Final = 0.3
+"""Blinks gather at the breaks of speech and before it goes on."""
 _SHIFT_FACTOR: Final = 0.03
 """Chance of a blink with a gaze shift, per degree beyond 5 degrees."""
 _REFRACTORY_SECS: Final = 0.35
@@ -74,7 +75,6 @@ class Blinks:
         self._elapsed = 0.0
         self._interval = self._draw_interval(float(self._random.standard_normal()))
         self._interval *= float(self._random.random())
-        self._since_boundary = 1e3
         self._blinks: list[Blink] = []
 
     def reseed(self, seed: int) -> None:
@@ -94,22 +94,21 @@ class Blinks:
             gaze_shift_deg: size of a gaze shift that starts in this tick, 0 for none.
         """
         normal = self._random.standard_normal(2).tolist()
-        uniform = self._random.random(9).tolist()
+        uniform = self._random.random(11).tolist()
         self._blinks = [blink for blink in self._blinks if blink.end_secs > now_secs - 1.0]
-        is_boundary = beat.is_phrase_end or beat.is_phrase_start
-        self._since_boundary = 0.0 if is_boundary else self._since_boundary + TICK_SECS
         quiet = _LISTEN_RATE if heard.speaking > 0.5 else _REST_RATE
         factor = beat.speaking + quiet * (1 - beat.speaking)
-        if self._since_boundary < 0.24:
-            factor *= _BOUNDARY_FACTOR
         self._elapsed += TICK_SECS * factor * rate
         is_due = self._elapsed >= self._interval
         with_shift = uniform[0] < _SHIFT_FACTOR * max(0.0, gaze_shift_deg - 5) * min(1.0, rate)
+        at_break = beat.is_break and uniform[9] < _BREAK_CHANCE * rate
         is_free = not self._blinks or now_secs > self._blinks[-1].start_secs + _REFRACTORY_SECS
-        if (is_due or with_shift) and is_free:
+        if (is_due or with_shift or at_break) and is_free:
             self._elapsed = 0.0
             self._interval = self._draw_interval(normal[0])
             start = now_secs + TICK_SECS * (0.2 if with_shift else uniform[1])
+            if at_break and not (is_due or with_shift):
+                start += _BREAK_DELAY_SECS * uniform[10]
             self._blinks.append(_draw_blink(start, uniform[2:7]))
             if uniform[7] < 0.1:
                 second = self._blinks[-1].end_secs + 0.06 + 0.1 * uniform[8]

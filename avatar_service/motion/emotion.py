@@ -116,6 +116,22 @@ EMOTION_HEAD: Final = _head_table()
 """(8, 6) attitude of the head at full intensity: yaw, pitch, roll in radians, x, y, z in units."""
 
 
+_VIGOUR: Final = {
+    "happy": 0.2,
+    "sad": -0.4,
+    "angry": 0.3,
+    "surprised": 0.1,
+    "disgusted": -0.1,
+    "contemptuous": -0.2,
+}
+_VIGOUR_ROW: Final = np.array([_VIGOUR.get(name, 0.0) for name in EMOTION_NAMES])
+
+
+def vigour_of(weights: FloatArray) -> float:
+    """Factor 0.5..1.5 by which (8,) feelings make head and brows move (Busso et al. 2007)."""
+    return 1 + min(0.5, max(-0.5, float(weights @ _VIGOUR_ROW)))
+
+
 def blend_norm(weights: FloatArray) -> float:
     """Divisor for (8,) weights whose length exceeds 1: mixed feelings share one face."""
     return max(1.0, math.sqrt(weights @ weights))

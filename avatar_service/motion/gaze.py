@@ -44,7 +44,15 @@ _SACCADE_SECS_PER_DEG: Final = 0.0024
 """Main sequence: duration = 25 ms + 2.4 ms per degree (Lee, Badler & Badler 2002)."""
 
 # Looking away and back, per minute, and how long; measured talking video: 4-6 large saccades.
-_AWAY_PER_MIN_SPEAKING: Final = 2.6
+_AWAY_PER_MIN_SPEAKING: Final = 0.5
+_AWAY_AT_START: Final = 0.055
+_AWAY_AT_TURN: Final = 0.16
+_TURN_PAUSE_SECS: Final = 0.6
+_GREETING_PAUSE_SECS: Final = 4.0
+"""Who plans what to say next looks aside as speech begins, above all after a longer pause, and is
+back before the phrase ends (Kendon 1967; Lee, Badler & Badler 2002). Who breaks a long silence
+looks at whom they greet."""
+_BACK_SECS: Final = 0.15
 _AWAY_PER_MIN_LISTENING: Final = 0.9
 _AWAY_PER_MIN_IDLE: Final = 1.5
 _AWAY_SECS_MEDIAN: Final = 0.75
@@ -55,6 +63,8 @@ _MICRO_HZ: Final = 1.3
 # Eye-head coordination: the head takes over a share of what exceeds the eyes' comfortable range.
 _COMFORT: Final = math.radians(7)
 _HEAD_SHARE: Final = 0.55
+_GLANCE_SHARE: Final = 0.25
+"""Share of a glance aside that the head goes along with, however small."""
 _MAX_FOLLOW: Final = (math.radians(22), math.radians(13))
 
 
@@ -172,10 +182,9 @@ class Gaze:
                 (aim[1] - previous[1]) / TICK_SECS,
                 (aim[2] - previous[2]) / TICK_SECS,
             )
-        away_share = 0.5
         self.follow = (
-            _head_share(wanted[0] + away_share * self._away[0], _MAX_FOLLOW[0]),
-            _head_share(wanted[1] + away_share * self._away[1], _MAX_FOLLOW[1]),
+            _head_share(wanted[0], _MAX_FOLLOW[0]) + _GLANCE_SHARE * self._away[0],
+            _head_share(wanted[1], _MAX_FOLLOW[1]) + _GLANCE_SHARE * self._away[1],
         )
 
     @property
@@ -232,13 +241,18 @@ class Gaze:
         per_min = _AWAY_PER_MIN_SPEAKING * speaking + quiet * (1 - speaking)
         life = speaking + min(1.0, idle) * (1 - speaking)
         has_jumped = False
+        chance = per_min * TICK_SECS / 60
+        if 0 < beat.resumed_secs < _GREETING_PAUSE_SECS:
+            chance += _AWAY_AT_TURN if beat.resumed_secs > _TURN_PAUSE_SECS else _AWAY_AT_START
+        if beat.is_break:
+            self._away_until = min(self._away_until, now_secs + _BACK_SECS)
         if self._away != (0.0, 0.0):
             if now_secs >= self._away_until or not is_free:
                 self._away = (0.0, 0.0)
                 has_jumped = True
-        elif is_free and uniform[0] < per_min * TICK_SECS / 60:
+        elif is_free and uniform[0] < chance:
             # Amplitude of Lee, Badler & Badler 2002: -6.9 ln(P / 15.7) degrees, P in 0..15 %.
-            size = min(16.0, max(4.5, -6.9 * math.log(max(0.01, 15 * uniform[1]) / 15.7)))
+            size = min(16.0, max(6.0, -6.9 * math.log(max(0.01, 15 * uniform[1]) / 15.7)))
             angle = _away_direction(uniform[2], normal[0])
             self._away = (
                 math.radians(size * math.cos(angle)),

@@ -9,19 +9,21 @@ from avatar_service.errors import AvatarError, Reason
 
 PARTS: Final = ("head", "face", "gaze", "blink")
 """What either of the two can generate."""
+GESTURES: Final = "gestures"
+"""Named where gestures of speech lie over what is generated."""
 MOTION_MODELS: Final[Mapping[str, frozenset[str]]] = {
-    "mixed": frozenset({"face"}),
+    "mixed": frozenset({"head", "face", GESTURES}),
     "transformer": frozenset(PARTS),
     "rules": frozenset(),
 }
 """Parts that the transformer generates, by the name of the motion model; the simple generator
 takes the others. `mixed` gives each part to the one that measures better on it, by the tables of
-docs/models/motion.md."""
+docs/models/motion.md, and lays the gestures of motion/gestures.py over both."""
 DEFAULT_MOTION_MODEL: Final = next(iter(MOTION_MODELS))
 
 
 def parts_of(motion_model: str) -> frozenset[str]:
-    """Tell which parts a motion model has the transformer generate.
+    """Tell which parts a motion model has the transformer generate, GESTURES among them.
 
     Raises:
         AvatarError: INVALID_FIELD for an unknown name.

@@ -171,13 +171,11 @@ class Sway:
 
     def _pose(self) -> HeadTick:
         springs, drift = self._springs, self._drift
-        return HeadTick(
-            _pivot(springs.value, drift.value), _pivot(springs.velocity, drift.velocity)
-        )
+        return HeadTick(pivot(springs.value, drift.value), pivot(springs.velocity, drift.velocity))
 
 
 @quick_kernel
-def _pivot(bands_deg: FloatArray, drift: FloatArray) -> FloatArray:
+def pivot(bands_deg: FloatArray, drift: FloatArray) -> FloatArray:
     """Pose (6,) of the (5 * 3,) bands and the (3,) drift; likewise its rate of theirs."""
     pose = np.zeros(6)
     for i in range(len(bands_deg)):

@@ -17,8 +17,10 @@ from avatar_service.motion.controls import ControlSchedule, EasedControls
 from avatar_service.motion.easing import TICK_SECS, FloatArray, Springs, hermite, soft_limit
 from avatar_service.motion.emotion import EMOTION_FACE, SuggestedEmotion, blend_norm
 from avatar_service.motion.gaze import Gaze, eyes_from_aim
-from avatar_service.motion.generators import parts_of
+from avatar_service.motion.generators import GESTURES, parts_of
+from avatar_service.motion.gestures import Gestures
 from avatar_service.motion.head import Head, HeadTick
+from avatar_service.motion.head_shaping import HeadShaping
 from avatar_service.motion.life_channels import condition_row, face_of
 from avatar_service.motion.life_stream import LifeModel, LifeStream, shared_model
 from avatar_service.motion.rhythm import Beat, Rhythm
@@ -27,6 +29,7 @@ from avatar_service.schema import (
     MAX_HEAD_PITCH_RADIANS,
     MAX_HEAD_ROLL_RADIANS,
     MAX_HEAD_YAW_RADIANS,
+    NUM_EMOTIONS,
     NUM_EXPRESSIONS,
 )
 from avatar_service.signals import Controls, Float32Array
@@ -34,18 +37,21 @@ from avatar_service.signals import Controls, Float32Array
 _NEUTRAL: Final = EMOTION_NAMES.index("neutral")
 
 # Layout of one node's row: head 6, face offsets of emotion 52, of brows 52, emotion 8, strengths 4.
-_HEAD: Final = slice(0, 6)
-_FACE: Final = slice(6, 6 + NUM_EXPRESSIONS)
-_BROWS: Final = slice(58, 58 + NUM_EXPRESSIONS)
-_EMOTION: Final = slice(110, 118)
-_JAW: Final = 118
-_LIPS: Final = 119
-_SPEECH: Final = 120
-_TALKING: Final = 121
-_NUM_COLUMNS: Final = 122
+_FACE_FROM: Final = 6
+_BROWS_FROM: Final = _FACE_FROM + NUM_EXPRESSIONS
+_EMOTION_FROM: Final = _BROWS_FROM + NUM_EXPRESSIONS
+_JAW: Final = _EMOTION_FROM + NUM_EMOTIONS
+_LIPS: Final = _JAW + 1
+_SPEECH: Final = _JAW + 2
+_TALKING: Final = _JAW + 3
+_NUM_COLUMNS: Final = _JAW + 4
+_HEAD: Final = slice(0, _FACE_FROM)
+_FACE: Final = slice(_FACE_FROM, _BROWS_FROM)
+_BROWS: Final = slice(_BROWS_FROM, _EMOTION_FROM)
+_EMOTION: Final = slice(_EMOTION_FROM, _JAW)
 _BRIDGE_HZ: Final = 1.2
 """Of the spring that takes up what is between two generators when they change over."""
-_NO_PULL: Final = np.zeros(6 + NUM_EXPRESSIONS)
+_NO_PULL: Final = np.zeros(_BROWS_FROM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +129,12 @@ class Life:
         self._gaze = Gaze(self._seed)
         self._blinks = Blinks(self._seed)
         self._brows = Brows(self._seed)
+        self._gestures = Gestures(self._seed)
+        self._shaping = HeadShaping()
         self._model = model
         self._parts: frozenset[str] = frozenset()
         self.stream: LifeStream | None = None
-        self._bridge = Springs(np.full(6 + NUM_EXPRESSIONS, _BRIDGE_HZ), np.array(0.9))
+        self._bridge = Springs(np.full(_BROWS_FROM, _BRIDGE_HZ), np.array(0.9))
         self._choose(parts_of(controls.motion_model))
         self._sensed: _Sensed | None = None
         self._position = (0.0, 0.0, 0.0)
@@ -156,7 +164,8 @@ class Life:
         controls = self.controls.step(start_nanos)
         if controls.source.seed != self._control_seed:
             self._control_seed = controls.source.seed
-            for channel in (self._head, self._gaze, self._blinks, self._brows, self.stream):
+            drawing = (self._head, self._gaze, self._blinks, self._brows, self._gestures)
+            for channel in (*drawing, self.stream):
                 if channel is not None:
                     channel.reseed(self._seed)  # new choices from here on, no jump
         parts = parts_of(controls.source.motion_model)
@@ -184,6 +193,7 @@ class Life:
             self.stream = None
         elif self.stream is None:
             self.stream = LifeStream(self._model or shared_model(), self._seed)
+            self._shaping = HeadShaping()
 
     def act(self) -> None:
         """End the tick that was begun."""
@@ -204,7 +214,7 @@ class Life:
                 blink_rate=controls.blink_rate, alive=alive, is_gaze_asked=is_asked
             )
             if "head" in self._parts:
-                sway = HeadTick(drawn.value[:6], drawn.rate[:6])
+                sway = self._shaping.step(HeadTick(drawn.value[:6], drawn.rate[:6]))
             if "gaze" in self._parts:
                 shift = drawn.shift
         self._gaze.step(start_secs, beat, partner, controls, self._position, shift)
@@ -221,6 +231,15 @@ class Life:
         else:
             self._brows.step(beat, partner, controls)
             face = (self._brows.value, self._brows.rate)
+        if GESTURES in self._parts:
+            gestures = self._gestures
+            gestures.step(beat, partner, controls)
+            face = (
+                face[0] + controls.expression * gestures.face,
+                face[1] + controls.expression * gestures.face_rate,
+            )
+            if sway is not None:
+                sway = HeadTick(sway.value + gestures.head.value, sway.rate + gestures.head.rate)
         pose = self._head.step(beat, partner, controls, self._gaze.follow, sway)
         self._cross(sensed.has_changed, pose, face)
         self._position = (float(pose.value[3]), float(pose.value[4]), float(pose.value[5]))
@@ -293,13 +312,13 @@ class Life:
 def _node(shown: FloatArray, emotion: FloatArray, strength: float) -> FloatArray:
     """One node's row of head and offsets beside emotion, (58,), and the emotion's weights (8,)."""
     row = np.zeros(_NUM_COLUMNS)
-    row[:6] = shown[:6]
+    row[:_FACE_FROM] = shown[:_FACE_FROM]
     for k in range(len(emotion)):
         if emotion[k] != 0:
             for i in range(NUM_EXPRESSIONS):
-                row[6 + i] += strength * emotion[k] * EMOTION_FACE[k, i]
-    row[58 : 58 + NUM_EXPRESSIONS] = shown[6:]
-    row[110 : 110 + len(emotion)] = emotion
+                row[_FACE_FROM + i] += strength * emotion[k] * EMOTION_FACE[k, i]
+    row[_BROWS_FROM:_EMOTION_FROM] = shown[_FACE_FROM:]
+    row[_EMOTION_FROM:_JAW] = emotion
     return row
 
 
@@ -307,6 +326,6 @@ def _node(shown: FloatArray, emotion: FloatArray, strength: float) -> FloatArray
 def _bridged(head: FloatArray, face: FloatArray, bridge: FloatArray) -> FloatArray:
     """Head (6,) and face (52,) in one row, with the bridge (58,) added."""
     row = bridge.copy()
-    row[:6] += head
-    row[6:] += face
+    row[:_FACE_FROM] += head
+    row[_FACE_FROM:] += face
     return row

@@ -115,6 +115,14 @@ _OPENING: Final = _places(
     "jawOpen",
     *(n + side for n in ("mouthUpperUp", "mouthLowerDown") for side in ("Left", "Right")),
 )
+_CHEEK: Final = _places("cheekSquintLeft", "cheekSquintRight")
+_SQUINT: Final = _places("eyeSquintLeft", "eyeSquintRight")
+_SMILE: Final = _places("mouthSmileLeft", "mouthSmileRight")
+_STRETCH: Final = _places("mouthStretchLeft", "mouthStretchRight")
+_CHEEK_PER_SMILE: Final = 0.6
+"""Spread vowels lift the cheeks and narrow the lids a little: the corners pull from there."""
+_CHEEK_PER_STRETCH: Final = 0.3
+_SQUINT_PER_CHEEK: Final = 0.5
 _PRESS: Final = _places("mouthPressLeft", "mouthPressRight")
 _MOUTH: Final = _places(*(n for n in EXPRESSION_NAMES if n.startswith(("mouth", "jaw"))))
 _BLINK: Final = _places("eyeBlinkLeft", "eyeBlinkRight")
@@ -184,6 +192,10 @@ def _compose(
         mood[i] *= max(0.0, 1 - 6 * lips[_JAW_OPEN])  # lips apart cannot be pressed
     for i in _ROUND:
         mouth[i] *= 1 - 0.35 * spread
+    for side in range(2):
+        lifted = _CHEEK_PER_SMILE * mouth[_SMILE[side]] + _CHEEK_PER_STRETCH * mouth[_STRETCH[side]]
+        mood[_CHEEK[side]] += lifted
+        mood[_SQUINT[side]] += _SQUINT_PER_CHEEK * lifted
     face = np.maximum(mouth + mood, 0.0)
     looks = eye_look(gaze)
     for k in range(len(looks)):

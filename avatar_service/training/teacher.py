@@ -19,6 +19,7 @@ from avatar_service.motion.blink import Blinks
 from avatar_service.motion.brows import Brows
 from avatar_service.motion.controls import ControlSchedule, EasedControls
 from avatar_service.motion.easing import TICK_SECS
+from avatar_service.motion.emotion import vigour_of
 from avatar_service.motion.gaze import Gaze
 from avatar_service.motion.head import Head
 from avatar_service.motion.life_channels import channels_of, condition_row
@@ -31,16 +32,6 @@ from avatar_service.training.sequences import LifeSequence
 _RATE_HZ: Final = 16000
 _HOPS_PER_TICK: Final = 2
 _TICK_NANOS: Final = 40_000_000
-_VIGOUR: Final = {
-    "happy": 0.2,
-    "sad": -0.4,
-    "angry": 0.3,
-    "surprised": 0.1,
-    "afraid": 0.0,
-    "disgusted": -0.1,
-    "contemptuous": -0.2,
-}
-"""How much more or less a feeling at full weight makes the head and brows move."""
 _BLINKING: Final = {"sad": -0.2, "angry": -0.25, "afraid": 0.4, "surprised": -0.3, "happy": 0.1}
 
 Ticks = list[tuple[list[ProsodyHop], list[ProsodyHop]]]
@@ -116,20 +107,16 @@ def _draw_controls(random: np.random.Generator) -> Controls:
 
 def felt(controls: EasedControls) -> EasedControls:
     """Let the feelings of the controls act on the generator's strengths."""
-
-    def factor(table: dict[str, float]) -> float:
-        change = sum(
-            weight * table.get(name, 0.0)
-            for name, weight in zip(EMOTION_NAMES, controls.emotion, strict=True)
-        )
-        return 1 + float(np.clip(change, -0.5, 0.5))
-
-    vigour = factor(_VIGOUR)
+    vigour = vigour_of(controls.emotion)
+    blinking = sum(
+        weight * _BLINKING.get(name, 0.0)
+        for name, weight in zip(EMOTION_NAMES, controls.emotion, strict=True)
+    )
     return replace(
         controls,
         head=controls.head * vigour,
         brows=controls.brows * vigour,
-        blink_rate=controls.blink_rate * factor(_BLINKING),
+        blink_rate=controls.blink_rate * (1 + float(np.clip(blinking, -0.5, 0.5))),
     )
 
 

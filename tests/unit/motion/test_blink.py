@@ -88,3 +88,22 @@ def test_both_lids_close_together() -> None:
 def test_equal_seeds_are_equal_and_others_differ() -> None:
     np.testing.assert_array_equal(closures(1, seed=5), closures(1, seed=5))
     assert not np.array_equal(closures(1, seed=5), closures(1, seed=6))
+
+
+def test_breaks_of_speech_bring_blinks_within_half_a_second() -> None:
+    blinks, found, num_breaks = Blinks(0), 0, 0
+    for i in range(25 * 240):
+        is_break = i % 100 == 50
+        beat = replace(SPEECH, is_break=is_break)
+        blinks.step(i * 0.04, beat, SILENCE, 1.0, 0.0)
+        if is_break:
+            num_breaks += 1
+            found += any(0 <= start - i * 0.04 <= 0.4 for start in blinks.starts_secs)
+    assert 0.3 < found / num_breaks < 0.65
+
+
+def test_no_blink_at_a_break_where_none_are_asked_for() -> None:
+    blinks = Blinks(0)
+    for i in range(25 * 60):
+        blinks.step(i * 0.04, replace(SPEECH, is_break=True), SILENCE, 0.0, 0.0)
+        assert not blinks.starts_secs

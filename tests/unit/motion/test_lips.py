@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from avatar_service.motion.emotion import EMOTION_FACE
 from avatar_service.motion.life import LifeSample
 from avatar_service.motion.lips import LipTrack, compose
-from avatar_service.schema import EMOTION_NAMES, EXPRESSION_INDEX, NUM_EXPRESSIONS
+from avatar_service.schema import EMOTION_NAMES, EXPRESSION_INDEX, EXPRESSION_NAMES, NUM_EXPRESSIONS
 
 pytestmark = pytest.mark.unit
 
@@ -155,3 +155,12 @@ def test_any_mixture_is_in_range(
     assert face.dtype == np.float32
     assert face.min() >= 0
     assert face.max() <= 1.25
+
+
+def test_spread_vowels_lift_the_cheeks_and_leave_the_mouth_alone() -> None:
+    mouth = lips(mouthStretchLeft=0.3, mouthStretchRight=0.3, mouthSmileLeft=0.1)
+    face = compose(mouth, STILL)
+    assert 0.05 < face[I["cheekSquintRight"]] < face[I["cheekSquintLeft"]] < 0.3
+    assert 0 < face[I["eyeSquintLeft"]] < face[I["cheekSquintLeft"]]
+    spoken = [k for k, name in enumerate(EXPRESSION_NAMES) if name.startswith(("mouth", "jaw"))]
+    np.testing.assert_allclose(face[spoken], mouth[spoken], atol=1e-6)

@@ -55,3 +55,43 @@ def test_silence_has_no_events() -> None:
     for _ in range(60):
         beat = rhythm.step([])  # no line at all is silence too
     assert beat.speaking < 0.1
+
+
+def test_breaks_come_soon_in_each_pause_and_speech_resumes_after_them() -> None:
+    found = beats(fake_voice(20.0))
+    ends = [i for i, beat in enumerate(found) if beat.is_phrase_end]
+    breaks = np.array([i for i, beat in enumerate(found) if beat.is_break])
+    for end in ends:  # a break is noticed 0.1 s into the silence, a phrase's end 0.26 s
+        assert np.any((breaks < end) & (breaks >= end - 6))
+    resumed = [beat.resumed_secs for beat in found if beat.resumed_secs > 0]
+    assert resumed[0] > 100  # nothing was said before
+    assert len(resumed) >= len(ends)
+    assert all(0.1 <= secs < 1.0 for secs in resumed[1:])
+
+
+def test_a_pause_as_short_as_a_comma_is_a_break_but_a_stop_consonant_is_none() -> None:
+    def with_gap(millis: int) -> int:
+        voice = fake_voice(2.0, seed=3)
+        voice[16_000 : 16_000 + 16 * millis] *= 0.001
+        return sum(beat.is_break for beat in beats(voice))
+
+    assert with_gap(60) == with_gap(0)
+    assert with_gap(140) == with_gap(0) + 1
+
+
+def test_in_noise_a_phrase_end_is_a_break_too() -> None:
+    noise = np.random.default_rng(0).standard_normal(16_000 * 12).astype(np.float32) * 0.012
+    found = beats(fake_voice(12.0) + noise)
+    ends = sum(beat.is_phrase_end for beat in found)
+    assert ends >= 2
+    assert sum(beat.is_break for beat in found) >= ends
+
+
+def test_emphasis_falls_on_some_accents_only() -> None:
+    found = beats(fake_voice(60.0))
+    emphases = [beat for beat in found if beat.emphasis > 0]
+    assert all(beat.accent > 0 for beat in emphases)
+    assert 0.3 < len(emphases) / 60 < 1.0
+    assert all(0.4 <= beat.emphasis <= 1 for beat in emphases)
+    plain = [beat.accent for beat in found if beat.accent > 0 and beat.emphasis == 0]
+    assert np.mean([beat.accent for beat in emphases]) > np.mean(plain)

@@ -1,0 +1,63 @@
+"""The transformer's head, shaped to the spectrum of five real speakers.
+
+The network learnt its amplitudes and spectrum from one calm man: too little of the slow movement
+(0.2 to 1.8 Hz) in which heads of real video do most of their turning. A fixed filter gives each
+band and axis its natural size and leaves what happens when to the network.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+
+from avatar_service.motion.easing import TICK_SECS, FloatArray
+from avatar_service.motion.head import HeadTick
+
+_DRIFT_HZ: Final = 0.25
+_DRIFT_DB: Final = -6.0
+_SLOW_HZ: Final = 0.78
+_SLOW_Q: Final = 0.5
+_SLOW_DB: Final = 9.5
+_AXES: Final = np.array([1.75, 1.0, 1.3, 1.0, 1.0, 1.0])
+"""Gains of yaw, pitch, roll, x, y, z after the filter."""
+
+
+def _low_shelf(hz: float, gain_db: float) -> FloatArray:
+    """(2, 3) numerator and denominator of a low shelf of slope 1 (Bristow-Johnson's cookbook)."""
+    a, omega = 10 ** (gain_db / 40), 2 * math.pi * hz * TICK_SECS
+    cos, root = math.cos(omega), math.sqrt(2 * a) * math.sin(omega)
+    top = [a * (a + 1 - (a - 1) * cos + root), 2 * a * (a - 1 - (a + 1) * cos),
+           a * (a + 1 - (a - 1) * cos - root)]  # fmt: skip
+    bottom = [a + 1 + (a - 1) * cos + root, -2 * (a - 1 + (a + 1) * cos),
+              a + 1 + (a - 1) * cos - root]  # fmt: skip
+    return np.array([top, bottom]) / bottom[0]
+
+
+def _peak(hz: float, q: float, gain_db: float) -> FloatArray:
+    """(2, 3) numerator and denominator of a peaking filter (the same source)."""
+    a, omega = 10 ** (gain_db / 40), 2 * math.pi * hz * TICK_SECS
+    cos, alpha = math.cos(omega), math.sin(omega) / (2 * q)
+    bottom = [1 + alpha / a, -2 * cos, 1 - alpha / a]
+    return np.array([[1 + alpha * a, -2 * cos, 1 - alpha * a], bottom]) / bottom[0]
+
+
+_SECTIONS: Final = (_low_shelf(_DRIFT_HZ, _DRIFT_DB), _peak(_SLOW_HZ, _SLOW_Q, _SLOW_DB))
+
+
+class HeadShaping:
+    """Streaming filter of the head's sway; step() once a tick, from rest."""
+
+    def __init__(self) -> None:
+        self._kept = np.zeros((len(_SECTIONS), 2, 2, 6))
+
+    def step(self, sway: HeadTick) -> HeadTick:
+        """Shape one tick's pose and rates."""
+        line = np.stack([sway.value, sway.rate])  # (2, 6): both pass the same filter
+        for (top, bottom), kept in zip(_SECTIONS, self._kept, strict=True):
+            shaped = top[0] * line + kept[0]
+            kept[0] = top[1] * line - bottom[1] * shaped + kept[1]
+            kept[1] = top[2] * line - bottom[2] * shaped
+            line = shaped
+        return HeadTick(_AXES * line[0], _AXES * line[1])
