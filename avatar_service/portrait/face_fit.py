@@ -15,6 +15,7 @@ from avatar_service.portrait.image_file import LoadedImage
 from avatar_service.portrait.landmark_nets import Detection, Float64Array
 from avatar_service.portrait.lip_opening import snap_to_opening
 from avatar_service.portrait.lip_seam import snap_to_seam
+from avatar_service.portrait.mouth_colours import is_opening_seen
 from avatar_service.portrait.pixels import AREA, resize
 from avatar_service.signals import Float32Array, UInt8Array
 
@@ -100,7 +101,9 @@ def fit_face(
     head = fit_head_frame(landmarks)
     _check_turn(head)
     lip_gap = float((head.to_head(landmarks[14]) - head.to_head(landmarks[13]))[1])
-    is_mouth_open = lip_gap > OPEN_LIP_GAP
+    is_mouth_open = lip_gap > OPEN_LIP_GAP and is_opening_seen(
+        image2x.astype(np.float32), landmarks
+    )
     if is_mouth_open:
         landmarks = snap_to_opening(image2x, landmarks, head)
         lip_gap = float((head.to_head(landmarks[14]) - head.to_head(landmarks[13]))[1])

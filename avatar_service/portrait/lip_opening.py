@@ -155,7 +155,6 @@ def _inside_score(
     lip_below = (y < outer_lower - 0.1 * (outer_lower - lower)) & (
         y > lower + 0.35 * (outer_lower - lower)
     )
-    lips = (lip_above | lip_below) & ((u > 0.12) & (u < 0.88))[None]
     skin = ((y < outer_upper) & (y > outer_upper - 0.05)) | (
         (y > outer_lower) & (y < outer_lower + 0.05)
     )
@@ -171,13 +170,18 @@ def _inside_score(
         return smooth / max(float(counts.sum()), 1.0)
 
     behind = histogram(surely_inside)
-    before = 0.7 * histogram(lips) + 0.3 * histogram(skin)
-    chance = (behind + 3e-5) / (behind + before + 6e-5)
-    score = 2 * chance[bins[0], bins[1]] - 1
-    # The dark of the corners need not be seen in the middle.
-    tone = float(np.median(luma[lips])) if lips.any() else float(np.median(luma))
-    dark = np.clip((0.55 - luma / max(tone, 1.0)) / 0.2, 0, 1)
-    return np.asarray(np.maximum(score, 2 * dark - 1), np.float64)
+    score = np.zeros(luma.shape, np.float32)
+    # Each lip by itself: the upper one lies in shade, and may be as dark as what is behind it.
+    for lip, half in ((lip_above, y <= (upper + lower) / 2), (lip_below, y > (upper + lower) / 2)):
+        lip = lip & ((u > 0.12) & (u < 0.88))[None]
+        before = 0.7 * histogram(lip) + 0.3 * histogram(skin)
+        chance = (behind + 3e-5) / (behind + before + 6e-5)
+        seen = 2 * chance[bins[0], bins[1]] - 1
+        # The dark of the corners need not be seen in the middle.
+        tone = float(np.median(luma[lip])) if lip.any() else float(np.median(luma))
+        dark = np.clip((0.55 - luma / max(tone, 1.0)) / 0.2, 0, 1)
+        score = np.where(half, np.maximum(seen, 2 * dark - 1), score)
+    return np.asarray(score, np.float64)
 
 
 def _at_rows(table: Float64Array, rows: Float64Array) -> Float64Array:

@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,14 +22,14 @@ from avatar_service.portrait import teeth
 from avatar_service.portrait.camera import camera_from_frame
 from avatar_service.portrait.eyes import EyeAssets
 from avatar_service.portrait.face_fit import FaceFit
-from avatar_service.portrait.own_teeth import cut_own_room, cut_own_teeth, redness, ring_patch
+from avatar_service.portrait.lip_fill import UPPER_LIP_CLOSES
+from avatar_service.portrait.mouth_colours import lip_tones, skin_tone
+from avatar_service.portrait.own_teeth import cut_own_room, cut_own_teeth
 from avatar_service.portrait.patch_tools import (
     FloatArray,
     blur,
     photo_blur,
-    push_pull,
     sample,
-    smoothstep,
 )
 from avatar_service.portrait.topology import (
     LIP_INNER_LOWER,
@@ -67,9 +66,6 @@ _TOOTH_OVER_SKIN: Final = 1.15
 
 _WET_SHADE: Final = 0.5
 """Light on the lips' inner side, as a share of that on the lips."""
-
-_UPPER_LIP_CLOSES: Final = 0.35
-"""Share of an open mouth's gap by which the upper lip lies above the closed line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +128,6 @@ class MouthAssets:
     def from_arrays(cls, arrays: Mapping[str, AnyArray]) -> MouthAssets:
         """Rebuild from what to_arrays returned."""
         return cls(**{field.name: arrays[field.name] for field in fields(cls)})
-
-
-def _skin_tone(image: FloatArray, fit: FaceFit) -> FloatArray:
-    spots = fit.landmarks[[50, 280, 101, 330, 4, 151], :2] * 2 + 0.5
-    return np.asarray(np.median(sample(blur(image, 3.0), spots), 0), np.float32)
 
 
 def _white_of_eyes(eyes: EyeAssets) -> FloatArray:
@@ -238,7 +229,7 @@ def build_mouth(
     image = np.asarray(image2x, np.float32)
     head = fit.head
     points = head.to_head(fit.landmarks)
-    skin = _skin_tone(image, fit)
+    skin = skin_tone(image, fit.landmarks)
     tooth, gum, flesh = _flesh_colours(skin, _white_of_eyes(eyes), _brightest(fit))
     own, own_origin, own_show, own_colour = cut_own_teeth(image, fit, skin)
     room, room_origin = cut_own_room(image, fit)
@@ -258,7 +249,7 @@ def build_mouth(
     upper, lower = points[LIP_INNER_UPPER[5]], points[LIP_INNER_LOWER[5]]
     middle = (points[LIP_INNER_UPPER[5]] + points[LIP_INNER_LOWER[5]]) / 2
     middle = np.array([corners[:, 0].mean() * 0.5 + middle[0] * 0.5, 0.0, upper[2]])
-    middle[1] = upper[1] + _UPPER_LIP_CLOSES * max(float(lower[1] - upper[1]), 0.0)
+    middle[1] = upper[1] + UPPER_LIP_CLOSES * max(float(lower[1] - upper[1]), 0.0)
     middle[2] += _LIP_THICKNESS_MM * mm
     strip = scale * teeth.STRIP_HEIGHT_MM * mm
     edge = _INCISAL_SHOW_MM * mm
@@ -280,7 +271,7 @@ def build_mouth(
         painted = teeth.paint_teeth(jaw, tooth * tone, gum * tone)  # type: ignore[arg-type]
         strips.append(blur(painted, max(0.3, 0.8 * softness / texel)))
     seam_line = fit.landmarks[list(LIP_INNER_UPPER + LIP_INNER_LOWER), :2] * 2 + 0.5
-    lip = _lip_tone(image, fit)
+    lip = lip_tones(image, fit.landmarks).mean(0)
     if fit.is_mouth_open:
         seam = 0.50 * lip * np.array([1.0, 0.86, 0.86])
     else:
@@ -309,43 +300,3 @@ def build_mouth(
         own_show=np.array([own_show], np.float32),
         softness=np.array([softness], np.float32),
     )
-
-
-def _lip_tone(image: FloatArray, fit: FaceFit) -> FloatArray:
-    """Return the median colour of the lips between their inner and outer line."""
-    inner = fit.landmarks[list(LIP_INNER_UPPER[2:9] + LIP_INNER_LOWER[2:9]), :2]
-    outer = fit.landmarks[list(LIP_OUTER_UPPER[2:9] + LIP_OUTER_LOWER[2:9]), :2]
-    spots = np.concatenate([inner + k * (outer - inner) for k in (0.35, 0.5, 0.65)]) * 2 + 0.5
-    return np.asarray(np.median(sample(image, spots), 0), np.float32)
-
-
-def fill_mouth(foreground: FloatArray, fit: FaceFit) -> None:
-    """Paint lip colour over an open mouth in the skin texture, so that closed lips show no teeth.
-
-    Args:
-        foreground: (2S, 2S, 3) float32 0..255, changed in place; untouched for closed mouths.
-        fit: the fitted face.
-    """
-    if not fit.is_mouth_open:
-        return
-    unit = 2.0 * fit.head.unit_px
-    patch, inside, _ = ring_patch(foreground, fit, 0.12)
-    lip = _lip_tone(foreground, fit)
-
-    # A rim of teeth or darkness outside the inner line (its landmarks err by a px or two).
-    rl = float(redness(lip))
-    pale = np.clip((0.72 * rl - redness(patch)) / (0.25 * abs(rl) + 0.02), 0, 1)
-    dark = smoothstep(-patch.mean(-1), -0.62 * float(lip.mean()), -0.42 * float(lip.mean()))
-    rim = np.maximum(pale, dark) * smoothstep(inside, -0.020 * unit, -0.008 * unit)
-    rim = cv2.dilate(np.asarray(rim, np.float32), np.ones((3, 3), np.uint8))
-    cover = np.maximum(smoothstep(inside + 0.010 * unit, -1.0, 1.0), rim)
-    cover = blur(np.asarray(cover, np.float32), 1.0)
-    known = (cover < 0.05) & (inside < -0.01 * unit) & (inside > -0.06 * unit)
-    filled = push_pull(patch, known)
-    # Thin lips would let skin run in: what is filled is lip, in the light of its surroundings.
-    level = np.clip(filled.mean(-1, keepdims=True) / lip.mean(), 0.75, 1.15)
-    share = 0.65 * smoothstep(inside, -0.03 * unit, 0.0)[..., None]
-    filled = filled + share * (lip * level - filled)
-    # Lips turn inwards to where they meet, and darken.
-    shade = 1 - 0.22 * smoothstep(inside, -0.02 * unit, 0.012 * unit)
-    patch[:] = patch * (1 - cover[..., None]) + filled * (shade * cover)[..., None]

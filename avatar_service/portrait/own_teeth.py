@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from avatar_service.portrait.face_fit import FaceFit
+from avatar_service.portrait.mouth_colours import is_like_tooth, redness
 from avatar_service.portrait.patch_tools import (
     FloatArray,
     blur,
@@ -26,13 +27,6 @@ _OWN_TEETH_PAD: Final = 0.07
 _END_REACH: Final = 0.03
 _END_SHADE: Final = 0.45
 """Width of the row's soft ends, units, and how much darker they are."""
-
-
-def redness(colours: FloatArray) -> FloatArray:
-    """Return (red - mean of green and blue) / brightness of (..., 3) colours."""
-    return np.asarray(
-        (colours[..., 0] - colours[..., 1:].mean(-1)) / (colours.mean(-1) + 8), np.float32
-    )
 
 
 def ring_patch(
@@ -72,6 +66,8 @@ def cut_own_teeth(
         return *nothing, None
     lit = opening & (luma >= np.percentile(luma[opening], 75))
     colour = np.asarray(np.median(patch[lit], 0), np.float32)
+    if not is_like_tooth(colour, skin):
+        return *nothing, None
     if fit.lip_gap < _OWN_TEETH_GAP or cover < _OWN_TEETH_COVER:
         return *nothing, colour
     height, width = inside.shape

@@ -9,7 +9,7 @@ import numpy as np
 from avatar_service.portrait.eyes import fill_eyes
 from avatar_service.portrait.face_fit import FaceFit
 from avatar_service.portrait.folds import soften_folds
-from avatar_service.portrait.mouth import fill_mouth
+from avatar_service.portrait.lip_fill import fill_mouth
 from avatar_service.portrait.patch_tools import push_pull
 from avatar_service.portrait.pixels import AREA, LINEAR, reflect, resize, shrink
 from avatar_service.portrait.symmetry import complete_far_side

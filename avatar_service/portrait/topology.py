@@ -58,6 +58,8 @@ OUTER_EYE_CORNERS: Final = (33, 263)
 CROWN: Final = 10
 CHIN: Final = 152
 NOSE_TIP: Final = 4
+BARE_SKIN: Final = (50, 280, 101, 330, 4, 151)
+"""Spots of cheeks, nose and forehead that neither hair nor make-up covers."""
 EAR_POINTS: Final = (234, 454)
 """The oval's points beside the right and left ear."""
 

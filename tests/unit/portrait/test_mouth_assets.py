@@ -7,7 +7,8 @@ from fakes import synthetic_face as face
 
 from avatar_service.portrait import teeth
 from avatar_service.portrait.eyes import build_eyes
-from avatar_service.portrait.mouth import MouthAssets, build_mouth, fill_mouth
+from avatar_service.portrait.lip_fill import fill_mouth
+from avatar_service.portrait.mouth import MouthAssets, build_mouth
 from avatar_service.portrait.patch_tools import photo_blur
 
 pytestmark = pytest.mark.unit
