@@ -3,8 +3,9 @@
 They lie over whoever generates the rest, and give the face a meaning that follows the sentence:
 
     emphasis        brows flash or knit, the head beats; not on every stressed syllable
-    break           the head sinks and rests, a smile or a nod now and then
-    going on        the chin lifts, the head takes a new attitude, the face a new mood
+    a phrase        the chin lifts as it begins and sinks towards its end
+    break           a smile or a nod now and then
+    going on        the head takes a new attitude, the face a new mood
     partner         nods and a brow at the ends of what is heard
 
 Sources: raised brows go with accents, not with every one (Ekman 1979); nods fall on strong phrase
@@ -54,9 +55,9 @@ _MIXING: Final = {
     _EARNEST: {"browDown": 1.0, "browInnerUp": 0.5, "eyeSquint": 0.5},
 }
 
-# Springs of the head, each for yaw, pitch and roll: beats, and the attitude of a phrase.
-_HEAD_HZ: Final = np.repeat([1.55, 0.95], 3)
-_HEAD_DAMPING: Final = np.repeat([0.55, 0.8], 3)
+# Springs of the head: beats and the attitude of a phrase, each for yaw, pitch and roll; the chin.
+_HEAD_HZ: Final = np.array([1.55, 1.55, 1.55, 0.95, 0.95, 0.95, 1.4])
+_HEAD_DAMPING: Final = np.array([0.55, 0.55, 0.55, 0.8, 0.8, 0.8, 0.85])
 
 _FLASH_FADE: Final = 0.82
 _SMILE_FADE: Final = 0.95
@@ -72,6 +73,7 @@ _GREETING: Final = 0.34
 _SMILE_HEIGHT: Final = 0.38
 _BREAK_SMILE_CHANCE: Final = 0.4
 _END_SMILE_CHANCE: Final = 0.75
+_END_SMILE: Final = 1.3
 _LONG_PAUSE_SECS: Final = 1.0
 """Who speaks after this begins a turn."""
 
@@ -82,10 +84,12 @@ _BREAK_NOD_DEG: Final = 2.8
 _BREAK_NOD_CHANCE: Final = 0.45
 _ANSWER_NOD_DEG: Final = 4.0
 _ANSWER_CHANCE: Final = 0.65
-_LIFT_DEG: Final = 1.6
-_SINK_DEG: Final = 1.4
-_ARCH_SECS: Final = 1.6
-"""In which the lifted chin comes down within a phrase."""
+_LIFT_DEG: Final = 3.0
+_SINK_DEG: Final = 3.2
+_SINK_SECS: Final = 1.3
+_RISE_SECS: Final = 0.5
+_BREATH_AFTER_SECS: Final = 0.25
+"""The chin, lifted at a phrase's beginning, sinks within it; in a pause breath lifts it again."""
 _ATTITUDE_DEG: Final = np.array([4.2, 1.6, 2.2])
 _MIN_PHRASE_SECS: Final = 1.0
 """Attitude and mood last at least so long."""
@@ -142,7 +146,8 @@ class Gestures:
         self._nod_pull = np.zeros(3)
         self._mood = np.array([0.4, 0.2, 0.0])
         self._attitude_deg = np.zeros(3)
-        self._arch_deg = 0.0
+        self._chin_deg = 0.0
+        self._sink_deg = _SINK_DEG
         self._vigour = 1.0
         self._phrase_secs = 1e3
         self._engaged = 0.0
@@ -178,11 +183,12 @@ class Gestures:
             self._listen(heard, normal, uniform)
         vigour = vigour_of(controls.emotion)
         self._move_face(controls, vigour)
-        self._move_head(controls, vigour)
+        self._move_head(beat, controls, vigour)
 
     def _go_on(self, silence_secs: float, normal: FloatArray, uniform: FloatArray) -> None:
         """Speech resumes: the chin lifts; after a while also a new attitude and mood."""
-        self._arch_deg = -_LIFT_DEG * (0.5 + float(uniform[0]))
+        self._chin_deg = -_LIFT_DEG * (0.5 + float(uniform[0]))
+        self._sink_deg = _SINK_DEG * (0.5 + float(uniform[6]))
         if silence_secs > _LONG_PAUSE_SECS and uniform[1] < 0.8:
             self._pull_face(_INNER, _GREETING * (0.6 + 0.6 * float(uniform[2])))
             self._pull_face(_OUTER, _GREETING * (0.6 + 0.6 * float(uniform[3])))
@@ -215,15 +221,14 @@ class Gestures:
             self._pull_face(_KNIT, _KNIT_DEPTH * strength * (0.6 + 0.6 * float(uniform[5])))
 
     def _pause(self, beat: Beat, normal: FloatArray, uniform: FloatArray) -> None:
-        """A break, or its growing into the end of a phrase: head down, a smile or a nod."""
-        if beat.is_break:
-            self._arch_deg = _SINK_DEG * (0.5 + float(uniform[6]))
-            if uniform[7] < _BREAK_NOD_CHANCE:
-                size = _BREAK_NOD_DEG * (0.5 + 0.6 * float(uniform[0]))
-                self._pull_head(size * np.array([0.15 * normal[7], 1.0, 0.35 * normal[8]]))
+        """A break, or its growing into the end of a phrase: a smile or a nod."""
+        if beat.is_break and uniform[7] < _BREAK_NOD_CHANCE:
+            size = _BREAK_NOD_DEG * (0.5 + 0.6 * float(uniform[0]))
+            self._pull_head(size * np.array([0.15 * normal[7], 1.0, 0.35 * normal[8]]))
         chance = _END_SMILE_CHANCE if beat.is_phrase_end else _BREAK_SMILE_CHANCE
         if uniform[8] < chance and self._mood[0] > -0.2:
-            height = _SMILE_HEIGHT * (0.5 + 0.6 * float(uniform[9]))
+            size = _END_SMILE if beat.is_phrase_end else 1.0
+            height = size * _SMILE_HEIGHT * (0.5 + 0.6 * float(uniform[9]))
             self._pull_face(_SMILE, height - self._face_pull[_SMILE] * _FACE_REACH[_SMILE])
 
     def _listen(self, heard: Beat, normal: FloatArray, uniform: FloatArray) -> None:
@@ -261,14 +266,25 @@ class Gestures:
         self.face = self._face_springs.value @ self._mixing
         self.face_rate = self._face_springs.velocity @ self._mixing
 
-    def _move_head(self, controls: EasedControls, vigour: float) -> None:
-        strength = controls.head * vigour
-        self._arch_deg += (0.3 * self._engaged - self._arch_deg) * TICK_SECS / _ARCH_SECS
-        attitude = self._attitude_deg * self._engaged
-        attitude[1] += self._arch_deg
-        self._head_springs.step(strength * np.concatenate([self._nod_pull, attitude]))
+    def _move_head(self, beat: Beat, controls: EasedControls, vigour: float) -> None:
+        goal, secs = self._sink_deg, _SINK_SECS
+        if beat.pause_secs > _BREATH_AFTER_SECS:
+            goal, secs = -0.5 * _LIFT_DEG, _RISE_SECS
+        self._chin_deg += (goal - self._chin_deg) * TICK_SECS / secs
+        target = np.empty(len(_HEAD_HZ))
+        target[:3] = self._nod_pull
+        target[3:6] = self._attitude_deg * self._engaged
+        target[6] = self._chin_deg * self._engaged
+        self._head_springs.step(controls.head * vigour * target)
         springs = self._head_springs
-        self.head = HeadTick(pivot(springs.value, _NO_DRIFT), pivot(springs.velocity, _NO_DRIFT))
+        self.head = HeadTick(_pose(springs.value), _pose(springs.velocity))
+
+
+def _pose(springs: FloatArray) -> FloatArray:
+    """Pose (6,) of the head's springs, degrees; likewise its rate of theirs."""
+    bands = springs[:6].copy()
+    bands[4] += springs[6]
+    return pivot(bands, _NO_DRIFT)
 
 
 _NEUTRAL: Final = EMOTION_NAMES.index("neutral")

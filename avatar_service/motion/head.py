@@ -51,7 +51,7 @@ _NOD_GAIN: Final = 0.43
 
 _BREATH_HZ: Final = 0.24
 _BREATH_PITCH_DEG: Final = 0.3
-_BREATH_Y: Final = 0.008
+_BREATH_Y: Final = 0.012
 _BREATH_Z: Final = 0.010
 _SWAY_UNITS: Final = np.array([0.022, 0.008, 0.035])
 _FOLLOW_SETTLE_SECS: Final = 0.42

@@ -20,7 +20,7 @@ _DRIFT_DB: Final = -6.0
 _SLOW_HZ: Final = 0.78
 _SLOW_Q: Final = 0.5
 _SLOW_DB: Final = 9.5
-_AXES: Final = np.array([1.75, 1.0, 1.3, 1.0, 1.0, 1.0])
+_AXES: Final = np.array([1.75, 0.9, 1.3, 1.0, 1.0, 1.0])
 """Gains of yaw, pitch, roll, x, y, z after the filter."""
 
 

@@ -21,6 +21,7 @@ from avatar_service.motion.life_figures import (
     seam_ratio,
     upper_face_sd,
 )
+from avatar_service.motion.life_meaning import meaning_figures
 from avatar_service.motion.life_stream import LifeModel, shared_model
 from avatar_service.motion.stage import MotionStage
 from avatar_service.motion.statistics import REFERENCES, motion_statistics
@@ -110,6 +111,7 @@ def figures_of(track: MotionTrack, samples: Float32Array) -> dict[str, float]:
         "beat_alignment_z": beat_alignment_z(track, samples),
         "head_loudness_r": loudness_correlation(track, samples),
         "brow_loudness_r": brow_loudness_r(track, samples),
+        **meaning_figures(track, samples),
     }
 
 
@@ -172,11 +174,12 @@ def compare_lives(
         figures[variant.name]["listening_step_deg"] = listening(variant, voices[0], num_seeds)
         progress(i + 1, len(variants) + 1)
     part = voices[0].samples[: 16000 * 6]
-    whole, pieces = (animate(part, 1, variants[1], chunk=size) for size in (_PIECE, 373))
-    difference = max(
-        float(np.abs(getattr(whole, name) - getattr(pieces, name)).max())
-        for name in ("expression", "head_rotation", "head_translation", "gaze")
-    )
+    difference = 0.0
+    for variant in variants[1:3]:
+        whole, pieces = (animate(part, 1, variant, chunk=size) for size in (_PIECE, 373))
+        for name in ("expression", "head_rotation", "head_translation", "gaze"):
+            apart = np.abs(getattr(whole, name) - getattr(pieces, name))
+            difference = max(difference, float(apart.max()))
     progress(len(variants) + 1, len(variants) + 1)
     ranges = natural_ranges()
     summary = {

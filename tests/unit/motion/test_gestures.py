@@ -71,16 +71,27 @@ def test_ordinary_accents_are_mostly_passed_over() -> None:
     assert max(np.abs(face).max() for _, face in effects) == 0
 
 
-def test_breaks_sink_the_head_and_smile_now_and_then() -> None:
+def test_breaks_bring_a_smile_or_a_nod_now_and_then() -> None:
     effects = [effect(BREAK, seed) for seed in range(60)]
-    assert np.mean([head[20:35, 1].mean() for head, _ in effects]) > 0.5  # + looks down
+    nods = np.array([head[20:35, 1].max() for head, _ in effects])  # + looks down
+    assert 0.25 < np.mean(nods > 1) < 0.65
     smiles = np.array([face[:, SMILE].max() for _, face in effects])
     assert 0.2 < np.mean(smiles > 0.1) < 0.6
 
 
-def test_the_chin_lifts_where_speech_goes_on() -> None:
-    lifts = [effect(RESUMED, seed)[0][20:35, 1].mean() for seed in range(60)]
-    assert np.mean(lifts) < -0.3
+def test_the_chin_lifts_where_speech_goes_on_and_sinks_within_the_phrase() -> None:
+    pitch = np.array(
+        [run([SPEECH] * 40 + [RESUMED] + [SPEECH] * 75, s)[0][:, 1] for s in range(60)]
+    )
+    before, lifted, sunk = pitch[:, 35].mean(), pitch[:, 50].mean(), pitch[:, 110].mean()
+    assert lifted < before - 2
+    assert sunk > lifted + 2
+
+
+def test_breath_lifts_the_chin_in_a_pause() -> None:
+    pause = [replace(SILENCE, speaking=0.8 * 0.95**i, pause_secs=0.04 * i) for i in range(20)]
+    pitch = [run([SPEECH] * 60 + pause, s)[0][:, 1] for s in range(30)]
+    assert np.mean([line[-1] - line[59] for line in pitch]) < -1
 
 
 def test_a_turn_begins_with_a_greeting() -> None:
