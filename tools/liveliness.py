@@ -1,11 +1,13 @@
 """Show two motions of one sentence on one photo: how lively is the face, before and now?
 
-    python -m tools.liveliness PHOTO SPEECH OUT_DIR --before BEFORE.npz [--now NOW.npz] [--video]
+    python -m tools.liveliness PHOTO SPEECH OUT_DIR --before BEFORE.npz [--now NOW.npz]
 
 BEFORE and NOW are motion as `avatar animate --save-motion` and `avatar demo` write it, of the same
 speech; an older one comes from a checkout of an older commit. Without --now the present default is
-drawn. Writes liveliness.jpg (frames at the same instants above the curves) and, with --video,
-side_by_side.mp4.
+drawn. Writes liveliness.jpg: frames at the same instants above the curves. Two videos of
+`avatar animate` are laid side by side by
+
+    ffmpeg -i BEFORE.mp4 -i NOW.mp4 -filter_complex hstack SIDE_BY_SIDE.mp4
 """
 
 from __future__ import annotations
@@ -20,7 +22,6 @@ import matplotlib
 import numpy as np
 
 from avatar_service.audio.file import read_audio
-from avatar_service.export.video import VideoWriter
 from avatar_service.motion.life_metrics import camera_gaze
 from avatar_service.motion.stage import SAMPLE_NANOS, MotionStage
 from avatar_service.motion.track import MotionTrack
@@ -125,20 +126,6 @@ def picture(
     return figure
 
 
-def side_by_side(
-    renderer: Renderer, tracks: tuple[MotionTrack, MotionTrack], speech: Float32Array, path: Path
-) -> None:
-    """Write both as one video with the voice."""
-    count = min(len(track.pts_nanos) for track in tracks)
-    with VideoWriter(
-        path, width_px=2 * SIZE_PX, height_px=SIZE_PX, frame_rate=RATE, sample_rate_hz=16000
-    ) as writer:
-        for index in range(count):
-            pair = [renderer.draw(track, index) for track in tracks]
-            writer.write_frame(np.ascontiguousarray(np.hstack(pair)))
-        writer.write_audio(speech)
-
-
 def main() -> None:
     """Write the pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -147,7 +134,6 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--before", type=Path, required=True, help="motion at 40 fps (.npz)")
     parser.add_argument("--now", type=Path, help="motion at 40 fps; default: drawn now")
-    parser.add_argument("--video", action="store_true", help="also write side_by_side.mp4")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     speech = read_audio(options.speech).samples
@@ -161,8 +147,6 @@ def main() -> None:
     figure.canvas.draw()
     pixels = np.asarray(figure.canvas.buffer_rgba())[..., 2::-1]  # type: ignore[attr-defined]
     cv2.imwrite(str(options.out / "liveliness.jpg"), pixels, [cv2.IMWRITE_JPEG_QUALITY, 88])
-    if options.video:
-        side_by_side(renderer, tracks, speech, options.out / "side_by_side.mp4")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The transformer's head, shaped to the spectrum of five real speakers.
+"""The spectrum of the transformer's head, set after training.
 
-The network learnt its amplitudes and spectrum from one calm man: too little of the slow movement
-(0.2 to 1.8 Hz) in which heads of real video do most of their turning. A fixed filter gives each
-band and axis its natural size and leaves what happens when to the network.
+A network taught by one calm man has his amplitudes and too little of the slow movement (0.2 to
+1.8 Hz) in which heads of real video do most of their turning. A fixed filter gives the bands the
+size that several real speakers have, and leaves what happens when to the network.
 """
 
 from __future__ import annotations
@@ -16,12 +16,8 @@ from avatar_service.motion.easing import TICK_SECS, FloatArray
 from avatar_service.motion.head import HeadTick
 
 _DRIFT_HZ: Final = 0.25
-_DRIFT_DB: Final = -6.0
 _SLOW_HZ: Final = 0.78
 _SLOW_Q: Final = 0.5
-_SLOW_DB: Final = 9.5
-_AXES: Final = np.array([1.75, 0.9, 1.3, 1.0, 1.0, 1.0])
-"""Gains of yaw, pitch, roll, x, y, z after the filter."""
 
 
 def _low_shelf(hz: float, gain_db: float) -> FloatArray:
@@ -43,21 +39,23 @@ def _peak(hz: float, q: float, gain_db: float) -> FloatArray:
     return np.array([[1 + alpha * a, -2 * cos, 1 - alpha * a], bottom]) / bottom[0]
 
 
-_SECTIONS: Final = (_low_shelf(_DRIFT_HZ, _DRIFT_DB), _peak(_SLOW_HZ, _SLOW_Q, _SLOW_DB))
-
-
 class HeadShaping:
     """Streaming filter of the head's sway; step() once a tick, from rest."""
 
-    def __init__(self) -> None:
-        self._kept = np.zeros((len(_SECTIONS), 2, 2, 6))
+    def __init__(self, drift_db: float, slow_db: float) -> None:
+        """Raise what is slower than 0.25 Hz, and what lies around 0.8 Hz; 0 changes nothing."""
+        self._sections = (
+            _low_shelf(_DRIFT_HZ, drift_db),
+            _peak(_SLOW_HZ, _SLOW_Q, slow_db),
+        )
+        self._kept = np.zeros((len(self._sections), 2, 2, 6))
 
     def step(self, sway: HeadTick) -> HeadTick:
         """Shape one tick's pose and rates."""
         line = np.stack([sway.value, sway.rate])  # (2, 6): both pass the same filter
-        for (top, bottom), kept in zip(_SECTIONS, self._kept, strict=True):
+        for (top, bottom), kept in zip(self._sections, self._kept, strict=True):
             shaped = top[0] * line + kept[0]
             kept[0] = top[1] * line - bottom[1] * shaped + kept[1]
             kept[1] = top[2] * line - bottom[2] * shaped
             line = shaped
-        return HeadTick(_AXES * line[0], _AXES * line[1])
+        return HeadTick(line[0], line[1])

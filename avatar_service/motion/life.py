@@ -130,7 +130,6 @@ class Life:
         self._blinks = Blinks(self._seed)
         self._brows = Brows(self._seed)
         self._gestures = Gestures(self._seed)
-        self._shaping = HeadShaping()
         self._model = model
         self._parts: frozenset[str] = frozenset()
         self.stream: LifeStream | None = None
@@ -193,7 +192,8 @@ class Life:
             self.stream = None
         elif self.stream is None:
             self.stream = LifeStream(self._model or shared_model(), self._seed)
-            self._shaping = HeadShaping()
+            settings = self.stream.model.settings
+            self._shaping = HeadShaping(settings.head_drift_db, settings.head_slow_db)
 
     def act(self) -> None:
         """End the tick that was begun."""

@@ -60,6 +60,8 @@ class LifeSettings:
         realness: 0 moves as the simple generator taught, 1 as the tracked people did.
         gains: (channels,) factors on what comes out, fixed after training.
         blink_gain: factor on the chance of a blink.
+        head_drift_db, head_slow_db: how much the head's drift and slow movement are raised, see
+            head_shaping; 0 leaves the spectrum as learnt.
     """
 
     steps: int = 1
@@ -68,6 +70,8 @@ class LifeSettings:
     realness: float = 1.0
     gains: tuple[float, ...] = (1.0,) * NUM_CHANNELS
     blink_gain: float = 1.0
+    head_drift_db: float = 0.0
+    head_slow_db: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
