@@ -38,6 +38,11 @@ _CHIN_WEIGHT: Final = {199: 1.0, 175: 1.0, 200: 0.97, 18: 0.93}
 _CHEEK: Final = (205, 207, 187)
 """Right: below the cheekbone, beside the mouth's corner, and the jowl."""
 _PUFF: Final = (205, 207, 187, 216, 214, 192)
+_BELOW_CORNER: Final = 43
+_CORNER: Final = 61
+"""Right: the skin below the mouth's corner, and the corner."""
+_BELOW_FOLLOWS: Final = 1.0
+"""Share of the corner's way that the skin below it takes."""
 _NOSTRIL: Final = {"wing": 64, "base": 98, "side": 129}
 _STILL: Final = (2, 98, 327, 1, 4, 5, 195, 168, 64, 294, 129, 358, 6, 10, 151, 9)
 _STILL_SIDES: Final = (234, 454, 93, 323, 127, 356)
@@ -88,6 +93,8 @@ class MouthShapes:
         self._plain = space.solver(handles)
         self._cheeks = {*_CHEEK, *topology.mirrored(_CHEEK)}
         self._with_cheeks = space.solver(handles | self._cheeks)
+        below = {_BELOW_CORNER, *topology.mirrored((_BELOW_CORNER,))}
+        self._with_corners = space.solver(handles | self._cheeks | below)
         puff = {*_PUFF, *topology.mirrored(_PUFF)}
         self._with_puff = space.solver(handles | puff)
         self._puff = puff
@@ -104,7 +111,8 @@ class MouthShapes:
         unsmile = self._source_unsmile(source_smile, source_gap)
         close = self._source_close(source_gap)
         rounding = Rounding.of(self._position + 1.25 * unsmile + 0.5 * close)
-        shapes = {"jawOpen": jaw_open, **self._jaw(), **self._lip_forms(lower_middle, rounding)}
+        forms = self._lip_forms(lower_middle, rounding, unsmile)
+        shapes = {"jawOpen": jaw_open, **self._jaw(), **forms}
         shapes |= self._tongue_out(open_targets)
         for side, suffix in SIDES:
             for name, field in self._one_sided(side).items():
@@ -125,6 +133,19 @@ class MouthShapes:
         }
         targets |= extra or {}
         return (self._with_cheeks if cheeks else self._plain).solve(targets)
+
+    def _gathered(
+        self, target: LipTarget, cheeks: dict[int, tuple[float, float, float]]
+    ) -> Float64Array:
+        """Move lips and cheeks, and let the skin below the corners go before them.
+
+        By itself it would lag so far behind that it folds where corners come down or inwards.
+        """
+        targets = {lip.landmark: np.array(target(lip)) for lip in self._lips}
+        for mirror in (tuple, topology.mirrored):
+            below, corner = mirror((_BELOW_CORNER, _CORNER))
+            targets[below] = _BELOW_FOLLOWS * targets[corner]
+        return self._with_corners.solve({**targets, **cheeks})
 
     def _jaw_open(self) -> tuple[Float64Array, dict[int, Float64Array]]:
         turn = jaw_rotation(1.0)
@@ -161,7 +182,13 @@ class MouthShapes:
         )
         return shapes
 
-    def _lip_forms(self, opened: Float64Array, rounding: Rounding) -> dict[str, Float64Array]:
+    def _lip_forms(
+        self, opened: Float64Array, rounding: Rounding, unsmile: Float64Array
+    ) -> dict[str, Float64Array]:
+        def narrowed(p: LipPoint, share: float) -> float:
+            # The smile has been taken from the mouth when its lips become round.
+            return -share * float(p.offset[0] + unsmile[p.landmark, 0])
+
         def close(p: LipPoint) -> tuple[float, float, float]:
             if p.is_corner:
                 return (0, 0, 0)
@@ -175,7 +202,7 @@ class MouthShapes:
                 lift = rounding.corner_drop
             else:
                 lift = rounding.upper_lift(p) if p.is_upper else 0.05 * p.arch**0.7
-            return (-rounding.funnel * p.offset[0], lift, -0.08 * p.arch - 0.05)
+            return (narrowed(p, rounding.funnel), lift, -0.08 * p.arch - 0.05)
 
         def pucker(p: LipPoint) -> tuple[float, float, float]:
             if p.is_corner:
@@ -184,7 +211,7 @@ class MouthShapes:
                 lift = (0.004 if p.is_upper else -0.004) * p.arch
             else:
                 lift = (-0.012 - rounding.thicker if p.is_upper else 0.014) * p.arch
-            return (-rounding.pucker * p.offset[0], lift, -0.09 * p.arch - 0.04)
+            return (narrowed(p, rounding.pucker), lift, -0.09 * p.arch - 0.04)
 
         def roll(p: LipPoint, upper: bool) -> tuple[float, float, float]:
             if p.is_corner or p.is_upper != upper:
@@ -196,8 +223,8 @@ class MouthShapes:
         chin_up[topology.CHIN] = (0.0, -0.02, 0.0)
         shapes = {
             "mouthClose": self._lip_form(close),
-            "mouthFunnel": self._lip_form(funnel, self._cheeks_inward(0.030), cheeks=True),
-            "mouthPucker": self._lip_form(pucker, self._cheeks_inward(0.036), cheeks=True),
+            "mouthFunnel": self._gathered(funnel, self._cheeks_inward(0.030)),
+            "mouthPucker": self._gathered(pucker, self._cheeks_inward(0.036)),
             "mouthRollLower": self._lip_form(lambda p: roll(p, False)),
             "mouthRollUpper": self._lip_form(lambda p: roll(p, True)),
             "mouthShrugLower": self._lip_form(
@@ -311,7 +338,9 @@ class MouthShapes:
             if p.is_upper:
                 move = gap * UPPER_LIP_CLOSES * (1.0 if p.is_inner else 0.85)
             else:
-                move = gap * (UPPER_LIP_CLOSES - 1) * (1.0 if p.is_inner else 0.8)
+                # The corners come down: what is below them must not be lifted against them.
+                outer = 0.8 * (1 - abs(p.k) ** 2.5)
+                move = gap * (UPPER_LIP_CLOSES - 1) * (1.0 if p.is_inner else outer)
             return (float(move[0]), float(move[1]), float(move[2]))
 
         middle = (UPPER_LIP_CLOSES - 1) * gaps[5]
@@ -338,7 +367,7 @@ class MouthShapes:
         for i in self._cheeks:
             out = float(np.sign(self._position[i, 0]))
             lowered[i] = (-0.04 * out * strength, 0.05 * strength, 0.02 * strength)
-        return self._lip_form(relax, lowered, cheeks=True)
+        return self._gathered(relax, lowered)
 
 
 def jaw_rotation(opening: float) -> Float64Array:

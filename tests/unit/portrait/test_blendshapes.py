@@ -147,3 +147,19 @@ def test_hair_and_shoulders_do_not_move_with_expression():
     for name in SHAPE_NAMES:
         field = portrait.shapes.displacement(name, len(position))
         assert np.abs(field[far]).max() < 0.02 * geometry.unit_px
+
+
+@pytest.mark.parametrize("pucker", [0.0, 0.8])
+def test_the_skin_below_the_corners_does_not_fold_when_a_smile_is_taken_away(pucker):
+    portrait = astronaut()
+    rest, shapes = portrait.geometry.rest, portrait.shapes
+    posed = rest.copy()
+    for name, weight in (("sourceClose", 1), ("sourceUnsmile", 1), ("mouthPucker", pucker)):
+        posed += weight * shapes.displacement(name, len(rest))
+
+    def area(points, triangle):
+        a, b, c = points[list(triangle), :2]
+        return float((b - a)[0] * (c - a)[1] - (b - a)[1] * (c - a)[0])
+
+    for triangle in ((61, 146, 43), (291, 375, 273)):  # corner, lip beside it, skin below
+        assert area(posed, triangle) / area(rest, triangle) > (0.25 if pucker else 0.4)
