@@ -285,6 +285,7 @@ class _Visitor:
 
     def kill(self) -> None:
         """End it without warning, as a crash would."""
+        self._stalled_at = None  # nobody is left to wake
         self._process.kill()
         self._process.join()
         self._pipe.close()
