@@ -23,7 +23,8 @@ from avatar_service.server.messages import (
 )
 from avatar_service.server.stream_items import item_message
 from avatar_service.session.events import StatisticsDue, TransportLost
-from avatar_service.session.manager import ManagedSession, SessionManager
+from avatar_service.session.managed_session import ManagedSession
+from avatar_service.session.manager import SessionManager
 from avatar_service.session.session_request import OutputKind, TransportKind
 from avatar_service.session.settings import Pacing
 from avatar_service.session.subscriber import Subscriber, Wanted

@@ -27,10 +27,12 @@ from avatar_service.portrait.portrait import FORMAT_VERSION
 from avatar_service.provenance.consent_book import ConsentBook
 from avatar_service.provenance.watermark import Mark
 from avatar_service.render.devices import open_render_device
+from avatar_service.server import connections
 from avatar_service.server.a2f.server import A2fServer, start_a2f_server
 from avatar_service.server.access import TokenFile
 from avatar_service.server.avatar_store import AvatarStore
 from avatar_service.server.fit_worker import FitWorker
+from avatar_service.server.housekeeping import Housekeeping
 from avatar_service.server.interceptor import ServiceInterceptor
 from avatar_service.server.logs import set_up_logging
 from avatar_service.server.quotas import Quotas
@@ -55,24 +57,9 @@ log = logging.getLogger(__name__)
 SERVICE_NAME: Final = avatar_service_pb2.DESCRIPTOR.services_by_name["AvatarService"].full_name
 SWITCH_INTERVAL_SECS: Final = 0.5e-3
 """Longest wait of the scheduler's thread for the GIL; Python's default of 5 ms would be seen."""
-SWEEP_SECS: Final = 1.0
 STOP_GRACE_SECS: Final = 1.0
 NUM_THREADS: Final = 32
 MAX_CONCURRENT_RPCS: Final = 4096
-MAX_CONNECTIONS: Final = 2048
-MAX_METADATA_BYTES: Final = 16 << 10
-HANDSHAKE_TIMEOUT_MILLIS: Final = 10_000
-IDLE_CONNECTION_MILLIS: Final = 600_000
-"""Without a call; clients connect anew by themselves."""
-CONNECTION_LIMITS: Final = (
-    ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
-    ("grpc.server_handshake_timeout_ms", HANDSHAKE_TIMEOUT_MILLIS),
-    ("grpc.max_concurrent_streams", 1024),
-    ("grpc.max_connection_idle_ms", IDLE_CONNECTION_MILLIS),
-    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
-    ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
-)
-"""What a peer can hold before it has shown a token."""
 
 
 def run(config: Config) -> None:
@@ -199,7 +186,14 @@ class Service:
         quotas, observer = Quotas(config.quotas), self.telemetry.observer
         self._guard = ServiceInterceptor(self._tokens, quotas, observer)
         self._a2f_guard = ServiceInterceptor(self._tokens, quotas, observer)
-        self._sweeping: asyncio.Task[None] | None = None
+        self.housekeeping = Housekeeping(
+            self._manager,
+            self._avatars,
+            tls=self._tls,
+            tokens=self._tokens,
+            guards=(self._guard, self._a2f_guard),
+        )
+        self._keeping_house: asyncio.Task[None] | None = None
         self._a2f: A2fServer | None = None
 
     async def start(self) -> None:
@@ -223,7 +217,7 @@ class Service:
         self.telemetry.start()
         await self._server.start()
         self._manager.scheduler.start()
-        self._sweeping = asyncio.create_task(self._sweep())
+        self._keeping_house = asyncio.create_task(self.housekeeping.run())
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
         gc.collect()
         gc.freeze()  # what lives as long as the service is not looked at again
@@ -247,8 +241,8 @@ class Service:
         while time.monotonic() < deadline and self._manager.is_speaking:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         await a2f
-        if self._sweeping is not None:
-            self._sweeping.cancel()
+        if self._keeping_house is not None:
+            self._keeping_house.cancel()
         await asyncio.to_thread(
             self._manager.close_all, "the service is shutting down", Reason.SHUTTING_DOWN
         )
@@ -278,14 +272,10 @@ class Service:
         server = grpc.aio.server(
             interceptors=[self._guard],
             options=[
-                *CONNECTION_LIMITS,
+                *connections.CONNECTION_OPTIONS,
                 ("grpc.max_receive_message_length", limit),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.so_reuseport", int(self._config.reuse_port)),
-                ("grpc.keepalive_time_ms", 10_000),
-                ("grpc.keepalive_timeout_ms", 10_000),
-                ("grpc.keepalive_permit_without_calls", 1),
-                ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
             ],
             maximum_concurrent_rpcs=MAX_CONCURRENT_RPCS,
         )
@@ -328,43 +318,8 @@ class Service:
         for name in ("", SERVICE_NAME):
             await self._health.set(name, status)
 
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(SWEEP_SECS)
-            try:
-                await asyncio.to_thread(self._manager.sweep)
-                await asyncio.to_thread(self._end_unallowed)
-                await self._follow_files()
-            except Exception as fault:
-                bug_from(fault)  # logged; the next round goes on
-
-    async def _follow_files(self) -> None:
-        """Take over changed tokens and certificates; calls with a withdrawn token are ended."""
-        if self._tls is not None and await asyncio.to_thread(self._tls.poll):
-            log.info("new connections get the new certificate")
-        if self._tokens is not None and await asyncio.to_thread(self._tokens.poll):
-            log.info("the new tokens hold")
-            self._guard.end_withdrawn()
-            self._a2f_guard.end_withdrawn()
-
     def _issue_mark(self, avatar_id: str) -> Mark:
         return self._consents.issue_mark(self._avatars.get(avatar_id).photo_sha256, "session")
-
-    def _end_unallowed(self) -> None:
-        """End sessions whose avatar was erased, or whose consent has expired or was revoked.
-
-        Another process may have done it (avatar consents revoke); so it is looked for here.
-        """
-        running = self._manager.sessions
-        for avatar_id in {one.request.avatar_id for one in running} - {""}:
-            try:
-                self._avatars.check_may_show(avatar_id)
-            except AvatarError as error:
-                is_gone = error.reason is Reason.AVATAR_NOT_FOUND
-                message = "the avatar was deleted" if is_gone else error.message
-                reason = Reason.SESSION_CLOSED if is_gone else error.reason
-                for managed in self._manager.uses_of(avatar_id):
-                    self._manager.close(managed, message, reason)
 
 
 def _recorder(config: RecordConfig) -> Recorder | None:

@@ -25,7 +25,7 @@ from avatar_service.server.avatar_store import StoredAvatar
 from avatar_service.server.controls_message import apply_controls, controls_message
 from avatar_service.server.live_output_message import live_output_messages, live_outputs_of
 from avatar_service.session.events import FrameEncoding
-from avatar_service.session.manager import ManagedSession, SessionState
+from avatar_service.session.managed_session import ManagedSession, SessionState
 from avatar_service.session.phones import KnownPhones, check_number, check_phones
 from avatar_service.session.session_request import OutputKind, SessionRequest, TransportKind
 from avatar_service.session.settings import Pacing

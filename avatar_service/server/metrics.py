@@ -22,7 +22,8 @@ from prometheus_client.registry import Collector
 from avatar_service import __version__
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.server.gpu_usage import GpuUsage
-from avatar_service.session.manager import SessionManager, SessionState
+from avatar_service.session.managed_session import SessionState
+from avatar_service.session.manager import SessionManager
 from avatar_service.session.tally import Distribution, TallyReading
 
 HOST: Final = "127.0.0.1"

@@ -10,7 +10,8 @@ from avatar_service.gen.avatar.v1 import operation_pb2
 from avatar_service.server.messages import session_message, statistics_message
 from avatar_service.server.process_usage import open_files, resident_bytes
 from avatar_service.session.health import SessionHealth, health_of
-from avatar_service.session.manager import ManagedSession, SessionManager, short_id
+from avatar_service.session.managed_session import ManagedSession, short_id
+from avatar_service.session.manager import SessionManager
 
 _HEALTH: Final = {
     SessionHealth.HEALTHY: operation_pb2.SESSION_HEALTH_HEALTHY,

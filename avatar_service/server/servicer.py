@@ -37,7 +37,8 @@ from avatar_service.server.operation_messages import sessions_message
 from avatar_service.server.photo_upload import receive_photo
 from avatar_service.server.tracing import Tracing
 from avatar_service.session.admission import Reservation
-from avatar_service.session.manager import ManagedSession, SessionManager
+from avatar_service.session.managed_session import ManagedSession
+from avatar_service.session.manager import SessionManager
 from avatar_service.session.session_request import SessionRequest
 from avatar_service.transports.grpc_messages import motion_schema_message
 

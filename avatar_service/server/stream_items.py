@@ -14,7 +14,7 @@ from avatar_service.server.messages import (
     statistics_message,
 )
 from avatar_service.session import events
-from avatar_service.session.manager import ManagedSession
+from avatar_service.session.managed_session import ManagedSession
 from avatar_service.session.session_request import TransportKind
 from avatar_service.session.subscriber import Subscriber
 from avatar_service.signals import MotionFrame

@@ -12,7 +12,7 @@ from typing import Any, Final
 from avatar_service import __version__
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.session import events
-from avatar_service.session.manager import ManagedSession, short_id
+from avatar_service.session.managed_session import ManagedSession, short_id
 from avatar_service.session.subscriber import Subscriber, Wanted
 from avatar_service.signals import MotionFrame
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from avatar_service.session.manager import ManagedSession
+from avatar_service.session.managed_session import ManagedSession
 from avatar_service.session.settings import MILLI, Pacing
 
 STALLED_NANOS: Final = 1_000_000_000

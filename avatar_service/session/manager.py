@@ -13,7 +13,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from enum import Enum
 from typing import Final
 
 from avatar_service.errors import AvatarError, Reason
@@ -26,12 +25,13 @@ from avatar_service.session.events import ObserversChanged, SessionEnding
 from avatar_service.session.fanout import Fanout
 from avatar_service.session.faults import error_of
 from avatar_service.session.live_outputs import open_live_outputs
+from avatar_service.session.managed_session import ManagedSession, short_id
 from avatar_service.session.recording import Recorder
 from avatar_service.session.scheduler import Scheduler, Tickable
 from avatar_service.session.session import Session
 from avatar_service.session.session_request import OutputKind, SessionRequest
 from avatar_service.session.settings import SessionSettings
-from avatar_service.session.stages import FrameRenderer, LostTransports, MotionSource, StageFactory
+from avatar_service.session.stages import FrameRenderer, MotionSource, StageFactory
 from avatar_service.session.tally import ServiceTally, TallyReading
 from avatar_service.transports.publisher import Publisher
 
@@ -39,51 +39,6 @@ log = logging.getLogger(__name__)
 
 MAX_REMEMBERED: Final = 128
 """Closed sessions whose last state can still be asked for; each keeps about 40 kB of figures."""
-
-
-class SessionState(Enum):
-    """Life of a session."""
-
-    READY = "ready"
-    ACTIVE = "active"
-    WAITING = "waiting"
-    CLOSED = "closed"
-
-
-class ManagedSession:
-    """A session with what the server knows about it."""
-
-    def __init__(
-        self,
-        session: Session,
-        request: SessionRequest,
-        publishers: list[Publisher],
-        reservation: Reservation,
-        now_nanos: int,
-        asked_at_nanos: int,
-    ) -> None:
-        self.asked_at_nanos = asked_at_nanos
-        self.started_at_nanos = now_nanos
-        self.session = session
-        self.session_id = session.session_id
-        self.request = request
-        self.publishers: tuple[Publisher, ...] = tuple(publishers)
-        self.reservation = reservation
-        self.lost_transports: LostTransports = {}
-        self.num_observers = 0
-        self.had_controller = False
-        self.has_controller = False
-        self.num_streams = 0
-        self.idle_since_nanos = now_nanos
-
-    @property
-    def state(self) -> SessionState:
-        """Where the session stands in its life."""
-        if self.session.is_closed:
-            return SessionState.CLOSED
-        if self.has_controller:
-            return SessionState.ACTIVE
-        return SessionState.WAITING if self.had_controller else SessionState.READY
 
 
 class SessionManager:
@@ -126,6 +81,8 @@ class SessionManager:
         self._sessions: dict[str, ManagedSession] = {}
         self._closed: OrderedDict[str, ManagedSession] = OrderedDict()
         self._failed: list[tuple[Session, AvatarError]] = []
+        self.on_failed: Callable[[], None] = lambda: None
+        """Called on the scheduler's thread: there is work for close_failed."""
         self._is_draining = False
         self._num_streams = 0
         self._num_changes = 0
@@ -332,12 +289,16 @@ class SessionManager:
             self.tally.follow(managed)
         return self.tally.read()
 
-    def sweep(self) -> None:
-        """Close what has failed or was left alone too long; called every second or so."""
+    def close_failed(self) -> None:
+        """End the sessions whose stages broke, with the reason."""
         with self._lock:
             failed, self._failed = self._failed, []
         for session, error in failed:
             self.close(self.get(session.session_id), error.message, error.reason)
+
+    def sweep(self) -> None:
+        """Close what has failed or was left alone too long; called every second or so."""
+        self.close_failed()
         self._follow_costs()
         now = self._clock.now_nanos()
         for managed in self.sessions:
@@ -382,8 +343,4 @@ class SessionManager:
         if isinstance(session, Session):
             with self._lock:
                 self._failed.append((session, error))
-
-
-def short_id(managed: ManagedSession) -> str:
-    """Return enough of an id to follow it through the log, and too little to join the session."""
-    return managed.session_id[:6]
+            self.on_failed()

@@ -11,15 +11,13 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
 from avatar_service.errors import Reason
+from avatar_service.session.managed_session import ManagedSession
 from avatar_service.session.stats import Float64Array, Recent
-
-if TYPE_CHECKING:
-    from avatar_service.session.manager import ManagedSession
 
 CLOSED_NORMALLY: Final = "CLOSED"
 """Stands where a session ended without a fault."""

@@ -23,6 +23,7 @@ from avatar_service.server.a2f.gen.nvidia_ace.services.a2f_controller.v1 import 
     a2f_controller_pb2_grpc,
 )
 from avatar_service.server.a2f.service import IDLE_SECS, A2fControllerService
+from avatar_service.server.connections import CONNECTION_OPTIONS
 from avatar_service.signals import Controls
 
 DEFAULT_PORT: Final = 52000
@@ -95,6 +96,7 @@ async def start_a2f_server(
         )
     workers = ThreadPoolExecutor(num_workers, thread_name_prefix="a2f")
     options: list[tuple[str, Any]] = [
+        *CONNECTION_OPTIONS,
         ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
         ("grpc.so_reuseport", 0),
     ]

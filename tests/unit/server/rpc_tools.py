@@ -96,7 +96,13 @@ class Stream:
         raise AssertionError(f"the stream ended without {kind}")
 
     def rest(self) -> list[pb.AnimateResponse]:
-        return list(self.call)
+        """Read to the end; half-closes behind SessionEnded, as a client of today does."""
+        responses = []
+        for response in self.call:
+            responses.append(response)
+            if response.HasField("session_ended"):
+                self.half_close()
+        return responses
 
     def close(self) -> None:
         self.call.cancel()

@@ -151,7 +151,7 @@ def guarded(home: Path, tokens: str, **options: object) -> Iterator[RunningServi
 
 def follow(service: RunningService) -> None:
     """Do now what the service does every second."""
-    service.call(service.service._follow_files())
+    service.call(service.service.housekeeping.follow_files())
 
 
 def test_a_withdrawn_token_ends_its_streams_and_a_new_one_goes_on(tmp_path: Path) -> None:

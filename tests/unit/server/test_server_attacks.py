@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -18,13 +20,17 @@ from avatar_service.config import QuotaConfig
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.gen.avatar.v1 import avatar_pb2, control_pb2
 from avatar_service.gen.avatar.v1 import avatar_service_pb2 as pb
-from avatar_service.server import main, photo_upload
+from avatar_service.server import connections, photo_upload
 from avatar_service.server.access import TokenFile
 from avatar_service.server.quotas import Quotas, TokenBucket
 
 pytestmark = pytest.mark.unit
 
 WAIT_SECS = 10.0
+PING_MILLIS = 40
+HTTP2_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+HTTP2_PING = bytes((0, 0, 8, 6, 0, 0, 0, 0, 0)) + b"are you?"
+NATIVE_CLIENT = Path(__file__).parents[3] / "engine_clients/native/src/rpc_client.cpp"
 
 
 def eventually(condition: Callable[[], bool]) -> None:
@@ -41,10 +47,11 @@ def info(service: RunningService) -> pb.GetServerInfoResponse:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     with pytest.MonkeyPatch.context() as patch:
-        limits = dict(main.CONNECTION_LIMITS)
+        limits = dict(connections.CONNECTION_OPTIONS)
         limits["grpc.server_handshake_timeout_ms"] = 500
         limits["grpc.max_allowed_incoming_connections"] = 8
-        patch.setattr(main, "CONNECTION_LIMITS", tuple(limits.items()))
+        limits["grpc.http2.min_ping_interval_without_data_ms"] = PING_MILLIS
+        patch.setattr(connections, "CONNECTION_OPTIONS", tuple(limits.items()))
         with running_service(tmp_path_factory.mktemp("home")) as running:
             yield running
 
@@ -77,6 +84,31 @@ def test_a_connection_that_says_nonsense_is_closed(service) -> None:
     with connected(service) as loud:
         loud.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert ended(loud)
+
+
+def test_a_client_may_ask_whether_we_live_but_not_all_the_time(service) -> None:
+    with connected(service) as client:
+        client.sendall(HTTP2_HELLO)
+        for _ in range(5):  # gRPC's default interval, 5 minutes, allows three of them
+            time.sleep(2 * PING_MILLIS / 1e3)
+            client.sendall(HTTP2_PING)
+        client.settimeout(0.2)
+        heard = b""
+        with contextlib.suppress(TimeoutError):
+            while part := client.recv(4096):
+                heard += part
+        assert heard.count(b"are you?") == 5
+        client.settimeout(WAIT_SECS)
+        client.sendall(10 * HTTP2_PING)
+        while part := client.recv(4096):
+            heard += part
+        assert b"too_many_pings" in heard
+
+
+def test_the_native_client_never_asks_too_often() -> None:
+    found = re.search(r"kMinKeepaliveMillis = ([\d']+);", NATIVE_CLIENT.read_text())
+    assert found is not None
+    assert int(found[1].replace("'", "")) > connections.MIN_PING_INTERVAL_MILLIS
 
 
 def test_many_connections_are_turned_away_and_who_is_in_goes_on(service) -> None:

@@ -1,0 +1,32 @@
+"""What a connection may hold and how it is kept alive: options of every gRPC server of ours."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MAX_CONNECTIONS: Final = 2048
+MAX_METADATA_BYTES: Final = 16 << 10
+HANDSHAKE_TIMEOUT_MILLIS: Final = 10_000
+IDLE_CONNECTION_MILLIS: Final = 600_000
+"""Without a call; clients connect anew by themselves."""
+KEEPALIVE_MILLIS: Final = 10_000
+"""A quiet peer is probed this often, and given up where it does not answer for as long."""
+MIN_PING_INTERVAL_MILLIS: Final = 5_000
+"""Clients may probe us this often while we send nothing (a photo is being fitted); three too early
+end the connection with ENHANCE_YOUR_CALM, "too_many_pings". gRPC's own default, 5 minutes, ends
+every client that probes at all. The native client probes every 6 s at most."""
+
+CONNECTION_OPTIONS: Final = (
+    # What a peer can hold before it has shown a token.
+    ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
+    ("grpc.server_handshake_timeout_ms", HANDSHAKE_TIMEOUT_MILLIS),
+    ("grpc.max_concurrent_streams", 1024),
+    ("grpc.max_connection_idle_ms", IDLE_CONNECTION_MILLIS),
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
+    # Names as in gRPC's channel_arg_names.h: one that it does not know is passed over in silence.
+    ("grpc.keepalive_time_ms", KEEPALIVE_MILLIS),
+    ("grpc.keepalive_timeout_ms", KEEPALIVE_MILLIS),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", MIN_PING_INTERVAL_MILLIS),
+)

@@ -1,0 +1,101 @@
+"""What the service looks after while it runs: failed and forgotten sessions, changed files."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from avatar_service.errors import AvatarError, Reason
+from avatar_service.server.access import TokenFile
+from avatar_service.server.avatar_store import AvatarStore
+from avatar_service.server.interceptor import ServiceInterceptor
+from avatar_service.server.statuses import bug_from
+from avatar_service.server.tls import TlsFiles
+from avatar_service.session.manager import SessionManager
+
+log = logging.getLogger(__name__)
+
+ROUND_SECS: Final = 1.0
+
+
+class Housekeeping:
+    """One round a second; a session that fails is ended at once.
+
+    Args:
+        guards: what ends the calls of withdrawn tokens.
+    """
+
+    def __init__(
+        self,
+        manager: SessionManager,
+        avatars: AvatarStore,
+        *,
+        tls: TlsFiles | None,
+        tokens: TokenFile | None,
+        guards: Sequence[ServiceInterceptor],
+    ) -> None:
+        self._manager = manager
+        self._avatars = avatars
+        self._tls = tls
+        self._tokens = tokens
+        self._guards = tuple(guards)
+
+    async def run(self) -> None:
+        """Go on until cancelled; a round that fails is logged and does not end the next ones."""
+        loop = asyncio.get_running_loop()
+        has_failed = asyncio.Event()
+        self._manager.on_failed = lambda: loop.call_soon_threadsafe(has_failed.set)
+        next_round = loop.time() + ROUND_SECS
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout_at(next_round):
+                        await has_failed.wait()
+                    has_failed.clear()
+                    await asyncio.to_thread(self._manager.close_failed)
+                except TimeoutError:
+                    next_round = loop.time() + ROUND_SECS
+                    await self._look_after_all()
+                except Exception as fault:
+                    bug_from(fault)
+        finally:
+            self._manager.on_failed = _nobody_waits
+
+    async def _look_after_all(self) -> None:
+        try:
+            await asyncio.to_thread(self._manager.sweep)
+            await asyncio.to_thread(self._end_unallowed)
+            await self.follow_files()
+        except Exception as fault:
+            bug_from(fault)
+
+    async def follow_files(self) -> None:
+        """Take over changed tokens and certificates; calls with a withdrawn token are ended."""
+        if self._tls is not None and await asyncio.to_thread(self._tls.poll):
+            log.info("new connections get the new certificate")
+        if self._tokens is not None and await asyncio.to_thread(self._tokens.poll):
+            log.info("the new tokens hold")
+            for guard in self._guards:
+                guard.end_withdrawn()
+
+    def _end_unallowed(self) -> None:
+        """End sessions whose avatar was erased, or whose consent has expired or was revoked.
+
+        Another process may have done it (avatar consents revoke); so it is looked for here.
+        """
+        running = self._manager.sessions
+        for avatar_id in {one.request.avatar_id for one in running} - {""}:
+            try:
+                self._avatars.check_may_show(avatar_id)
+            except AvatarError as error:
+                is_gone = error.reason is Reason.AVATAR_NOT_FOUND
+                message = "the avatar was deleted" if is_gone else error.message
+                reason = Reason.SESSION_CLOSED if is_gone else error.reason
+                for managed in self._manager.uses_of(avatar_id):
+                    self._manager.close(managed, message, reason)
+
+
+def _nobody_waits() -> None:
+    """Nobody is there to end failed sessions: the service stops."""
