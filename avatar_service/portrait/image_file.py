@@ -62,7 +62,9 @@ def load_image(source: bytes | Path, *, max_side_px: int = MAX_SIDE_PX) -> Loade
         )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            # What Pillow has to say about damaged tags and huge pictures is answered below or does
+            # not matter; a stranger's file must not fill the log of a service.
+            warnings.filterwarnings("ignore", module=r"PIL\.")
             with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
                 width, height = picture.size
                 if width * height > MAX_PIXELS:

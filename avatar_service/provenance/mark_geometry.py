@@ -38,6 +38,8 @@ _UNREST_PX: Final = 4.0
 _FFT_PX: Final = 1024
 _STRONGEST_LINE: Final = 12.0
 """A line of the picture's own (a fence, scan lines) must not outvote the comb."""
+_NO_POWER: Final = 1e-12
+"""Far below the mean power of any picture with detail, which is about its number of pixels."""
 _EDGE_PX: Final = 12
 _PLAIN_SCALES: Final = (1.0, 0.5, 2.0, 0.75, 1.5, 2 / 3, 1.25, 4 / 3)
 
@@ -142,7 +144,8 @@ def _comb_scores(flat: Float32Array) -> NDArray[np.float64]:
     parts = layout()
     lines = np.concatenate([parts.sync, parts.data]) * (_FFT_PX / MARK_TILE_PX)
     power = np.abs(np.fft.fft2(flat, (_FFT_PX, _FFT_PX))) ** 2
-    power = np.minimum(power / power.mean(), _STRONGEST_LINE)
+    # A picture of one colour has no power at all: no line of it stands out.
+    power = np.minimum(power / max(float(power.mean()), _NO_POWER), _STRONGEST_LINE)
     # The band that any guess may look at, and a rim that stands for what lies beyond.
     power = np.fft.fftshift(power)
     middle = _FFT_PX // 2

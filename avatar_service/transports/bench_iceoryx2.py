@@ -1,7 +1,8 @@
 """iceoryx2 beside our own transports in the benchmark; the service does not use it.
 
 A sample holds sequence number and time of publication in front of the pixels; an event wakes who
-waits for it, as iceoryx2's own examples do.
+waits for it, as iceoryx2's own examples do. Its files lie in a folder of the measurement's own: in
+the usual one, /tmp/iceoryx2, they would stay.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import ctypes
 import importlib.util
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -26,9 +28,9 @@ def is_installed() -> bool:
     return importlib.util.find_spec("iceoryx2") is not None
 
 
-def open_publisher(name: str, num_bytes: int) -> Callable[[int, UInt8Array], None]:
-    """Return what publishes (seq, bytes)."""
-    data, event = _services(name)
+def open_publisher(folder: str, num_bytes: int) -> Callable[[int, UInt8Array], None]:
+    """Return what publishes (seq, bytes); the folder is iceoryx2's root."""
+    data, event = _services(folder)
     size = HEAD_BYTES + num_bytes
     publisher = data.publisher_builder().initial_max_slice_len(size).create()
     notifier = event.notifier_builder().create()
@@ -45,12 +47,12 @@ def open_publisher(name: str, num_bytes: int) -> Callable[[int, UInt8Array], Non
 
 
 def read_samples(
-    name: str, num_bytes: int, *, first_secs: float, later_secs: float
+    folder: str, num_bytes: int, *, first_secs: float, later_secs: float
 ) -> Iterator[tuple[int, int, int]]:
     """Yield (published_nanos, seq, bytes) once the bytes lie in this process's own memory."""
     import iceoryx2 as iox2
 
-    data, event = _services(name)
+    data, event = _services(folder)
     subscriber = data.subscriber_builder().create()
     listener = event.listener_builder().create()
     size = HEAD_BYTES + num_bytes
@@ -72,12 +74,16 @@ def read_samples(
         yield published, seq, num_bytes
 
 
-def _services(name: str) -> tuple[Any, Any]:
+def _services(folder: str) -> tuple[Any, Any]:
     import iceoryx2 as iox2
 
     iox2.set_log_level(iox2.LogLevel.Error)
+    config = iox2.config.default()
+    config.global_cfg.root_path = iox2.Path.new(folder)
+    name = f"avatar-bench-{Path(folder).name}"
     node = (
         iox2.NodeBuilder.new()
+        .config(config)
         .signal_handling_mode(iox2.SignalHandlingMode.Disabled)
         .create(iox2.ServiceType.Ipc)
     )

@@ -2,7 +2,7 @@
 
 python -m avatar_service.transports.bench_reader ring|zmq DESCRIPTOR_HEX NUM_FRAMES
 python -m avatar_service.transports.bench_reader grpc TARGET NUM_FRAMES
-python -m avatar_service.transports.bench_reader iceoryx2 NAME:NUM_BYTES NUM_FRAMES
+python -m avatar_service.transports.bench_reader iceoryx2 FOLDER:NUM_BYTES NUM_FRAMES
 
 engine_clients/native/bench is the same in C++.
 """
@@ -31,8 +31,10 @@ LATER_SECS = 2.0
 def published_times(way: str, where: str) -> Iterator[tuple[int, int, int]]:
     """Yield (published_nanos, seq, bytes) of each frame once it lies in this process's memory."""
     if way == "iceoryx2":
-        name, _, num_bytes = where.rpartition(":")
-        yield from read_samples(name, int(num_bytes), first_secs=FIRST_SECS, later_secs=LATER_SECS)
+        folder, _, num_bytes = where.rpartition(":")
+        yield from read_samples(
+            folder, int(num_bytes), first_secs=FIRST_SECS, later_secs=LATER_SECS
+        )
         return
     if way == "grpc":
         with grpc.insecure_channel(where, [("grpc.max_receive_message_length", -1)]) as channel:

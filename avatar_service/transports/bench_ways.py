@@ -159,12 +159,13 @@ def grpc_way(size_px: int, rate_hz: float) -> Iterator[Way]:
 @contextlib.contextmanager
 def iceoryx2_way(size_px: int, rate_hz: float) -> Iterator[Way]:
     """Publish through iceoryx2: a sample and an event behind it. Read by Python."""
-    name = f"avatar-bench-{secrets.token_hex(8)}"
     num_bytes = size_px * size_px * 4
-    send = open_publisher(name, num_bytes)
+    # A short path: there will be sockets in it.
+    with tempfile.TemporaryDirectory(prefix="avatar-bench-", dir=default_folder()) as folder:
+        send = open_publisher(folder, num_bytes)
 
-    def publish(motion: MotionFrame, pixels: UInt8Array | None) -> None:
-        if pixels is not None:
-            send(motion.seq, pixels.reshape(-1))
+        def publish(motion: MotionFrame, pixels: UInt8Array | None) -> None:
+            if pixels is not None:
+                send(motion.seq, pixels.reshape(-1))
 
-    yield Way(publish, python=("iceoryx2", f"{name}:{num_bytes}"))
+        yield Way(publish, python=("iceoryx2", f"{folder}:{num_bytes}"))

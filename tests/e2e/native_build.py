@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -56,12 +58,26 @@ def build(preset: str) -> Path:
 
 def run_ctest(preset: str, folder: Path) -> None:
     """Run a preset's own tests."""
-    environ = {**os.environ, "WINEDEBUG": "-all", "WINEPREFIX": str(folder / "wine")}
+    prefix = folder / "wine"
+    environ = {**os.environ, "WINEDEBUG": "-all", "WINEPREFIX": str(prefix)}
     done = subprocess.run(
         ["nice", "ctest", "--test-dir", str(folder), "--output-on-failure"],
         env=environ,
         capture_output=True,
         text=True,
     )
+    if prefix.exists():
+        _end_wine(prefix, environ)
     assert done.returncode == 0, done.stdout[-6000:]
     assert "No tests were found" not in done.stdout + done.stderr, preset
+
+
+def _end_wine(prefix: Path, environ: dict[str, str]) -> None:
+    """End wine's server, which outlives its programs, and remove its folder, which outlives it."""
+    server = shutil.which("wineserver") or shutil.which("wineserver-stable")
+    if server is not None:
+        subprocess.run([server, "-k"], env=environ, check=False)
+    note = prefix / "wineserver"  # Debian's wine notes the name of the folder for its socket here
+    if note.exists():
+        shutil.rmtree(Path(tempfile.gettempdir()) / note.read_text().strip(), ignore_errors=True)
+        note.unlink()

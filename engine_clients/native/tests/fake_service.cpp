@@ -65,7 +65,10 @@ FakeService::FakeService(Options options) : options_(std::move(options)) {
   server_ = builder.BuildAndStart();
 }
 
-FakeService::~FakeService() { kill(); }
+FakeService::~FakeService() {
+  kill();
+  std::remove(zmq_path_.c_str());  // libzmq leaves it
+}
 
 void FakeService::kill() {
   is_killed_ = true;

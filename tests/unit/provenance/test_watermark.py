@@ -122,6 +122,7 @@ def test_an_unmarked_picture_has_no_mark() -> None:
     assert read_frames([out[..., :3]]) is None
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     ("shape", "kind"),
     [((1, 1), "flat"), ((40, 700), "noise"), ((96, 96), "flat"), ((97, 1500), "stripes")],
