@@ -33,6 +33,7 @@ from avatar_service.motion.articulation_net import (
 from avatar_service.motion.coarticulation import GRID_SECS, viseme_grid
 from avatar_service.motion.net_file import num_parameters
 from avatar_service.motion.visemes import CLOSURE, LABIODENTAL, VISEME_INDEX
+from avatar_service.training.learner import Learner, rate_share, read_checkpoint
 from tools.corpus.augment import HARSH, MILD
 from tools.corpus.batches import Batch, BatchMaker
 from tools.corpus.store import Utterance
@@ -47,7 +48,6 @@ _VELOCITY_WEIGHT: Final = 20.0
 _BOUNDARY_WEIGHT: Final = 0.5
 """A step whose neighbour has another viseme counts less: labels are not exact to 20 ms."""
 _WARM_UP: Final = 0.05
-_EMA: Final = 0.998
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +158,6 @@ def validate(net: ArticulationNet, utterances: list[Utterance]) -> dict[str, flo
     return figures
 
 
-def _rate(cycle: Cycle, step: int) -> float:
-    """Learning rate at a step of a cycle: linear warm-up, cosine decay."""
-    progress = step / cycle.steps
-    if progress < _WARM_UP:
-        return cycle.peak_rate * progress / _WARM_UP
-    decay = 0.5 * (1 + float(np.cos(np.pi * (progress - _WARM_UP) / (1 - _WARM_UP))))
-    return cycle.peak_rate * (decay + 1e-3)
-
-
 def _at(cycles: tuple[Cycle, ...], step: int) -> tuple[Cycle, int]:
     """The cycle that a step lies in, and which of its steps it is."""
     for cycle in cycles:
@@ -182,28 +173,21 @@ def _commit() -> str:
     return done.stdout.strip() or "unknown"
 
 
-def _read_checkpoint(folder: Path) -> dict[str, Any] | None:
-    path = folder / "checkpoint.pt"
-    return torch.load(path, weights_only=True) if path.exists() else None
-
-
 def _start(
     kept: dict[str, Any] | None, weights: Path | None, maker: BatchMaker
-) -> tuple[ArticulationNet, ArticulationNet, torch.optim.Optimizer]:
+) -> Learner[ArticulationNet]:
     if weights:
         net, average = load_weights(weights).train(), load_weights(weights).train()
     else:
         net, average = (ArticulationNet(ArticulationNetConfig()) for _ in range(2))
-    optimiser = torch.optim.AdamW(net.parameters(), weight_decay=0.02)
+    learner = Learner(net, average)
     if kept:
-        net.load_state_dict(kept["net"])
-        average.load_state_dict(kept["average"])
-        optimiser.load_state_dict(kept["optimiser"])
+        learner.resume(kept)
     elif not weights:
         probe = np.concatenate([maker.draw(16).features for _ in range(6)]).reshape(-1, 80)
         net.set_normalisation(probe.mean(0), probe.std(0))
         average.load_state_dict(net.state_dict())
-    return net, average, optimiser
+    return learner
 
 
 def _options() -> argparse.Namespace:
@@ -228,46 +212,32 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     cycles = CYCLES[options.first_cycle :]
     last = sum(cycle.steps for cycle in cycles)
-    kept = _read_checkpoint(options.out)
+    path = options.out / "checkpoint.pt"
+    kept = read_checkpoint(path)
     first = int(kept["step"]) if kept else 0
     # A resumed run draws on, it does not repeat what it has drawn.
     maker = BatchMaker(options.corpus, options.crop_steps, options.seed + first)
-    net, average, optimiser = _start(kept, options.from_weights, maker)
+    learner = _start(kept, options.from_weights, maker)
+    net, average = learner.net, learner.average
     print(f"{maker.secs / 3600:.2f} h, {num_parameters(net)} parameters, from step {first}")
     look_aheads = net.config.look_ahead_steps
     started, running = time.monotonic(), 0.0
     for step in range(first, last):
         cycle, within = _at(cycles, step)
         maker.severity = MILD if within < cycle.mild_steps else HARSH
-        rate = _rate(cycle, within)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
+        rate = cycle.peak_rate * rate_share(within / cycle.steps, _WARM_UP)
         batch = maker.draw(options.batch)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             output, _ = net(torch.from_numpy(batch.features), net.initial_state(options.batch))
             loss = loss_of(output, batch, look_aheads)
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimiser.step()
-        decay = min(_EMA, (step + 1) / (step + 10))
-        with torch.no_grad():
-            for mean, new in zip(average.parameters(), net.parameters(), strict=True):
-                mean.lerp_(new, 1 - decay)
+        learner.learn(loss, rate, step)
         running += (loss.item() - running) / min(step - first + 1, 200)
         if (step + 1) % 100 == 0:
             pace = (time.monotonic() - started) / (step + 1 - first)
             print(f"{step + 1} loss {running:.4f} rate {rate:.1e} {pace:.3f} s/step", flush=True)
         if (step + 1) % 500 == 0 or step + 1 == last:
             print("   ", validate(average, maker.validation), flush=True)
-            state = {
-                "net": net.state_dict(),
-                "average": average.state_dict(),
-                "optimiser": optimiser.state_dict(),
-                "step": step + 1,
-            }
-            torch.save(state, options.out / "checkpoint.partial")
-            (options.out / "checkpoint.partial").replace(options.out / "checkpoint.pt")
+            learner.save(path, step=step + 1)
     if options.export:
         _export(average, maker, last, options)
 

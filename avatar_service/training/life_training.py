@@ -18,11 +18,12 @@ from avatar_service.motion.innovations import BLOCK, ORDER, Innovations
 from avatar_service.motion.life_channels import GROUP_SLICES
 from avatar_service.motion.life_net import Drawn, LifeNet, LifeNetConfig, events_of
 from avatar_service.training.examples import LifeBatch, LifeExamples
+from avatar_service.training.learner import Learner, rate_share, read_checkpoint
 from avatar_service.training.sequences import LifeSequence
 
 _PEAK_RATE: Final = 1.2e-3
 _WARM_UP: Final = 0.04
-_EMA: Final = 0.998
+_BETAS: Final = (0.9, 0.98)
 _EVENT_WEIGHT: Final = 0.5
 _OFFSET_WEIGHT: Final = 0.01
 """Small: a mixture's likelihood has steep slopes that would drown the flow's."""
@@ -146,12 +147,6 @@ def _event_loss(logits: Tensor, t: dict[str, Tensor]) -> Tensor:
     return loss - _OFFSET_WEIGHT * (likelihood * chosen).sum() / chosen.sum().clamp(min=1)
 
 
-def _rate(progress: float) -> float:
-    if progress < _WARM_UP:
-        return progress / _WARM_UP
-    return 0.5 * (1 + math.cos(math.pi * (progress - _WARM_UP) / (1 - _WARM_UP))) + 1e-3
-
-
 def validation_batch(examples: LifeExamples, one: LifeSequence, ticks: int) -> LifeBatch:
     """Evenly spaced crops of one sequence, no noise, nothing dropped."""
     length = ticks + ORDER
@@ -175,18 +170,14 @@ def train(
     torch.manual_seed(settings.seed)
     device = settings.device
     path = settings.out / "checkpoint.pt"
-    kept = torch.load(path, weights_only=True, map_location=device) if path.exists() else None
+    kept = read_checkpoint(path, device)
     net, average = (LifeNet(config).to(device) for _ in range(2))
     average.load_state_dict(net.state_dict())
-    optimiser = torch.optim.AdamW(
-        net.parameters(), _PEAK_RATE, betas=(0.9, 0.98), weight_decay=0.02
-    )
+    learner = Learner(net, average, _BETAS)
     first, spent = 0, 0.0
     innovations = examples.innovations
     if kept:
-        net.load_state_dict(kept["net"])
-        average.load_state_dict(kept["average"])
-        optimiser.load_state_dict(kept["optimiser"])
+        learner.resume(kept)
         first, spent = int(kept["step"]), float(kept["secs"])
         # What z means is fixed by the first run.
         linear = {name: kept[name].cpu().numpy() for name in ("predictor", "spread", "scale")}
@@ -196,8 +187,6 @@ def train(
     running: dict[str, float] = {}
     figures: dict[str, Any] = {}
     for step in range(first, settings.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = _PEAK_RATE * _rate(step / settings.steps)
         batch = examples.draw(settings.batch)
         kind = _KINDS[step % len(_KINDS)]
         # Without the cache: casts made under no_grad would be used again and carry no gradient.
@@ -205,14 +194,8 @@ def train(
         with torch.autocast(kind_of_device, dtype=torch.bfloat16, cache_enabled=False):
             flow, events = loss_of(net, batch, kind, device)
         loss = flow + _EVENT_WEIGHT * events
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimiser.step()
-        decay = min(_EMA, (step + 1) / (step + 10))
-        with torch.no_grad():
-            for mean, new in zip(average.parameters(), net.parameters(), strict=True):
-                mean.lerp_(new, 1 - decay)
+        rate = _PEAK_RATE * rate_share(step / settings.steps, _WARM_UP)
+        learner.learn(loss, rate, step)
         for key, value in ((kind, flow.item()), ("events", events.item())):
             running[key] = running.get(key, value) + (value - running.get(key, value)) * 0.04
         told = ", ".join(f"{k} {v:.4f}" for k, v in running.items())
@@ -220,19 +203,14 @@ def train(
         if (step + 1) % settings.save_every == 0 or step + 1 == settings.steps:
             figures = {k: validate(average, b, device) for k, b in validation.items()}
             progress(step + 1, settings.steps, f"{told}; validation {figures}")
-            state = {
-                "net": net.state_dict(),
-                "average": average.state_dict(),
-                "optimiser": optimiser.state_dict(),
-                "step": step + 1,
-                "secs": spent + time.monotonic() - started,
-                "predictor": torch.from_numpy(innovations.predictor),
-                "spread": torch.from_numpy(innovations.spread),
-                "scale": torch.from_numpy(innovations.scale),
-            }
-            partial = path.with_suffix(".partial")
-            torch.save(state, partial)
-            partial.replace(path)
+            learner.save(
+                path,
+                step=step + 1,
+                secs=spent + time.monotonic() - started,
+                predictor=torch.from_numpy(innovations.predictor),
+                spread=torch.from_numpy(innovations.spread),
+                scale=torch.from_numpy(innovations.scale),
+            )
     if not figures:  # nothing was left to train
         figures = {k: validate(average, b, device) for k, b in validation.items()}
     return average, innovations, {"steps": max(first, settings.steps), "validation": figures}
