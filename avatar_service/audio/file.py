@@ -151,7 +151,7 @@ class _Source:
 
 
 def _mono(frame: AudioFrame) -> Float32Array:
-    planes = frame.to_ndarray()  # (channels, samples)
+    planes = np.asarray(frame.to_ndarray(), np.float32)  # (channels, samples)
     check_samples(planes)  # every channel: infinities of two signs would add up to no number
     return np.asarray(planes.mean(axis=0, dtype=np.float32), np.float32)
 

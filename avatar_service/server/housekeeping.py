@@ -46,7 +46,11 @@ class Housekeeping:
         """Go on until cancelled; a round that fails is logged and does not end the next ones."""
         loop = asyncio.get_running_loop()
         has_failed = asyncio.Event()
-        self._manager.on_failed = lambda: loop.call_soon_threadsafe(has_failed.set)
+
+        def tell() -> None:
+            loop.call_soon_threadsafe(has_failed.set)
+
+        self._manager.on_failed = tell
         next_round = loop.time() + ROUND_SECS
         try:
             while True:
