@@ -55,7 +55,7 @@ looks at whom they greet."""
 _BACK_SECS: Final = 0.15
 _AWAY_PER_MIN_LISTENING: Final = 0.9
 _AWAY_PER_MIN_IDLE: Final = 1.5
-_AWAY_SECS_MEDIAN: Final = 0.75
+_AWAY_SECS_MEDIAN: Final = 1.0
 _SHIFT_PER_MIN: Final = 9.0
 """Small shifts between the eyes and mouth of the viewer, 0.5-1.5 degrees."""
 _MICRO_HZ: Final = 1.3

@@ -51,7 +51,7 @@ _MIXING: Final = {
         "browDown": -0.4,
     },
     _WARM: {"mouthSmile": 1.0, "cheekSquint": 0.7, "eyeSquint": 0.35},
-    _OPEN: {"browInnerUp": 1.0, "browOuterUp": 0.8, "eyeWide": 0.25},
+    _OPEN: {"browInnerUp": 1.0, "browOuterUp": 0.65, "eyeWide": 0.25},
     _EARNEST: {"browDown": 1.0, "browInnerUp": 0.5, "eyeSquint": 0.5},
 }
 
@@ -191,7 +191,7 @@ class Gestures:
         self._sink_deg = _SINK_DEG * (0.5 + float(uniform[6]))
         if silence_secs > _LONG_PAUSE_SECS and uniform[1] < 0.8:
             self._pull_face(_INNER, _GREETING * (0.6 + 0.6 * float(uniform[2])))
-            self._pull_face(_OUTER, _GREETING * (0.6 + 0.6 * float(uniform[3])))
+            self._pull_face(_OUTER, _GREETING * (0.5 + 0.5 * float(uniform[3])))
             self._pull_face(_SMILE, _SMILE_HEIGHT * (0.4 + 0.6 * float(uniform[4])))
         if self._phrase_secs < _MIN_PHRASE_SECS:
             return
@@ -216,7 +216,7 @@ class Gestures:
             height = min(_MAX_FLASH, _FLASH_HEIGHT * strength * (0.55 + 0.6 * float(uniform[5])))
             tilt = 0.2 * float(normal[9])  # sometimes more the inner, sometimes the outer brows
             self._pull_face(_INNER, height * (1 + tilt))
-            self._pull_face(_OUTER, height * (0.8 - tilt))
+            self._pull_face(_OUTER, height * (0.7 - tilt))
         elif uniform[4] < _FLASH_CHANCE + _KNIT_CHANCE:
             self._pull_face(_KNIT, _KNIT_DEPTH * strength * (0.6 + 0.6 * float(uniform[5])))
 

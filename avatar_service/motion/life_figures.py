@@ -24,6 +24,7 @@ _BEAT_WIDTH_SECS: Final = 0.1
 _NUM_SHIFTS: Final = 100
 _BANDS_HZ: Final = {"slow": (0.2, 1.8), "ordinary": (1.8, 3.7), "rapid": (3.7, 7.0)}
 """Classes of head movement in speech (Hadar et al. 1983)."""
+_CORNERS: Final = ("mouthSmile", "mouthFrown", "mouthDimple")
 UPPER_FACE: Final = tuple(n for n in EXPRESSION_NAMES if n.startswith(("brow", "cheekSquint")))
 
 
@@ -123,10 +124,17 @@ def brow_loudness_r(track: MotionTrack, samples: Float32Array) -> float:
 
 
 def diversity(tracks: Sequence[MotionTrack]) -> dict[str, float]:
-    """Mean pairwise distance of several seeds over the motion's own spread, head and lips."""
+    """Mean pairwise distance of several seeds over the motion's own spread: head, lips, corners.
+
+    The lips are what forms speech; the mouth's corners (smile, frown, dimple) are expression.
+    """
     heads = np.stack([head_degrees(track) for track in tracks])
-    lip_columns = [k for k, n in enumerate(EXPRESSION_NAMES) if n.startswith(("jaw", "mouth"))]
-    lips = np.stack([t.expression[:, lip_columns].astype(float) for t in tracks])
+    corner_columns = [k for k, n in enumerate(EXPRESSION_NAMES) if n.startswith(_CORNERS)]
+    lip_columns = [
+        k
+        for k, n in enumerate(EXPRESSION_NAMES)
+        if n.startswith(("jaw", "mouth")) and k not in corner_columns
+    ]
 
     def measure(values: FloatArray) -> float:
         spread = math.sqrt(float(values.var(axis=1).sum(axis=-1).mean())) or 1.0
@@ -137,7 +145,14 @@ def diversity(tracks: Sequence[MotionTrack]) -> dict[str, float]:
         ]
         return float(np.mean(pairs)) / spread / math.sqrt(2)
 
-    return {"head_diversity": measure(heads), "lip_diversity": measure(lips)}
+    def of_shapes(columns: Sequence[int]) -> float:
+        return measure(np.stack([t.expression[:, columns].astype(float) for t in tracks]))
+
+    return {
+        "head_diversity": measure(heads),
+        "lip_diversity": of_shapes(lip_columns),
+        "corner_diversity": of_shapes(corner_columns),
+    }
 
 
 def seam_ratio(track: MotionTrack) -> float:
