@@ -39,8 +39,12 @@ FULL_SHADE: Final = 0.5
 
 _NASOLABIAL: Final = (129, 203, 206, 216, 212)
 _FEET_DEGREES: Final = (-28.0, -4.0, 22.0)
-_FOREHEAD_HEIGHTS: Final = (0.26, 0.46, 0.66)
-"""Between the brows and the crown's landmark."""
+_FOREHEAD: Final = ((0.25, 0.8), (0.42, 1.0), (0.59, 0.9), (0.76, 0.6))
+"""Heights of its lines between the brows and the crown's landmark, and how deep they are."""
+_WAVE: Final = 0.014
+"""How far a line over the forehead strays from its course, units."""
+_PATCHES: Final = 9
+"""A line over the forehead is deeper and shallower in so many places."""
 _UNLIKE_SKIN: Final = (24.0, 52.0)
 """Grey levels of difference from the skin around at which hair, glasses and beards begin."""
 _SMOOTH_GRAIN, _COARSE_GRAIN = 0.6, 3.0
@@ -102,8 +106,16 @@ def paint_folds(fit: FaceFit) -> UInt8Array:
     middle = brow.mean(0)
     level = up[::-1] * [-1, 1] / np.linalg.norm(up)
     flat = 0.25 * brow + 0.75 * (middle + np.outer((brow - middle) @ level, level))
-    for height in _FOREHEAD_HEIGHTS:
-        painter.line(5, flat + height * up, 0.10 * depth, 0.012, lit=0.05 * depth)
+    rng = np.random.default_rng(11)
+    for height, share in _FOREHEAD:
+        # No two lines run alike, nor is one as deep all along: rulers draw such lines.
+        stray = _WAVE * unit * rng.uniform(-1, 1, (len(flat), 1)) * up / np.linalg.norm(up)
+        uneven = rng.uniform(0.25, 1.0, _PATCHES)
+        painter.line(
+            *(5, flat + height * up + stray, 0.19 * share * depth, 0.014),
+            lit=0.11 * share * depth,
+            uneven=uneven / uneven.max(),
+        )
     return painter.result()
 
 
@@ -130,6 +142,7 @@ class _Painter:
         *,
         lit: float,
         outward: NDArray[np.floating] | None = None,
+        uneven: NDArray[np.floating] | None = None,
     ) -> None:
         """Draw a furrow along points and the lit ridges beside it.
 
@@ -140,6 +153,7 @@ class _Painter:
             width: sigma of the furrow, units.
             lit: how much lighter the ridge is.
             outward: the side of the larger ridge; both sides are alike without.
+            uneven: (n,) share of the depth at even places along the line; 1 all along without.
         """
         unit = self._unit
         # A soft photo has soft folds.
@@ -178,6 +192,11 @@ class _Painter:
         skin = np.median(on_course[on_course.mean(-1) >= np.median(on_course.mean(-1))], 0)
         unlike = np.abs(patch - skin).max(-1)
         is_skin = blur(1 - smoothstep(unlike, *_UNLIKE_SKIN), 0.012 * unit)
+        if uneven is not None:
+            course_depth = spline(
+                np.stack([np.arange(len(uneven)), uneven], -1), per_segment=10, closed=False
+            )[:, 1]
+            ends = ends * np.interp(along, np.linspace(0, 1, len(course_depth)), course_depth)
         shade = (lit * share * ridge - dark * furrow) * ends * is_skin
         layer = self._shades[group - 1, y0:y1, x0:x1]
         layer += shade

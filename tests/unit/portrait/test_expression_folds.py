@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from fakes import synthetic_face as face
 from fakes.portraits import astronaut
 
 from avatar_service.portrait import topology
-from avatar_service.portrait.expression_folds import GROUPS
+from avatar_service.portrait.expression_folds import GROUPS, paint_folds
 
 pytestmark = pytest.mark.unit
 
@@ -50,3 +51,14 @@ def test_left_is_the_subjects_left(folds):
     for name in GROUPS[:4]:
         columns = np.nonzero(folds[..., 0] == GROUPS.index(name) + 1)[1]
         assert (columns.mean() > nose) == name.endswith("Left")
+
+
+def test_lines_over_the_forehead_are_uneven_and_no_mirror_image():
+    folds = paint_folds(face.make_fit())
+    shade = folds[..., 1].astype(int) - 128
+    dark = np.where(folds[..., 0] == GROUPS.index("browUp") + 1, shade, 0)
+    columns = np.flatnonzero((dark < -4).any(0))
+    middle = dark[:, columns[len(columns) // 4 : -len(columns) // 4]]
+    deepest = middle.min(0)
+    assert np.ptp(deepest) > 0.3 * np.abs(deepest).max()
+    assert np.abs(middle - middle[:, ::-1]).max() > 0.4 * np.abs(deepest).max()
