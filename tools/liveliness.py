@@ -4,8 +4,8 @@
 
 BEFORE and NOW are motion as `avatar animate --save-motion` and `avatar demo` write it, of the same
 speech; an older one comes from a checkout of an older commit. Without --now the present default is
-drawn. Writes liveliness.jpg: frames at the same instants above the curves. Two videos of
-`avatar animate` are laid side by side by
+drawn. Writes liveliness.jpg: frames a moment after each stressed word above the curves. Two videos
+of `avatar animate` are laid side by side by
 
     ffmpeg -i BEFORE.mp4 -i NOW.mp4 -filter_complex hstack SIDE_BY_SIDE.mp4
 """
@@ -22,7 +22,10 @@ import matplotlib
 import numpy as np
 
 from avatar_service.audio.file import read_audio
+from avatar_service.audio.prosody import Prosody
+from avatar_service.motion.easing import TICK_SECS, FloatArray
 from avatar_service.motion.life_metrics import camera_gaze
+from avatar_service.motion.rhythm import Rhythm
 from avatar_service.motion.stage import SAMPLE_NANOS, MotionStage
 from avatar_service.motion.track import MotionTrack
 from avatar_service.portrait.portrait import Portrait
@@ -35,7 +38,8 @@ from matplotlib import pyplot
 
 RATE: Final = Fraction(40)
 SIZE_PX: Final = 512
-NUM_INSTANTS: Final = 9
+MAX_INSTANTS: Final = 8
+LATER_SECS: Final = 0.28
 TAIL_SAMPLES: Final = 8000
 PIECE: Final = 640
 FACE_ROWS: Final = slice(70, 440)
@@ -88,17 +92,28 @@ def curves(track: MotionTrack) -> dict[str, np.ndarray]:
     }
 
 
+def after_emphases(speech: Float32Array) -> FloatArray:
+    """Times in seconds a moment after the words that the voice stresses: what to look at."""
+    hops, rhythm = Prosody().push_hops(speech), Rhythm()
+    beats = [rhythm.step(hops[i : i + 2]) for i in range(0, len(hops) - 1, 2)]
+    found = [TICK_SECS * (i + 1) for i, beat in enumerate(beats) if beat.emphasis > 0]
+    if not found:
+        raise SystemExit("the voice stresses no word: give longer speech")
+    shown = np.unique(np.linspace(0, len(found) - 1, MAX_INSTANTS).round().astype(int))
+    return np.asarray(np.array(found)[shown] + LATER_SECS)
+
+
 def picture(
     renderer: Renderer, tracks: tuple[MotionTrack, MotionTrack], speech: Float32Array
 ) -> matplotlib.figure.Figure:
     """Frames of both at the same instants above their curves."""
     secs = len(speech) / 16000
-    instants = (np.arange(NUM_INSTANTS) + 0.5) * secs / NUM_INSTANTS
+    instants = after_emphases(speech)
     plots = [curves(track) for track in tracks]
     figure = pyplot.figure(figsize=(15, 12))
     grid = figure.add_gridspec(
-        3 + len(plots[0]), NUM_INSTANTS, height_ratios=[1.75, 1.75, 0.6, *[0.7] * len(plots[0])],
-        left=0.09, right=0.995, top=0.995, bottom=0.03, wspace=0.02, hspace=0.08,
+        3 + len(plots[0]), len(instants), height_ratios=[1.9, 1.9, 0.6, *[0.7] * len(plots[0])],
+        left=0.11, right=0.995, top=0.995, bottom=0.03, wspace=0.02, hspace=0.08,
     )  # fmt: skip
     for row, track in enumerate(tracks):
         for column, instant in enumerate(instants):
@@ -146,7 +161,7 @@ def main() -> None:
     figure = picture(renderer, tracks, speech)
     figure.canvas.draw()
     pixels = np.asarray(figure.canvas.buffer_rgba())[..., 2::-1]  # type: ignore[attr-defined]
-    cv2.imwrite(str(options.out / "liveliness.jpg"), pixels, [cv2.IMWRITE_JPEG_QUALITY, 88])
+    cv2.imwrite(str(options.out / "liveliness.jpg"), pixels, [cv2.IMWRITE_JPEG_QUALITY, 80])
 
 
 if __name__ == "__main__":
