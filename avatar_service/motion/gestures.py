@@ -51,7 +51,7 @@ _MIXING: Final = {
         "browDown": -0.4,
     },
     _WARM: {"mouthSmile": 1.0, "cheekSquint": 0.7, "eyeSquint": 0.35},
-    _OPEN: {"browInnerUp": 1.0, "browOuterUp": 0.65, "eyeWide": 0.25},
+    _OPEN: {"browInnerUp": 1.0, "browOuterUp": 0.5, "eyeWide": 0.25},
     _EARNEST: {"browDown": 1.0, "browInnerUp": 0.5, "eyeSquint": 0.5},
 }
 
@@ -66,7 +66,7 @@ _NOD_FADE: Final = 0.6
 
 _FLASH_CHANCE: Final = 0.65
 _KNIT_CHANCE: Final = 0.2
-_FLASH_HEIGHT: Final = 0.46
+_FLASH_HEIGHT: Final = 0.43
 _MAX_FLASH: Final = 0.5
 _KNIT_DEPTH: Final = 0.3
 _GREETING: Final = 0.34
@@ -77,7 +77,7 @@ _END_SMILE: Final = 1.3
 _LONG_PAUSE_SECS: Final = 1.0
 """Who speaks after this begins a turn."""
 
-_BEAT_DEG: Final = 5.6
+_BEAT_DEG: Final = 6.3
 _SMALL_BEAT_DEG: Final = 1.6
 _SMALL_BEAT_CHANCE: Final = 0.35
 _BREAK_NOD_DEG: Final = 2.8
@@ -90,7 +90,8 @@ _SINK_SECS: Final = 1.3
 _RISE_SECS: Final = 0.5
 _BREATH_AFTER_SECS: Final = 0.25
 """The chin, lifted at a phrase's beginning, sinks within it; in a pause breath lifts it again."""
-_ATTITUDE_DEG: Final = np.array([4.2, 1.6, 2.2])
+_ATTITUDE_DEG: Final = np.array([4.2, 1.6, 2.0])
+_IDLE_MOODS_PER_SEC: Final = 0.12
 _MIN_PHRASE_SECS: Final = 1.0
 """Attitude and mood last at least so long."""
 _LIMIT: Final = 1.8
@@ -181,6 +182,8 @@ class Gestures:
             self._pause(beat, normal, uniform)
         if beat.speaking < 0.3:
             self._listen(heard, normal, uniform)
+            if uniform[9] < TICK_SECS * _IDLE_MOODS_PER_SEC * controls.idle:
+                self._change_mood(normal)
         vigour = vigour_of(controls.emotion)
         self._move_face(controls, vigour)
         self._move_head(beat, controls, vigour)
@@ -198,7 +201,10 @@ class Gestures:
         self._phrase_secs = 0.0
         self._vigour = math.exp(0.35 * float(normal[0]))
         self._attitude_deg = 0.3 * self._attitude_deg + _ATTITUDE_DEG * normal[1:4]
-        # Warm, open (brows up) or earnest (brows down): each phrase a little apart from the last.
+        self._change_mood(normal)
+
+    def _change_mood(self, normal: FloatArray) -> None:
+        """Warm, open (brows up) or earnest (brows down): partly what it was before."""
         self._mood = 0.35 * self._mood + np.array([0.3, 0.1, -0.05]) + 0.55 * normal[4:7]
 
     def _stress(self, beat: Beat, normal: FloatArray, uniform: FloatArray) -> None:
@@ -216,7 +222,7 @@ class Gestures:
             height = min(_MAX_FLASH, _FLASH_HEIGHT * strength * (0.55 + 0.6 * float(uniform[5])))
             tilt = 0.2 * float(normal[9])  # sometimes more the inner, sometimes the outer brows
             self._pull_face(_INNER, height * (1 + tilt))
-            self._pull_face(_OUTER, height * (0.7 - tilt))
+            self._pull_face(_OUTER, height * (0.6 - tilt))
         elif uniform[4] < _FLASH_CHANCE + _KNIT_CHANCE:
             self._pull_face(_KNIT, _KNIT_DEPTH * strength * (0.6 + 0.6 * float(uniform[5])))
 
@@ -260,7 +266,7 @@ class Gestures:
         pull[:_SMILE] *= controls.brows * vigour
         pull[_SMILE] *= own
         pull[_WARM] = 0.19 * warm * own * life
-        pull[_OPEN] = 0.10 * is_open * own * life * controls.brows
+        pull[_OPEN] = 0.09 * is_open * own * life * controls.brows
         pull[_EARNEST] = 0.15 * earnest * own * life
         self._face_springs.step(pull)
         self.face = self._face_springs.value @ self._mixing

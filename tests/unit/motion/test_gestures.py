@@ -134,6 +134,15 @@ def test_the_partners_phrase_end_is_answered_by_a_nod() -> None:
     assert 0.4 < np.mean(answered) < 0.9
 
 
+def test_idle_people_change_their_mood_now_and_then() -> None:
+    def num_moods(controls: Controls) -> int:
+        smile = run([SILENCE] * 25 * 60, 2, controls=controls)[1][:, SMILE]
+        return len(np.unique(smile[::50].round(2)))
+
+    assert num_moods(Controls()) > 4
+    assert num_moods(Controls(idle=0.0)) == 1
+
+
 def test_a_feeling_asked_for_leaves_little_room_for_moods() -> None:
     def mood(controls: Controls) -> float:
         return float(np.mean([run([RESUMED] + [SPEECH] * 60, s, controls=controls)[1][-1, SMILE]

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.unit
 
 VOICE = fake_voice(5.0, seed=2)
 TRANSFORMER = Controls(motion_model="transformer")
+MIXED = Controls()
 MODEL = small_model()
 FPS = Fraction(50)
 CHANGE_SECS = 2.0
@@ -52,9 +53,22 @@ def table(frames: list[MotionFrame]) -> np.ndarray:
     return np.array([np.concatenate([getattr(f, p).ravel() for p in parts]) for f in frames])
 
 
-@pytest.mark.parametrize("chunk", [173, 640, 4000, 80_000])
-def test_frames_do_not_depend_on_the_chunks(chunk: int) -> None:
-    assert np.array_equal(table(feed(new_stage())), table(feed(new_stage(), chunk)))
+@pytest.mark.parametrize("controls", [TRANSFORMER, MIXED])
+@pytest.mark.parametrize("chunk", [173, 4000, 80_000])
+def test_frames_do_not_depend_on_the_chunks(chunk: int, controls: Controls) -> None:
+    whole, pieces = feed(new_stage(controls)), feed(new_stage(controls), chunk)
+    assert np.array_equal(table(whole), table(pieces))
+
+
+def test_the_default_raises_its_brows_more_than_the_transformer_alone() -> None:
+    brow = EXPRESSION_NAMES.index("browInnerUp")
+
+    def highest(controls: Controls) -> float:
+        lives = [feed(new_stage(controls, seed), 4000) for seed in range(4)]
+        return float(np.mean([max(f.expression[brow] for f in frames) for frames in lives]))
+
+    assert highest(MIXED) > highest(TRANSFORMER) + 0.1
+    assert highest(replace(MIXED, expression=0.0)) < 0.02
 
 
 def test_stages_computed_together_move_as_they_do_alone() -> None:
@@ -94,7 +108,10 @@ def test_distance_and_gaze_act_within_100_ms_without_a_jump() -> None:
     assert yaw[first] - yaw[round(CHANGE_SECS * FPS) - 1] > 0.1
 
 
-@pytest.mark.parametrize(("before", "after"), [("rules", "transformer"), ("transformer", "rules")])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("rules", "transformer"), ("transformer", "rules"), ("rules", "mixed"), ("mixed", "rules")],
+)
 def test_the_generators_change_over_without_a_jump(before: str, after: str) -> None:
     stage = new_stage(Controls(motion_model=before))
     frames = feed(stage, at_change=Controls(motion_model=after))
