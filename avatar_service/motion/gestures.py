@@ -257,8 +257,7 @@ class Gestures:
 
     def _move_face(self, controls: EasedControls, vigour: float) -> None:
         asked = min(1.0, float(controls.emotion.sum() - controls.emotion[_NEUTRAL]))
-        # A feeling that is asked for leaves little room for moods of one's own.
-        own = 1 - 0.8 * asked
+        own = 1 - asked  # a feeling that is asked for takes the place of moods of one's own
         life = self._engaged + 0.4 * min(1.0, controls.idle) * (1 - self._engaged)
         warm, is_open, earnest = np.clip(self._mood, 0.0, 1.6).tolist()
         pull = np.empty(len(_FACE_HZ))
