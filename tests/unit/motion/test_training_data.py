@@ -137,11 +137,15 @@ def test_the_same_seed_draws_the_same_lines_and_lips_are_well_represented() -> N
 
 
 def test_every_cycle_of_the_recipe_warms_up_and_comes_to_rest():
-    from tools.train_articulation import CYCLES, _at, _rate
+    from avatar_service.training.learner import rate_share
+    from tools.train_articulation import _WARM_UP, CYCLES, _at
 
     step = 0
     for cycle in CYCLES:
-        rates = [_rate(*_at(CYCLES, step + k)) for k in range(cycle.steps)]
+        rates = []
+        for k in range(cycle.steps):
+            own, within = _at(CYCLES, step + k)
+            rates.append(own.peak_rate * rate_share(within / own.steps, _WARM_UP))
         assert rates[0] == 0
         assert max(rates) == pytest.approx(cycle.peak_rate, rel=2e-3)
         assert rates[-1] < 0.01 * cycle.peak_rate
