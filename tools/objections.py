@@ -54,6 +54,17 @@ STRIPS: Final[dict[str, tuple[tuple[int, ...], float, tuple[Pose, ...]]]] = {
             {"jawOpen": 0.2, "tongueOut": 0.25},
         ),
     ),
+    "parted_lips": (
+        MOUTH,
+        0.95,
+        (
+            {"jawOpen": 0.06, "mouthUpperUp": 0.1, "mouthLowerDown": 0.1},
+            {"jawOpen": 0.12},
+            {"mouthSmile": 0.8, "jawOpen": 0.1, "mouthUpperUp": 0.3},
+            {"mouthPucker": 0.4},
+            {"mouthPucker": 0.8},
+        ),
+    ),
     "lids": (
         EYES,
         1.5,

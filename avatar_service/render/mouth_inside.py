@@ -79,8 +79,9 @@ def draw_inside(
     # Little light enters between lips that are hardly parted, or pushed forward.
     entering = 0.42 + 0.58 * smoothstep(gap, 0.012, 0.085)
     light = entering * (1.0 - 0.30 * rounding) * shade
-    # Teeth stand right behind the lips and catch most of it.
-    tooth_light = (0.82 + 0.18 * entering) * (1.0 - 0.46 * rounding) * shade
+    # Teeth stand right behind the lips and catch most of it, until lips are pushed forward far.
+    tooth_light = 1.0 - 0.46 * smoothstep(rounding, 0.15, 1.0)
+    tooth_light *= (0.82 + 0.18 * entering) * shade
     tooth_shade = 0.30 if has_own else 0.36  # the photo's own shade is in its teeth
     # Lips that are hardly parted shade no deeper than the gap between them.
     near_reach = min(0.040, 0.45 * gap + 0.006) * size

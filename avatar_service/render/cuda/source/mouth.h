@@ -156,8 +156,9 @@ DEVICE void draw_inside(const Avatar& avatar, const MouthTrace& mouth, int x, in
   // Little light enters between lips that are hardly parted, or pushed forward.
   float entering = 0.42f + 0.58f * smoothstep(gap, 0.012f, 0.085f);
   float light = entering * (1.0f - 0.30f * rounding) * shade;
-  // Teeth stand right behind the lips and catch most of it.
-  float tooth_light = (0.82f + 0.18f * entering) * (1.0f - 0.46f * rounding) * shade;
+  // Teeth stand right behind the lips and catch most of it, until lips are pushed forward far.
+  float tooth_light = 1.0f - 0.46f * smoothstep(rounding, 0.15f, 1.0f);
+  tooth_light *= (0.82f + 0.18f * entering) * shade;
   float tooth_shade = has_own ? 0.30f : 0.36f;  // the photo's own shade is in its teeth
   float near_reach = fminf(0.040f, 0.45f * gap + 0.006f) * size;
   float under_reach = fminf(0.030f, 0.30f * gap + 0.004f) * size;
