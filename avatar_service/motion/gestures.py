@@ -79,13 +79,13 @@ _LONG_PAUSE_SECS: Final = 1.0
 
 _BEAT_DEG: Final = 6.3
 _SMALL_BEAT_DEG: Final = 1.6
-_SMALL_BEAT_CHANCE: Final = 0.35
+_SMALL_BEAT_CHANCE: Final = 0.2
 _BREAK_NOD_DEG: Final = 2.8
-_BREAK_NOD_CHANCE: Final = 0.45
+_BREAK_NOD_CHANCE: Final = 0.35
 _ANSWER_NOD_DEG: Final = 4.0
 _ANSWER_CHANCE: Final = 0.65
-_LIFT_DEG: Final = 3.0
-_SINK_DEG: Final = 3.2
+_LIFT_DEG: Final = 3.8
+_SINK_DEG: Final = 4.2
 _SINK_SECS: Final = 1.3
 _RISE_SECS: Final = 0.5
 _BREATH_AFTER_SECS: Final = 0.25

@@ -67,14 +67,14 @@ def test_ordinary_accents_are_mostly_passed_over() -> None:
     plain = replace(SPEECH, accent=0.7)
     effects = [effect(plain, seed) for seed in range(60)]
     nods = np.array([np.abs(head).max() for head, _ in effects])
-    assert 0.15 < np.mean(nods > 0.3) < 0.55
+    assert 0.08 < np.mean(nods > 0.3) < 0.4
     assert max(np.abs(face).max() for _, face in effects) == 0
 
 
 def test_breaks_bring_a_smile_or_a_nod_now_and_then() -> None:
     effects = [effect(BREAK, seed) for seed in range(60)]
     nods = np.array([head[20:35, 1].max() for head, _ in effects])  # + looks down
-    assert 0.25 < np.mean(nods > 1) < 0.65
+    assert 0.15 < np.mean(nods > 1) < 0.55
     smiles = np.array([face[:, SMILE].max() for _, face in effects])
     assert 0.2 < np.mean(smiles > 0.1) < 0.6
 
