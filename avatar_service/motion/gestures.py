@@ -74,6 +74,8 @@ _SMILE_HEIGHT: Final = 0.38
 _BREAK_SMILE_CHANCE: Final = 0.4
 _END_SMILE_CHANCE: Final = 0.75
 _END_SMILE: Final = 1.3
+_SPEAKING: Final = 0.3
+"""Below this a loud moment is noise, and the partner may be answered."""
 _LONG_PAUSE_SECS: Final = 1.0
 """Who speaks after this begins a turn."""
 
@@ -176,11 +178,11 @@ class Gestures:
         self._engaged += (beat.speaking - self._engaged) * 0.05
         if beat.resumed_secs > 0:
             self._go_on(beat.resumed_secs, normal, uniform)
-        if beat.accent > 0:
+        if beat.accent > 0 and beat.speaking > _SPEAKING:
             self._stress(beat, normal, uniform)
         if beat.is_break or beat.is_phrase_end:
             self._pause(beat, normal, uniform)
-        if beat.speaking < 0.3:
+        if beat.speaking < _SPEAKING:
             self._listen(heard, normal, uniform)
             if uniform[9] < TICK_SECS * _IDLE_MOODS_PER_SEC * controls.idle:
                 self._change_mood(normal)

@@ -63,6 +63,15 @@ def test_emphasis_raises_the_brows_mostly_and_beats_with_the_head() -> None:
         assert np.abs(np.diff(face, axis=0)).max() < 0.15
 
 
+def test_noise_is_no_emphasis() -> None:
+    noise = replace(SILENCE, accent=0.9, emphasis=0.9)
+    for seed in range(20):
+        heads, faces = run([SILENCE] * 5 + [noise] + [SILENCE] * 20, seed)
+        plain = run([SILENCE] * 26, seed)
+        assert np.array_equal(heads, plain[0])
+        assert np.array_equal(faces, plain[1])
+
+
 def test_ordinary_accents_are_mostly_passed_over() -> None:
     plain = replace(SPEECH, accent=0.7)
     effects = [effect(plain, seed) for seed in range(60)]
