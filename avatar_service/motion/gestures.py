@@ -64,6 +64,8 @@ _SMILE_FADE: Final = 0.95
 _NOD_FADE: Final = 0.6
 """What is left of a pull after each tick."""
 
+# Chances, and sizes in coefficients and degrees: set by looking, and so that the figures of
+# docs/models/motion.md lie in the ranges of real video.
 _FLASH_CHANCE: Final = 0.65
 _KNIT_CHANCE: Final = 0.2
 _FLASH_HEIGHT: Final = 0.43
