@@ -62,8 +62,8 @@ SLIT_OPEN: Final = 0.080
 them, units."""
 WET_SPARES: Final = 0.92
 """Share of the wet sides that teeth hide."""
-TOOTH_SHUT: Final = 0.008
-TOOTH_OPEN: Final = 0.040
+TOOTH_SHUT: Final = 0.014
+TOOTH_OPEN: Final = 0.036
 """Openings lower than the first show no teeth, from the second on teeth hide the wet sides, units:
 lips that hardly part must not show a white line."""
 WET_SHINES: Final = 0.45
