@@ -5,7 +5,8 @@
 Prints the port to give to AvatarBridge.connect_to_bridge, then the session that the game's
 connection opens; serves one game over loopback and ends with it.
 
-Lines of JSON. In: {"speak": WAV}, {"interrupt": PTS}, {"heard": PTS}. Out: "session",
+Lines of JSON. In: {"speak": WAV}, {"interrupt": PTS}, {"heard": PTS},
+{"controls": {NAME: VALUE}} (fields of avatar_client.controls.ControlValues). Out: "session",
 "segment_started", "segment_ended", "interrupted", "failed". Times are nanoseconds, as text.
 """
 
@@ -49,7 +50,7 @@ def handle(session: Session, message: object) -> None:
     """Do what one line asks for.
 
     Raises:
-        ValueError: it is not an object, or a time is not a number.
+        ValueError: it is not an object, a time is not a number, or there is no such control.
     """
     if not isinstance(message, dict):
         raise ValueError("a line has to be a JSON object")
@@ -59,6 +60,8 @@ def handle(session: Session, message: object) -> None:
         session.interrupt(heard_pts_nanos=int(message["interrupt"]), timeout_secs=0)
     if "heard" in message:
         session.acknowledge(int(message["heard"]))
+    if "controls" in message:
+        session.set_controls(**message["controls"])
 
 
 def event_line(event: object) -> dict[str, Any] | None:

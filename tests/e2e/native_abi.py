@@ -20,7 +20,8 @@ RATE_HZ = 16_000
 READY, RECONNECTING, ENDED, FAILED = 2, 3, 4, 5
 INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED, UNIMPLEMENTED, UNAVAILABLE = 3, 5, 7, 12, 14
 UNAUTHENTICATED = 16
-STATE, SEGMENT_STARTED, SEGMENT_ENDED, NOTICE, RESTARTED = 1, 2, 3, 6, 7
+STATE, SEGMENT_STARTED, SEGMENT_ENDED, CONTROL_APPLIED, NOTICE, RESTARTED = 1, 2, 3, 4, 6, 7
+CONTROL_BADGE = 1 << 12
 SHM, ZMQ, GRPC = 1, 2, 4
 FRAMES, MOTION, AUDIO = 1, 2, 4
 BURST = 2
@@ -135,6 +136,18 @@ class SessionInfo(ctypes.Structure):
     ]
 
 
+class Controls(ctypes.Structure):
+    _fields_ = [
+        *((name, u32) for name in ("struct_size", "mask")),
+        ("gaze", f32 * 3),
+        ("distance", f32),
+        ("emotion", f32 * 8),
+        *((name, f32) for name in ("head_motion", "expression", "blink_rate", "idle")),
+        *((name, u32) for name in ("background", "background_rgb", "seed", "badge")),
+        ("speaking_style", Text),
+    ]
+
+
 class AudioIn(ctypes.Structure):
     _fields_ = [
         *((name, u32) for name in ("struct_size", "role", "format", "sample_rate_hz")),
@@ -234,6 +247,7 @@ MIRRORS = {
     "avatar_info": AvatarInfo,
     "avatar_session_options": SessionOptions,
     "avatar_session_info": SessionInfo,
+    "avatar_controls": Controls,
     "avatar_audio": AudioIn,
     "avatar_phone": Phone,
     "avatar_phones": Phones,
@@ -311,6 +325,14 @@ class Native:
 
     def end_segment(self) -> None:
         self.must("session_end_segment", self.session, 0)
+
+    def set_controls(self, mask: int, **values: float) -> None:
+        controls = Controls()
+        self.lib.avatar_controls_init(ctypes.byref(controls), ctypes.sizeof(controls))
+        controls.mask = mask
+        for name, value in values.items():
+            setattr(controls, name, value)
+        self.must("session_set_controls", self.session, ctypes.byref(controls), i64(0), None)
 
     def info(self) -> SessionInfo:
         info = SessionInfo(ctypes.sizeof(SessionInfo))

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import grpc
 import numpy as np
 import pytest
 from avatar_client import connect
 from native_build import built, skip
 from numpy.typing import NDArray
 
+from avatar_service.gen.avatar.v1 import avatar_service_pb2, avatar_service_pb2_grpc
 from avatar_service.schema import EXPRESSION_NAMES
 from avatar_service.session.service_process import ServiceProcess
 from avatar_service.signals import MotionFrame
@@ -288,20 +290,31 @@ def test_the_bridge_speaks_interrupts_and_ends_with_the_game(
 ) -> None:
     bridge, port = start_bridge(service.address)
     game = FakeGame(port)
-    ring = Path(game.wait_for("session")["ring"])
+    opened = game.wait_for("session")
+    ring, session_id = Path(opened["ring"]), opened["session_id"]
     assert ring.exists()
     for nonsense in ("not JSON", '["speak"]', '{"interrupt": "soon"}', '{"speak": "/no/such.wav"}'):
         game.tell(nonsense)
         assert game.wait_for("failed")["line"]
     (tmp_path / "text.wav").write_text("hello")
+    for nonsense in ('{"bagde": true}', "1", '{"idle": "x"}'):
+        game.tell(f'{{"controls": {nonsense}}}')
+        assert game.wait_for("failed")["line"]
     game.tell(json.dumps({"speak": str(tmp_path / "text.wav")}))
     assert game.wait_for("failed")["line"]
     game.tell(json.dumps({"speak": str(wav)}))
     begin = int(game.wait_for("segment_started")["pts_nanos"])
+    game.tell('{"controls": {"badge": true, "gaze": [0.1, 0.0], "emotion": {"happy": 0.5}}}')
     assert begin > 0
     game.tell(json.dumps({"heard": str(begin)}))
     game.tell(json.dumps({"interrupt": str(begin + 10**9)}))
     assert game.wait_for("interrupted")["epoch"] == 1
+    with grpc.insecure_channel(service.address) as channel:
+        stub = avatar_service_pb2_grpc.AvatarServiceStub(channel)
+        asked = avatar_service_pb2.GetSessionRequest(session_id=session_id)
+        controls = stub.GetSession(asked).session.controls
+    assert controls.badge
+    assert controls.emotion.weights["happy"] == 0.5
     game.close()
     assert bridge.wait(20) == 0
     assert bridge.stderr is not None

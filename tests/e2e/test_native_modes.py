@@ -15,6 +15,8 @@ from native_abi import (
     ARPABET,
     AUDIO,
     BURST,
+    CONTROL_APPLIED,
+    CONTROL_BADGE,
     FEATURE_H264,
     FRAMES,
     GRPC,
@@ -45,6 +47,8 @@ from native_build import missing
 from tcp_pauser import FarNetwork
 
 from avatar_service.portrait.models import are_models_present
+from avatar_service.render.badge import draw_badge
+from avatar_service.render.finish import badge_margin
 from avatar_service.session.service_process import ServiceProcess
 
 pytestmark = pytest.mark.e2e
@@ -211,6 +215,40 @@ def test_phones_out_of_order_are_refused_at_once(
     assert say_phones(client, [("AA", 0.2, 0.3), ("B", 0.1, 0.2)]) == INVALID_ARGUMENT
     assert client.error.message == b"phones: number 1 is empty or overlaps the one before it"
     assert say_phones(client, [("A" * 33, 0.2, 0.3)]) == INVALID_ARGUMENT
+
+
+@needs_models
+def test_the_badge_is_switched_while_the_session_runs(
+    native: Callable[..., Native], service: ServiceProcess, photo: bytes
+) -> None:
+    client = native(service.address)
+    client.open_session(
+        avatar_id=client.create_avatar(photo),
+        size_px=EDGE_PX,
+        outputs=FRAMES | MOTION,
+        transports=SHM,
+    )
+    label = draw_badge(EDGE_PX)[..., 3] > 0
+    rows, columns = label.shape
+    margin = badge_margin(EDGE_PX)
+
+    def corner_from(pts_nanos: int) -> np.ndarray:
+        seq, shown = 0, -1
+        pixels = np.zeros((EDGE_PX, EDGE_PX, 4), np.uint8)
+        while shown < pts_nanos:
+            client.wait(seq)
+            frame, _ = client.frame_at(PTS_NEWEST, pixels=pixels)
+            seq, shown = frame.seq, frame.pts_nanos
+        corner = pixels[EDGE_PX - margin - rows : EDGE_PX - margin, margin : margin + columns]
+        return corner[label].astype(int)
+
+    corners = [corner_from(0)]
+    for badge in (1, 0):
+        client.set_controls(CONTROL_BADGE, badge=badge)
+        corners.append(corner_from(client.wait_event(CONTROL_APPLIED).pts_nanos))
+    plain, labelled, plain_again = corners
+    assert np.abs(labelled - plain).mean() > 30
+    assert np.abs(plain_again - plain).mean() < 6
 
 
 @needs_models

@@ -238,6 +238,7 @@ def test_pictures_come_packed_where_that_is_asked_for(
     # dB against the same face through shared memory, held still, in a session of its own.
     assert told["jpeg_db"] > 28.0
     assert told["h264_db"] > 26.0
+    assert 100 < told["badge_px"] < 1500, "the badge's letters and ground, and little else"
     raw = 256 * 256 * 4
     assert told["h264_bytes"] < told["jpeg_bytes"] / 2 < raw / 10
     assert told["torn"] == 0

@@ -19,6 +19,8 @@ import pytest
 from native_build import built
 
 from avatar_service.export.conventions import LIVE_LINK_NAMES
+from avatar_service.render.badge import draw_badge
+from avatar_service.render.finish import badge_margin
 from avatar_service.session.service_process import ServiceProcess
 from tools.clients.parts import ROOT
 from tools.clients.unreal import UNREAL, Game, build_unreal
@@ -189,6 +191,11 @@ def test_a_wave_is_heard_seen_and_drives_curves(play: Play, content: Path, tmp_p
     moved = np.abs(opened - at_rest).mean(-1)
     assert moved.max() > 40
     assert moved[:40, :40].mean() < 6
+    label = draw_badge(512)[..., 3] > 0
+    rows_px, columns_px = label.shape
+    low = 512 - badge_margin(512)
+    corner = moved[low - rows_px : low, badge_margin(512) :][:, :columns_px]
+    assert corner[label].mean() > 40, "the badge that was asked for is shown"
 
     asked = [row["id"] for row in of(rows, "asked")]
     assert asked[0] > 0

@@ -195,6 +195,7 @@ void speak(Game& game, USoundWave* wave) {
   game.save_texture("rest.rgba");
   FAvatarControls controls;
   controls.Emotion.Add(u"happy", 0.5f);
+  controls.bBadge = true;
   say("asked", "\"id\": " + std::to_string(game.avatar->SetControls(controls)));
   controls.Emotion.Add(u"hungry", 0.5f);
   say("asked", "\"id\": " + std::to_string(game.avatar->SetControls(controls)));

@@ -13,7 +13,7 @@ namespace {
 
 constexpr uint32_t kGazeBits =
     AVATAR_CONTROL_GAZE_FREE | AVATAR_CONTROL_GAZE_DIRECTION | AVATAR_CONTROL_LOOK_AT;
-constexpr uint32_t kAllBits = (AVATAR_CONTROL_SEED << 1) - 1;
+constexpr uint32_t kAllBits = (AVATAR_CONTROL_BADGE << 1) - 1;
 
 constexpr std::array<const char*, AVATAR_NUM_EMOTIONS> kEmotions = {
 #define AVATAR_ROW(name) #name,
@@ -80,6 +80,10 @@ Status to_message(const avatar_controls& controls, v1::Controls* message) {
   if (has(AVATAR_CONTROL_IDLE)) message->set_idle(controls.idle);
   if (has(AVATAR_CONTROL_BACKGROUND)) set_background(controls, message->mutable_background());
   if (has(AVATAR_CONTROL_SEED)) message->set_seed(controls.seed);
+  if (has(AVATAR_CONTROL_BADGE)) {
+    if (controls.badge > 1) return fault(Reason::INVALID_FIELD, "controls: badge is 0 or 1");
+    message->set_badge(controls.badge == 1);
+  }
   return {};
 }
 

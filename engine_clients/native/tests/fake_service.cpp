@@ -193,6 +193,7 @@ void FakeService::take(Stream* stream, std::mutex* write_mutex,
     response.mutable_interrupted()->set_valid_through_nanos(now_nanos_);
   } else if (request.has_control()) {
     distance = request.control().controls().distance();
+    if (request.control().controls().has_badge()) badge = request.control().controls().badge();
     response.mutable_control_applied()->set_change_id(request.control().change_id());
   } else {
     if (request.has_playback()) ++num_acks;

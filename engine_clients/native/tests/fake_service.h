@@ -51,6 +51,7 @@ class FakeService final : public v1::AvatarService::Service {
   std::atomic<uint32_t> num_closed{0};
   std::atomic<uint32_t> num_created{0};
   std::atomic<float> distance{0.0f};
+  std::atomic<int> badge{-1};  // not yet told
 
   grpc::Status GetServerInfo(grpc::ServerContext*, const v1::GetServerInfoRequest*,
                              v1::GetServerInfoResponse*) override;

@@ -257,6 +257,17 @@ TEST_CASE("session: speech, listening, controls, acknowledgement and barge-in re
   REQUIRE(c.next(AVATAR_EVENT_CONTROL_APPLIED, &event));
   CHECK(event.value == change_id);
   CHECK(service.distance == 0.5f);
+  CHECK(service.badge == -1);  // what is not in the mask is not sent
+  for (const uint32_t badge : {1u, 0u}) {
+    controls.mask = AVATAR_CONTROL_BADGE;
+    controls.badge = badge;
+    REQUIRE(avatar_session_set_controls(c.session, &controls, 0, &change_id, nullptr) == AVATAR_OK);
+    REQUIRE(c.next(AVATAR_EVENT_CONTROL_APPLIED, &event));
+    CHECK(service.badge == static_cast<int>(badge));
+  }
+  controls.badge = 2;
+  CHECK(avatar_session_set_controls(c.session, &controls, 0, &change_id, nullptr) ==
+        AVATAR_INVALID_ARGUMENT);
 
   for (int i = 0; i < 50; ++i) CHECK(avatar_session_ack_playback(c.session, i, nullptr) == AVATAR_OK);
   CHECK(eventually([&] { return service.num_acks >= 1; }));

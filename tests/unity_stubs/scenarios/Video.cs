@@ -21,10 +21,15 @@ internal static class Video
         {
             return plain.Texture.ShownSeq > 80 && jpeg.Texture.ShownSeq > 80 && video.Texture.ShownSeq > 80;
         }, Stage.WaitSecs);
-        new Json().Add("done", isDone).Add("transport", video.Speaker.Statistics.Transport.ToString())
+        Json told = new Json().Add("done", isDone).Add("transport", video.Speaker.Statistics.Transport.ToString())
             .Add("jpeg_db", Likeness(plain, jpeg)).Add("h264_db", Likeness(plain, video))
             .Add("jpeg_bytes", BytesPerFrame(jpeg)).Add("h264_bytes", BytesPerFrame(video))
-            .Add("torn", video.Texture.NumTorn).Add("log", Debug.Lines).Print();
+            .Add("torn", video.Texture.NumTorn);
+        byte[] without = (byte[])plain.Texture.Texture.Uploaded.Clone();
+        plain.Speaker.SetControls(new AvatarControls().Badge(true));
+        long since = plain.Texture.ShownSeq;
+        UnityLoop.Until(delegate { return plain.Texture.ShownSeq > since + 20; }, Stage.WaitSecs);
+        told.Add("badge_px", Changed(without, plain.Texture.Texture.Uploaded)).Add("log", Debug.Lines).Print();
         UnityLoop.StopAudio();
         foreach (Stage stage in new[] { plain, jpeg, video }) UnityEngine.Object.Destroy(stage.Speaker.gameObject);
     }
@@ -41,6 +46,14 @@ internal static class Video
     {
         AvatarStatistics statistics = stage.Speaker.Statistics;
         return (double)statistics.BytesReceived / Math.Max(1, statistics.FramesReceived);
+    }
+
+    /// <summary>Pixels that are another by more than 60 of 255.</summary>
+    private static int Changed(byte[] before, byte[] after)
+    {
+        int count = 0;
+        for (int i = 0; i < before.Length; i += 4) if (Math.Abs(before[i] - after[i]) > 60) count++;
+        return count;
     }
 
     /// <summary>Peak signal to noise ratio of the colours, dB.</summary>

@@ -30,6 +30,12 @@ func interrupt(heard_nanos: int) -> void:
 	_send({"interrupt": heard_nanos})
 
 
+# Changes how the face behaves, as {"gaze": [yaw, pitch], "emotion": {"happy": 0.5}, "badge": true};
+# what is not named stays. Names and ranges: docs/godot.md.
+func set_controls(controls: Dictionary) -> void:
+	_send({"controls": controls})
+
+
 # Tells which sample is being heard now.
 func acknowledge(pts_nanos: int) -> void:
 	_send({"heard": pts_nanos})

@@ -54,6 +54,11 @@ func speak(wav_path: String) -> void:
 	bridge.speak(wav_path)
 
 
+# See AvatarBridge.set_controls.
+func set_controls(controls: Dictionary) -> void:
+	bridge.set_controls(controls)
+
+
 func interrupt() -> void:
 	bridge.interrupt(due_nanos)
 	_is_waiting = false

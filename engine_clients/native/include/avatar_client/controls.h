@@ -23,7 +23,8 @@ enum {
   AVATAR_CONTROL_BLINK_RATE = 1 << 8,
   AVATAR_CONTROL_IDLE = 1 << 9,
   AVATAR_CONTROL_BACKGROUND = 1 << 10,
-  AVATAR_CONTROL_SEED = 1 << 11
+  AVATAR_CONTROL_SEED = 1 << 11,
+  AVATAR_CONTROL_BADGE = 1 << 12
 };
 typedef struct avatar_controls {
   uint32_t struct_size;
@@ -38,7 +39,7 @@ typedef struct avatar_controls {
   uint32_t background; /* AVATAR_BACKGROUND_* */
   uint32_t background_rgb; /* 0xRRGGBB */
   uint32_t seed;
-  uint32_t reserved;
+  uint32_t badge; /* 1: pictures bear the visible badge, "AI-generated"; a service may always do it */
   avatar_string speaking_style;
 } avatar_controls;
 

@@ -119,6 +119,14 @@ namespace AvatarService.Client
             return this;
         }
 
+        /// <summary>Whether pictures bear the visible badge, "AI-generated"; a service may always show it.</summary>
+        public AvatarControls Badge(bool isShown)
+        {
+            _values.Badge = isShown ? 1u : 0u;
+            _values.Mask |= 4096;
+            return this;
+        }
+
         internal unsafe void Fill(ref NativeControls target, PinnedInputs inputs)
         {
             uint size = target.StructSize;

@@ -71,7 +71,7 @@ namespace AvatarService.Client.Interop
         public uint Background;
         public uint BackgroundRgb;
         public uint Seed;
-        public uint Reserved;
+        public uint Badge;
         public NativeSpan SpeakingStyle;
     }
 }

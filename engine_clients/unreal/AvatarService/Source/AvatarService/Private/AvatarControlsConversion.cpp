@@ -69,7 +69,7 @@ AvatarAbi::Fault AvatarControls::ToNative(const FAvatarControls& Controls, Avata
 	avatar_controls& Record = OutNative.Record;
 	avatar_controls_init(&Record, sizeof(Record));
 	Record.mask = AVATAR_CONTROL_DISTANCE | AVATAR_CONTROL_EMOTION | AVATAR_CONTROL_HEAD_MOTION | AVATAR_CONTROL_EXPRESSION |
-		AVATAR_CONTROL_BLINK_RATE | AVATAR_CONTROL_IDLE | AVATAR_CONTROL_BACKGROUND | AVATAR_CONTROL_SEED;
+		AVATAR_CONTROL_BLINK_RATE | AVATAR_CONTROL_IDLE | AVATAR_CONTROL_BACKGROUND | AVATAR_CONTROL_SEED | AVATAR_CONTROL_BADGE;
 	SetGaze(Controls, Record);
 	SetBackground(Controls, Record);
 	Record.distance = Controls.Distance;
@@ -78,6 +78,7 @@ AvatarAbi::Fault AvatarControls::ToNative(const FAvatarControls& Controls, Avata
 	Record.blink_rate = Controls.BlinkRate;
 	Record.idle = Controls.Idle;
 	Record.seed = static_cast<uint32>(Controls.Seed);
+	Record.badge = Controls.bBadge ? 1 : 0;
 	if (!Controls.SpeakingStyle.IsEmpty())
 	{
 		Record.mask |= AVATAR_CONTROL_SPEAKING_STYLE;

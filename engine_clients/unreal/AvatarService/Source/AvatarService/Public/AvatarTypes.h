@@ -182,6 +182,10 @@ struct AVATARSERVICE_API FAvatarControls
 	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar|Picture")
 	FColor BackgroundColor = FColor(0, 0, 0, 255);
 
+	/** Whether pictures say visibly, in a corner, that they are AI-generated; a service may always do it. */
+	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar|Picture")
+	bool bBadge = false;
+
 	/** Of everything drawn at random: same speech, controls and seed give the same motion. */
 	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar", meta = (ClampMin = "0"))
 	int32 Seed = 0;

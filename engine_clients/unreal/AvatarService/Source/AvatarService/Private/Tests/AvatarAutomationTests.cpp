@@ -218,6 +218,7 @@ bool FAvatarControlsTest::RunTest(const FString&)
 	Controls.Emotion.Add(TEXT("Happy"), 0.5f);
 	Controls.Background = EAvatarBackground::Color;
 	Controls.BackgroundColor = FColor(0x12, 0x34, 0x56, 0xff);
+	Controls.bBadge = true;
 	AvatarAbi::Controls Native;
 	TestTrue(TEXT("accepted"), AvatarControls::ToNative(Controls, Native).IsOk());
 	TestEqual(TEXT("to the subject's left"), Native.Record.gaze[0], -2.0f);
@@ -225,6 +226,7 @@ bool FAvatarControlsTest::RunTest(const FString&)
 	TestEqual(TEXT("to the camera"), Native.Record.gaze[2], 10.0f);
 	TestEqual(TEXT("happy"), Native.Record.emotion[1], 0.5f);
 	TestEqual(TEXT("colour"), static_cast<int32>(Native.Record.background_rgb), 0x123456);
+	TestEqual(TEXT("badge"), static_cast<int32>(Native.Record.badge), 1);
 	Controls.Emotion.Add(TEXT("hungry"), 0.5f);
 	TestFalse(TEXT("refused"), AvatarControls::ToNative(Controls, Native).IsOk());
 	return true;
