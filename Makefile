@@ -33,7 +33,7 @@ demo: setup  ## the whole product on real input: writes demo/demo.mp4 and more
 	$(BIN)/avatar demo --out demo
 
 test: setup  ## all tests that this machine can run
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m tools.run_tests -q
 
 lint: setup  ## ruff, mypy --strict, import-linter, buf, drift of generated code
 	$(BIN)/ruff check .

@@ -25,7 +25,7 @@ from avatar_service.gen.avatar.v1 import (
 from avatar_service.gen.avatar.v1 import avatar_service_pb2 as pb
 from avatar_service.transports.motion_codec import decode_blob
 
-pytestmark = pytest.mark.conformance
+pytestmark = [pytest.mark.conformance, pytest.mark.live]
 
 MILLI = 1_000_000
 CONTROLLER, OBSERVER = event_pb2.STREAM_ROLE_CONTROLLER, event_pb2.STREAM_ROLE_OBSERVER

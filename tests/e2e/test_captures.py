@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from avatar_command import run_each
 
 import avatar_service
 from avatar_service.export.formats import export_motion
@@ -30,6 +27,7 @@ SPEECH = Path(avatar_service.__file__).parent / "data/demo_speech.wav"
 JAW = EXPRESSION_INDEX["jawOpen"]
 NUM_FRAMES = 60
 FPS = 60
+SUFFIXES = (".csv", ".glb", ".npz")
 
 
 def performance() -> list[MotionFrame]:
@@ -59,17 +57,30 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def animate(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "avatar_service.cli", "animate", *map(str, arguments)]
-    return subprocess.run(
-        [*command, "--size", "256", "--consent", "NASA; public domain"],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
+@pytest.fixture(scope="module")
+def shown(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder: the portrait's videos and motions of one capture in three formats, and of them."""
+    folder = tmp_path_factory.mktemp("shown")
+    for suffix in SUFFIXES:
+        export_motion(folder / f"take{suffix}", performance(), FPS)
+    half = ["--start", "0.5", "--duration", "0.25"]
+    commands = [
+        animate(photo, "take.csv", "csv.mp4", "--fps", "30", "--audio", SPEECH),
+        animate(photo, "take.glb", "glb.mp4", "--fps", "30"),
+        animate(photo, "take.npz", "npz.mp4", "--fps", "30"),
+        animate(photo, "take.npz", "half.mp4", *half),
+        animate(photo, "csv.mp4", "again.mp4"),
+        ["export", "npz.mp4", "--track", "-o", "tracked.csv", "--fps", "30"],
+    ]
+    for end in run_each(commands, folder):
+        assert end.returncode == 0, end.stderr
+    return folder
+
+
+def animate(photo: Path, take: str, out: str, *options: object) -> list[object]:
+    motion = Path(out).with_suffix(".npz").name
+    how = ["--size", "256", "--save-motion", f"shown_{motion}", "--consent", "NASA; public domain"]
+    return ["animate", photo, take, "-o", out, *how, *options]
 
 
 def pictures(video: Path) -> list[np.ndarray]:
@@ -77,59 +88,32 @@ def pictures(video: Path) -> list[np.ndarray]:
         return [f.to_ndarray(format="gray").astype(float) for f in file.decode(video=0)]
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".glb", ".npz"])
-def test_a_capture_drives_the_portrait(photo: Path, tmp_path: Path, suffix: str) -> None:
-    capture, out, motion = tmp_path / f"take{suffix}", tmp_path / "o.mp4", tmp_path / "shown.npz"
-    export_motion(capture, performance(), FPS)
-    options = ["--save-motion", motion, "--fps", "30"]
-    options += ["--audio", SPEECH] if suffix == ".csv" else []
-    done = animate(photo, capture, "-o", out, *options)
-    assert done.returncode == 0, done.stderr
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_capture_drives_the_portrait(shown: Path, suffix: str) -> None:
+    out = shown / f"{suffix[1:]}.mp4"
     frames = pictures(out)
     assert len(frames) == 31
     assert np.abs(frames[0] - frames[7]).mean() < 1.0, "still, as captured"
     assert np.abs(frames[0] - frames[30]).mean() > 2.0, "moved, as captured"
     with av.open(str(out)) as file:
         assert len(file.streams.audio) == (1 if suffix == ".csv" else 0)
-    with np.load(motion) as shown:
+    with np.load(shown / f"shown_{suffix[1:]}.npz") as arrays:
         expected = [0.8 * max(0.0, k / 30 - 0.3) / 0.7 for k in range(31)]
-        np.testing.assert_allclose(shown["expression"][:, JAW], expected, atol=2e-3)
-        assert shown["head_rotation"][30, 0] == pytest.approx(0.15, abs=0.02)
+        np.testing.assert_allclose(arrays["expression"][:, JAW], expected, atol=2e-3)
+        assert arrays["head_rotation"][30, 0] == pytest.approx(0.15, abs=0.02)
 
 
-def test_a_part_of_a_capture(photo: Path, tmp_path: Path) -> None:
-    capture, out = tmp_path / "take.npz", tmp_path / "o.mp4"
-    export_motion(capture, performance(), FPS)
-    done = animate(photo, capture, "-o", out, "--start", "0.5", "--duration", "0.25")
-    assert done.returncode == 0, done.stderr
-    assert len(pictures(out)) == 10
+def test_a_part_of_a_capture(shown: Path) -> None:
+    assert len(pictures(shown / "half.mp4")) == 10
 
 
-def test_a_video_speaks_by_its_sound(photo: Path, tmp_path: Path) -> None:
-    capture, video = tmp_path / "take.npz", tmp_path / "spoken.mp4"
-    export_motion(capture, performance(), FPS)
-    assert animate(photo, capture, "-o", video, "--audio", SPEECH).returncode == 0
-    out, motion = tmp_path / "again.mp4", tmp_path / "m.npz"
-    done = animate(photo, video, "-o", out, "--save-motion", motion)
-    assert done.returncode == 0, done.stderr
-    with np.load(motion) as shown:
-        assert shown["expression"][:, JAW].max() > 0.05
+def test_a_video_speaks_by_its_sound(shown: Path) -> None:
+    with np.load(shown / "shown_again.npz") as arrays:
+        assert arrays["expression"][:, JAW].max() > 0.05
 
 
-def test_a_videos_face_is_exported_in_one_command(photo: Path, tmp_path: Path) -> None:
-    capture, video, take = tmp_path / "take.npz", tmp_path / "talk.mp4", tmp_path / "talk.csv"
-    export_motion(capture, performance(), FPS)
-    assert animate(photo, capture, "-o", video, "--fps", "30").returncode == 0
-    command = [sys.executable, "-m", "avatar_service.cli", "export", str(video), "--track"]
-    done = subprocess.run(
-        [*command, "-o", str(take), "--fps", "30"],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+def test_a_videos_face_is_exported_in_one_command(shown: Path) -> None:
+    take = shown / "tracked.csv"
     rows = list(csv.DictReader(take.open()))
     assert [row["Timecode"][:8] for row in rows] == ["00:00:00"] * 30 + ["00:00:01"]
     jaw = [float(row["JawOpen"]) for row in rows]
@@ -147,18 +131,6 @@ FAULTS = {
     "nothing left": (["take.csv", "--start", "60"], "no frames"),
     "not a number": (["nan.npz"], "NaN"),
 }
-# All faults in one process: starting one takes seconds.
-EACH = """
-import json, sys
-from avatar_service.cli.app import app
-from avatar_service.errors import AvatarError
-for arguments in json.load(sys.stdin):
-    try:
-        app(arguments, standalone_mode=False)
-        print("RESULT no fault")
-    except AvatarError as error:
-        print("RESULT", json.dumps(error.message))
-"""
 
 
 def test_bad_input_is_one_line_and_leaves_nothing(photo: Path, tmp_path: Path) -> None:
@@ -171,19 +143,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(photo: Path, tmp_path: Path) -
     np.savez(tmp_path / "nan.npz", **broken)
     before = sorted(tmp_path.iterdir())
     common = ["-o", "out.mp4", "--size", "256", "--consent", "NASA; public domain"]
-    done = subprocess.run(
-        [sys.executable, "-c", EACH],
-        input=json.dumps([["animate", str(photo), *row, *common] for row, _ in FAULTS.values()]),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        check=False,
-        cwd=tmp_path,
-    )
-    lines = [row for row in done.stdout.splitlines() if row.startswith("RESULT ")]
-    assert len(lines) == len(FAULTS), done.stderr
-    for line, (case, (_, complaint)) in zip(lines, FAULTS.items(), strict=True):
-        assert complaint in line, case
-        assert "\\n" not in line, case
+    ends = run_each([["animate", photo, *row, *common] for row, _ in FAULTS.values()], tmp_path)
+    for end, (case, (_, complaint)) in zip(ends, FAULTS.items(), strict=True):
+        assert complaint in end.complaint, case
     assert sorted(tmp_path.iterdir()) == before

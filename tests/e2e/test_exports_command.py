@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from avatar_command import avatar, environment, run, run_each
 from fakes.peers import import_peer, missing
 
 import avatar_service
@@ -24,38 +25,6 @@ from avatar_service.session.service_process import ServiceProcess
 pytestmark = pytest.mark.e2e
 
 SPEECH = Path(avatar_service.__file__).parent / "data/demo_speech.wav"
-# The commands in an app of their own, with the faults answered as the command `avatar` does.
-COMMAND = """
-import sys, typer
-from avatar_service.cli import export_commands
-from avatar_service.errors import AvatarError
-app = typer.Typer()
-export_commands.register(app)
-try:
-    app()
-except AvatarError as error:
-    print("error:", error.message, file=sys.stderr)
-    sys.exit(2)
-"""
-
-
-def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-c", COMMAND, *map(str, arguments)]
-
-
-def environment() -> dict[str, str]:
-    return os.environ | {"OMP_NUM_THREADS": "1"}
-
-
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=environment(),
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -80,17 +49,19 @@ def test_speech_becomes_a_take_of_its_own_length(take: Path) -> None:
 
 
 def test_a_take_comes_back_and_goes_on_into_a_model(take: Path, tmp_path: Path) -> None:
-    motion, model, again = tmp_path / "m.npz", tmp_path / "m.glb", tmp_path / "again.csv"
-    assert run("import", take, "-o", motion).returncode == 0
-    assert run("export", motion, "-o", model, "--fps", "60").returncode == 0
-    assert run("export", model, "-o", again, "--fps", "60").returncode == 0
+    commands = [
+        ["import", take, "-o", "m.npz"],
+        ["export", "m.npz", "-o", "m.glb", "--fps", "60"],
+        ["export", "m.glb", "-o", "again.csv", "--fps", "60"],
+    ]
+    assert [end.returncode for end in run_each(commands, tmp_path)] == [0, 0, 0]
 
     def table(path: Path) -> np.ndarray:
         return np.array(
             [[float(x) for x in row.split(",")[2:]] for row in path.read_text().splitlines()[1:]]
         )
 
-    np.testing.assert_allclose(table(again), table(take), atol=2e-4)
+    np.testing.assert_allclose(table(tmp_path / "again.csv"), table(take), atol=2e-4)
 
 
 FAULTS = [
@@ -114,39 +85,14 @@ FAULTS = [
     (["stream", SPEECH, "--live-link", "127.0.0.1:x"], "HOST or HOST:PORT"),
     (["a2f", "--host", "0.0.0.0"], "needs TLS and a token"),
 ]
-# All faults in one process: starting one takes seconds.
-EACH = (
-    COMMAND[: COMMAND.index("try:")]
-    + """
-import json
-for arguments in json.load(sys.stdin):
-    try:
-        app(arguments, standalone_mode=False)
-        print("RESULT no fault")
-    except AvatarError as error:
-        print("RESULT", json.dumps(error.message))
-"""
-)
 
 
 def test_bad_input_gets_one_line_and_leaves_nothing(take: Path, tmp_path: Path) -> None:
     shutil.copy(take, tmp_path / "take.csv")
     os.mkfifo(tmp_path / "pipe")
-    done = subprocess.run(
-        [sys.executable, "-c", EACH],
-        input=json.dumps([[str(a) for a in arguments] for arguments, _ in FAULTS]),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=environment(),
-        check=False,
-        cwd=tmp_path,
-    )
-    lines = [row for row in done.stdout.splitlines() if row.startswith("RESULT ")]
-    assert len(lines) == len(FAULTS), done.stderr
-    for line, (arguments, complaint) in zip(lines, FAULTS, strict=True):
-        assert complaint in line, arguments
-        assert "\\n" not in line, arguments
+    ends = run_each([arguments for arguments, _ in FAULTS], tmp_path)
+    for end, (arguments, complaint) in zip(ends, FAULTS, strict=True):
+        assert complaint in end.complaint, arguments
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pipe", "take.csv"]
     assert (tmp_path / "take.csv").read_bytes() == take.read_bytes()
 
@@ -168,7 +114,7 @@ def test_a_stream_reaches_live_link_and_vmc(take: Path) -> None:
             sock.settimeout(30)
         ports = [sock.getsockname()[1] for sock in (unreal, vtuber)]
         playing = subprocess.Popen(
-            command(
+            avatar(
                 "stream", take, "--live-link", f"127.0.0.1:{ports[0]}", "--vmc",
                 f"127.0.0.1:{ports[1]}", "--subject", "Ada", "--fps", "30",
             ),
@@ -196,7 +142,7 @@ def a2f_address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]
             assert service.stop() == 0
         return
     server = subprocess.Popen(
-        command("a2f", "--port", "0"), env=environment(), stdout=subprocess.PIPE, text=True
+        avatar("a2f", "--port", "0"), env=environment(), stdout=subprocess.PIPE, text=True
     )
     assert server.stdout is not None
     line = server.stdout.readline()

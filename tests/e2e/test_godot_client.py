@@ -31,7 +31,7 @@ from avatar_service.transports.ring_layout import HEADER_BYTES, HEADER_DTYPE
 from tools.clients import parts
 from tools.clients.godot import GODOT, INSTALL, check_godot
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.live]
 
 TIMEOUT_SECS = 120
 EDGE_PX = 512

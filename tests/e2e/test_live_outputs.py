@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,13 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 from avatar_client import LiveLinkOutput, VmcOutput, connect
+from avatar_command import run, run_each
 from fakes.peers import import_peer
 
 import avatar_service
 from avatar_service.audio.file import read_audio
 from avatar_service.session.service_process import ServiceProcess
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.live]
 
 SPEECH = Path(avatar_service.__file__).parent / "data/demo_speech.wav"
 RATE = 40
@@ -141,7 +139,7 @@ def test_the_command_streams_a_file_through_the_service(
     clip = tmp_path / "clip.wav"
     soundfile.write(clip, read_audio(SPEECH, duration_secs=1.5).samples, 16_000)
     with listening() as (unreal, stop_unreal):
-        done = avatar(
+        done = run(
             "stream", clip, "--service", service.address, "--live-link", f"127.0.0.1:{unreal}",
             "--subject", "Eva", "--fps", "30000/1001",
         )  # fmt: skip
@@ -161,21 +159,8 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("case", FAULTS)
-def test_bad_input_is_one_line(service: ServiceProcess, case: str) -> None:
-    options, complaint = FAULTS[case]
-    done = avatar("stream", SPEECH, "--service", service.address, *options)
-    lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-    assert (done.returncode, len(lines)) == (2, 1), done.stderr
-    assert complaint in lines[0]
-
-
-def avatar(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "avatar_service.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        check=False,
-    )
+def test_bad_input_is_one_line(service: ServiceProcess, tmp_path: Path) -> None:
+    stream = ["stream", SPEECH, "--service", service.address]
+    ends = run_each([[*stream, *options] for options, _ in FAULTS.values()], tmp_path)
+    for end, (case, (_, complaint)) in zip(ends, FAULTS.items(), strict=True):
+        assert complaint in end.complaint, case

@@ -24,7 +24,7 @@ from native_build import missing
 
 from avatar_service.session.service_process import ServiceProcess
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.live]
 
 
 def eventually(condition: Callable[[], bool], what: str) -> None:

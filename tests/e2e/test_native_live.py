@@ -15,7 +15,7 @@ from native_build import build
 
 from avatar_service.session.service_process import ServiceProcess
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.live]
 
 RATE_HZ = 16_000
 TIMEOUT_SECS = 120

@@ -33,7 +33,7 @@ from tcp_pauser import FarNetwork
 
 from avatar_service.session.service_process import ServiceProcess
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.live]
 
 PAUSE_SECS = 0.3
 TRANSPORTS = {SHM: "shm", ZMQ: "zmq", GRPC: "grpc"}

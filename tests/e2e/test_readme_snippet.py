@@ -16,6 +16,7 @@ from avatar_service.session.service_process import ServiceProcess
 
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.live,
     pytest.mark.skipif(
         not are_models_present(), reason="landmark models are absent: run `avatar models fetch`"
     ),

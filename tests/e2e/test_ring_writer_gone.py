@@ -21,7 +21,7 @@ from native_abi import UNAVAILABLE, Error, text, u64
 from native_build import build
 from test_godot_client import GODOT, need
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.live]
 
 NOTICED_SECS = 2.5
 """Half of HEARTBEAT_TIMEOUT_NANOS: what is noticed by then, was not noticed by the heartbeat."""

@@ -19,7 +19,7 @@ from avatar_service.portrait.models import are_models_present
 from avatar_service.portrait.portrait import Portrait
 from avatar_service.session.service_process import ServiceProcess
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.live]
 
 SPEECH = (0.3 * np.sin(np.arange(16_000) * 0.05)).astype(np.float32)
 CONSENT = Consent(subject="test picture", basis="public domain")

@@ -26,7 +26,7 @@ from avatar_client import (
 from avatar_service.session.service_process import ServiceProcess
 from avatar_service.transports.shared_memory import PREFIX, default_folder
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.live]
 
 WAIT_SECS = 20.0
 SPEECH = (0.3 * np.sin(np.arange(16_000) * 0.05)).astype(np.float32)

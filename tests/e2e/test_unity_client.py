@@ -24,7 +24,7 @@ from native_build import build, built
 from avatar_service.session.service_process import ServiceProcess
 from tools.clients.unity import build_unity
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.live]
 
 SPEECH_SECS = 3.0
 TIMEOUT_SECS = 120

@@ -25,7 +25,7 @@ from avatar_service.session.service_process import ServiceProcess
 from tools.clients.parts import ROOT
 from tools.clients.unreal import UNREAL, Game, build_unreal
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.live]
 
 RATE_HZ = 16_000
 TIMEOUT_SECS = 240

@@ -25,9 +25,10 @@ from fakes.renderer import FakeRenderer
 
 class FakeStages:
     """A StageFactory; `fail_at` plants `fault` in the renderers' frame of that number, and
-    `may_build` holds sessions back while it is not set."""
+    `may_build` holds sessions back while it is not set. Rings lie in `rings`, or where all do."""
 
-    def __init__(self) -> None:
+    def __init__(self, rings: Path | None = None) -> None:
+        self._rings = rings
         self.fail_at: int | None = None
         self.fault: Exception | None = None
         self.may_build = threading.Event()
@@ -53,7 +54,8 @@ class FakeStages:
         if TransportKind.SHM not in request.transports:
             return [], {}
         size = request.size_px if has_frames else 0
-        return [RingWriter(RingGeometry(size, size, request.ring_slots or 8), request.rate)], {}
+        geometry = RingGeometry(size, size, request.ring_slots or 8)
+        return [RingWriter(geometry, request.rate, folder=self._rings)], {}
 
 
 def fake_fit(photo: bytes, crop: str, size_px: int, path: Path) -> FitFacts:
@@ -89,7 +91,7 @@ def running_service(home: Path, **options: object) -> Iterator[RunningService]:
     config = load_config(
         {"listen": "127.0.0.1:0", "home": home, "drain_secs": 0.2, **dotted}, environ={}
     )
-    stages = FakeStages()
+    stages = FakeStages(config.shm.folder)
 
     async def start() -> Service:
         service = Service(config, stages=stages, fit=fake_fit)

@@ -15,7 +15,6 @@ import grpc
 import pytest
 from fakes.service import running_service
 
-from avatar_service.transports.shared_memory import default_folder
 from tools.fuzz.live import Holdings, LiveFuzzer, leaks
 
 pytestmark = [
@@ -38,8 +37,13 @@ def _watch(event: str, arguments: tuple[object, ...]) -> None:
 def test_random_calls_find_no_fault_and_leave_nothing_behind(tmp_path: Path) -> None:
     global _watching
     sys.addaudithook(_watch)
-    pid, folder = os.getpid(), default_folder()
-    options = {"limits.idle_timeout_secs": 1, "quotas.requests_per_sec": 1e6}
+    pid, folder = os.getpid(), tmp_path / "rings"
+    folder.mkdir()
+    options = {
+        "limits.idle_timeout_secs": 1,
+        "quotas.requests_per_sec": 1e6,
+        "shm.folder": folder,
+    }
     with running_service(tmp_path, **options) as service:
         for number in range(2):  # first, pools are filled and libraries loaded
             before = Holdings.of(pid, folder)

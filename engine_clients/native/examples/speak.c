@@ -112,7 +112,7 @@ int main(int argc, char** argv) {
   options.target = text(argv[1]);
   check(avatar_client_create(&options, &client, &error), &error, "client");
   if (photo_size != 0) {
-    check(avatar_client_create_avatar(client, &photo, 60000, &avatar, &error), &error, "avatar");
+    check(avatar_client_create_avatar(client, &photo, 180000, &avatar, &error), &error, "avatar");
   }
   wish.avatar_id = text(avatar.avatar_id);
   check(avatar_session_open(client, &wish, &session, &error), &error, "session");

@@ -37,6 +37,8 @@ namespace AvatarService.Client
         public string serverName = "";
         [Tooltip("Milliseconds that a call may take.")]
         public int timeoutMillis = 30000;
+        [Tooltip("Milliseconds that a new photo may take: the service gives it three minutes.")]
+        public int photoTimeoutMillis = 180000;
 
         [NonSerialized] private ServiceClient _client;
         [NonSerialized] private int _numUsers;
@@ -74,7 +76,7 @@ namespace AvatarService.Client
                 try
                 {
                     string notes;
-                    string avatarId = client.CreateAvatar(photo, consent, timeoutMillis, out notes);
+                    string avatarId = client.CreateAvatar(photo, consent, photoTimeoutMillis, out notes);
                     if (notes.Length > 0) Debug.LogWarning("Avatar Service: " + notes);
                     return avatarId;
                 }

@@ -9,7 +9,8 @@
 namespace
 {
 	constexpr uint32 ServerTimeoutMillis = 5000;
-	constexpr uint32 PhotoTimeoutMillis = 60000;
+	/** The longest time that the service gives a fit; a first one on a machine compiles for a minute. */
+	constexpr uint32 PhotoTimeoutMillis = 180000;
 	constexpr uint32 FirstPauseMillis = 250;
 	constexpr uint32 LongestPauseMillis = 4000;
 	/** NOTICE_KIND_LATE_AUDIO of event.proto. */

@@ -1,0 +1,52 @@
+"""All tests, in two processes: `python -m tools.run_tests [PYTEST OPTIONS]`; `make test` calls it.
+
+Tests marked `live` watch a running service in real time and wait most of the time; they have one
+process. All others compute; they run beside it in another one at a lower priority (nice), which
+takes what the live ones leave. Results of the second are shown once the first has ended.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from typing import IO, Final
+
+NICENESS: Final = 10
+NO_TESTS: Final = 5
+"""pytest's exit code where nothing was selected."""
+
+
+def run_tests(options: list[str]) -> int:
+    """Run both halves; return 0 where all passed, else pytest's exit code of a half that failed."""
+    with tempfile.TemporaryFile() as told:
+        beside = _start("not live", options, told)
+        code = _start("live", options).wait()
+        print("\nlive tests have ended; the others:\n", flush=True)
+        other = beside.wait()
+        told.seek(0)
+        sys.stdout.buffer.write(told.read())
+        sys.stdout.flush()
+    codes = {code, other} - {0}
+    if codes - {NO_TESTS}:
+        return max(codes - {NO_TESTS})
+    return NO_TESTS if code == other == NO_TESTS else 0
+
+
+def _start(marks: str, options: list[str], out: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "pytest", "-m", marks, *options]
+    if out is not None and hasattr(os, "nice"):
+        command = ["nice", "-n", str(NICENESS), *command]
+    return subprocess.Popen(command, stdout=out)
+
+
+def main() -> int:
+    """Run them; on Ctrl-C both halves are told by the terminal, and end by themselves."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # no SIG_IGN: that would be inherited
+    return run_tests(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
