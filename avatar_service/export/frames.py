@@ -188,12 +188,8 @@ def output_file(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
             yield file
         os.replace(part.path, path)
     except OSError as error:
-        part.path.unlink(missing_ok=True)
         raise AvatarError(
             Reason.INVALID_FIELD, f"{path}: cannot be written ({error.strerror})", field="out"
         ) from None
-    except BaseException:
-        part.path.unlink(missing_ok=True)
-        raise
     finally:
         part.close()

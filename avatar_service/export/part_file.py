@@ -11,6 +11,7 @@ import glob
 import os
 import secrets
 import sys
+import weakref
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,9 @@ SUFFIX: Final = ".part"
 class PartFile:
     """An empty, locked file beside `output`; `path` is its name, `fd` its descriptor.
 
+    It is gone once nobody holds it or the process ends, unless it has got another name by then: an
+    interrupt may come at any moment, also before its writer could say what to do then.
+
     Raises:
         OSError: it cannot be made.
     """
@@ -32,13 +36,24 @@ class PartFile:
         self.path = output.with_name(f".{output.name}.{secrets.token_hex(4)}{SUFFIX}")
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         self.fd = os.open(self.path, flags, 0o666)
+        self._drop = weakref.finalize(self, _drop, self.path, self.fd, os.getpid())
         _lock(self.fd)
 
     def close(self) -> None:
-        """Let go of the lock; idempotent."""
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+        """Remove what has not got another name, and let go of the lock; idempotent."""
+        self._drop()
+        self.fd = -1
+
+
+def _drop(path: Path, fd: int, pid: int) -> None:
+    if os.getpid() != pid:  # a fork has a copy of everything but the right to remove the file
+        return
+    if sys.platform == "win32":
+        os.close(fd)  # an open file cannot be removed there
+        path.unlink(missing_ok=True)
+        return
+    path.unlink(missing_ok=True)  # before another writer can take it for one that was left behind
+    os.close(fd)
 
 
 def remove_stale(output: Path) -> None:

@@ -211,7 +211,6 @@ class VideoWriter:
         """Drop what was written; nothing stays at the file's name."""
         with contextlib.suppress(OSError, av.error.FFmpegError):
             self._container.close()
-        self._part.path.unlink(missing_ok=True)
         self._part.close()
 
     def __enter__(self) -> Self:

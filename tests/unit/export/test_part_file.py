@@ -52,6 +52,30 @@ def test_what_a_killed_writer_left_goes_with_the_next_one(tmp_path: Path) -> Non
     assert parts(tmp_path) == []
 
 
+INTERRUPTED = """
+import sys
+from pathlib import Path
+from avatar_service.export.part_file import PartFile
+part = PartFile(Path(sys.argv[1]))
+raise KeyboardInterrupt
+"""
+
+
+def test_an_interrupt_before_anybody_took_it_leaves_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "out.mp4")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "KeyboardInterrupt" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_got_its_name_stays(tmp_path: Path) -> None:
+    part = PartFile(tmp_path / "out.mp4")
+    part.path.replace(tmp_path / "out.mp4")
+    part.close()
+    part.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
 def test_files_of_other_outputs_and_links_are_let_alone(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")
