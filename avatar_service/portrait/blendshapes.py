@@ -11,13 +11,14 @@ from typing import Final
 
 import numpy as np
 
+from avatar_service.portrait import topology
 from avatar_service.portrait.camera import camera_from_frame
 from avatar_service.portrait.deformation import DeformationSpace
 from avatar_service.portrait.face_fit import FaceFit
 from avatar_service.portrait.landmark_nets import Float64Array
 from avatar_service.portrait.mesh import FaceMesh
 from avatar_service.portrait.shapes_eyes import brow_shapes, lid_shapes
-from avatar_service.portrait.shapes_mouth import MouthShapes
+from avatar_service.portrait.shapes_mouth import UPPER_LIP_CLOSES, MouthShapes
 from avatar_service.portrait.topology import Int32Array
 from avatar_service.schema import EXPRESSION_NAMES, NUM_EXPRESSIONS
 from avatar_service.signals import Float32Array
@@ -69,7 +70,7 @@ def solve_blendshapes(mesh: FaceMesh, fit: FaceFit) -> Blendshapes:
     space = DeformationSpace(mesh, position)
     source_gap = fit.lip_gap if fit.is_mouth_open else 0.0
     mouth = MouthShapes(space, position, head.to_head(head.hinge)).build(
-        source_gap=source_gap, source_smile=fit.smile
+        source_gap=source_gap, source_smile=fit.smile, corners_height=_corners_height(fit)
     )
     fields = {**mouth.shapes, **brow_shapes(space), **lid_shapes(space, position)}
     assert set(fields) == set(SHAPE_NAMES)
@@ -88,6 +89,20 @@ def solve_blendshapes(mesh: FaceMesh, fit: FaceFit) -> Blendshapes:
         source_gap=source_gap,
         source_smile=fit.smile,
     )
+
+
+def _corners_height(fit: FaceFit) -> float:
+    """Return how far the mouth's corners lie above the line of the lips once these are closed.
+
+    Measured in the picture, units: the corners lie deeper than the lips, and the head's own axes
+    lean a little.
+    """
+    points = fit.landmarks[:, :2]
+    rows = topology.LIP_INNER_UPPER, topology.LIP_INNER_LOWER
+    right, left = points[rows[0][0]], points[rows[0][-1]]
+    along = (left - right) / np.linalg.norm(left - right)
+    upper, lower = (float((points[row[5]] - right) @ [-along[1], along[0]]) for row in rows)
+    return (upper + UPPER_LIP_CLOSES * max(lower - upper, 0.0)) / float(fit.head.unit_px)
 
 
 def _to_camera(

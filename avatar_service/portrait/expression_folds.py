@@ -112,8 +112,8 @@ def paint_folds(fit: FaceFit) -> UInt8Array:
         stray = _WAVE * unit * rng.uniform(-1, 1, (len(flat), 1)) * up / np.linalg.norm(up)
         uneven = rng.uniform(0.25, 1.0, _PATCHES)
         painter.line(
-            *(5, flat + height * up + stray, 0.19 * share * depth, 0.014),
-            lit=0.11 * share * depth,
+            *(5, flat + height * up + stray, 0.17 * share * depth, 0.014),
+            lit=0.10 * share * depth,
             uneven=uneven / uneven.max(),
         )
     return painter.result()

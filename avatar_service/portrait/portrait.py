@@ -35,7 +35,7 @@ from avatar_service.portrait.texture import build_texture
 from avatar_service.portrait.topology import Int32Array
 from avatar_service.signals import Float32Array, UInt8Array
 
-FORMAT_VERSION: Final = 58
+FORMAT_VERSION: Final = 60
 """Raised whenever a stored portrait of an older version would render differently or not at all."""
 SIZES_PX: Final = (256, 512, 1024)
 

@@ -38,11 +38,8 @@ _CHIN_WEIGHT: Final = {199: 1.0, 175: 1.0, 200: 0.97, 18: 0.93}
 _CHEEK: Final = (205, 207, 187)
 """Right: below the cheekbone, beside the mouth's corner, and the jowl."""
 _PUFF: Final = (205, 207, 187, 216, 214, 192)
-_BELOW_CORNER: Final = 43
-_CORNER: Final = 61
-"""Right: the skin below the mouth's corner, and the corner."""
-_BELOW_FOLLOWS: Final = 1.0
-"""Share of the corner's way that the skin below it takes."""
+_BELOW_CORNERS: Final = ((43, 61), (273, 291))
+"""The skin below each corner of the mouth, and that corner."""
 _NOSTRIL: Final = {"wing": 64, "base": 98, "side": 129}
 _STILL: Final = (2, 98, 327, 1, 4, 5, 195, 168, 64, 294, 129, 358, 6, 10, 151, 9)
 _STILL_SIDES: Final = (234, 454, 93, 323, 127, 356)
@@ -52,6 +49,11 @@ _LOWER_LIP_AT_CORNER, _LOWER_LIP_AT_MIDDLE = 0.33, 0.95
 
 UPPER_LIP_CLOSES: Final = 0.30
 """Share of an open mouth's gap that the upper lip closes; the lower one, with the jaw, the rest."""
+
+_CORNER_CLOSES: Final = 0.02
+_CORNERS_ABOVE: Final = 0.004
+"""How far the corners go down as parted lips close, and how far they stay above the line of closed
+lips at least, units: photos of calm, closed mouths show -0.02 to 0.03."""
 
 LipTarget = Callable[[LipPoint], tuple[float, float, float]]
 
@@ -93,23 +95,26 @@ class MouthShapes:
         self._plain = space.solver(handles)
         self._cheeks = {*_CHEEK, *topology.mirrored(_CHEEK)}
         self._with_cheeks = space.solver(handles | self._cheeks)
-        below = {_BELOW_CORNER, *topology.mirrored((_BELOW_CORNER,))}
+        below = {below for below, _ in _BELOW_CORNERS}
         self._with_corners = space.solver(handles | self._cheeks | below)
         puff = {*_PUFF, *topology.mirrored(_PUFF)}
         self._with_puff = space.solver(handles | puff)
         self._puff = puff
 
-    def build(self, *, source_gap: float, source_smile: float) -> MouthRig:
+    def build(self, *, source_gap: float, source_smile: float, corners_height: float) -> MouthRig:
         """Return all lower-face shapes.
 
         Args:
             source_gap: the photo's own lip gap where its mouth is open, else 0; units.
             source_smile: the photo's smile, 0..1.
+            corners_height: of the corners above the line of the photo's lips once closed, units.
         """
         jaw_open, open_targets = self._jaw_open()
         lower_middle = open_targets[topology.LIP_INNER_LOWER[5]]
-        unsmile = self._source_unsmile(source_smile, source_gap)
-        close = self._source_close(source_gap)
+        room = max(corners_height, 0.0)
+        corner_closes = min(_CORNER_CLOSES, room) if source_gap > 0.06 else 0.0
+        unsmile = self._source_unsmile(source_smile, source_gap, room - corner_closes)
+        close = self._source_close(source_gap, corner_closes)
         rounding = Rounding.of(self._position + 1.25 * unsmile + 0.5 * close)
         forms = self._lip_forms(lower_middle, rounding, unsmile)
         shapes = {"jawOpen": jaw_open, **self._jaw(), **forms}
@@ -139,12 +144,10 @@ class MouthShapes:
     ) -> Float64Array:
         """Move lips and cheeks, and let the skin below the corners go before them.
 
-        By itself it would lag so far behind that it folds where corners come down or inwards.
+        By itself it would lag behind and fold where corners come down or inwards.
         """
         targets = {lip.landmark: np.array(target(lip)) for lip in self._lips}
-        for mirror in (tuple, topology.mirrored):
-            below, corner = mirror((_BELOW_CORNER, _CORNER))
-            targets[below] = _BELOW_FOLLOWS * targets[corner]
+        targets |= {below: targets[corner] for below, corner in _BELOW_CORNERS}
         return self._with_corners.solve({**targets, **cheeks})
 
     def _jaw_open(self) -> tuple[Float64Array, dict[int, Float64Array]]:
@@ -323,7 +326,7 @@ class MouthShapes:
             "noseSneer": self._lip_form(lambda p: lift_upper(p, 0.03, 0.35), sneer),
         }
 
-    def _source_close(self, source_gap: float) -> Float64Array:
+    def _source_close(self, source_gap: float, corner_closes: float) -> Float64Array:
         """Bring the photo's parted lips together, mostly from below."""
         position = self._position
         if source_gap <= 0:
@@ -333,7 +336,7 @@ class MouthShapes:
 
         def close(p: LipPoint) -> tuple[float, float, float]:
             if p.is_corner:
-                return (0.0, 0.02 if source_gap > 0.06 else 0.0, 0.0)
+                return (0.0, corner_closes, 0.0)
             gap = gaps[round((p.k + 1) * 5)]
             if p.is_upper:
                 move = gap * UPPER_LIP_CLOSES * (1.0 if p.is_inner else 0.85)
@@ -347,11 +350,14 @@ class MouthShapes:
         chin = {i: tuple(float(v) for v in 0.35 * w * middle) for i, w in self._jaw_weight.items()}
         return self._lip_form(close, chin)  # type: ignore[arg-type]
 
-    def _source_unsmile(self, source_smile: float, source_gap: float) -> Float64Array:
+    def _source_unsmile(self, source_smile: float, source_gap: float, room: float) -> Float64Array:
         """Lower and narrow the corners of a smiling photo by part of what its smile raised."""
         strength = source_smile * (0.6 if source_gap > 0 else 0.3)
         if strength <= 0:
             return np.zeros_like(self._position)
+
+        # Hanging corners would make a sad mouth of a calm one.
+        drop = min(0.085 * strength, max(room - _CORNERS_ABOVE, 0.0))
 
         def relax(p: LipPoint) -> tuple[float, float, float]:
             t = p.toward(float(np.sign(p.k) or 1.0)) * abs(p.k) ** 0.5
@@ -359,7 +365,7 @@ class MouthShapes:
             flatten = 0.012 * p.arch * p.is_upper
             return (
                 -0.105 * out * t * strength,
-                (0.085 * t - flatten) * strength,
+                drop * t - flatten * strength,
                 -0.035 * t * strength,
             )
 

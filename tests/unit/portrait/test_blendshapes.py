@@ -1,11 +1,13 @@
 """Every shape moves the right part of the face the right way; left is the SUBJECT's left (+x)."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fakes.portraits import astronaut, astronaut_fit
 
 from avatar_service.portrait import topology
-from avatar_service.portrait.blendshapes import SHAPE_NAMES
+from avatar_service.portrait.blendshapes import SHAPE_NAMES, _corners_height
 from avatar_service.schema import EXPRESSION_NAMES
 
 pytestmark = pytest.mark.unit
@@ -163,3 +165,23 @@ def test_the_skin_below_the_corners_does_not_fold_when_a_smile_is_taken_away(puc
 
     for triangle in ((61, 146, 43), (291, 375, 273)):  # corner, lip beside it, skin below
         assert area(posed, triangle) / area(rest, triangle) > (0.25 if pucker else 0.4)
+
+
+def test_a_smile_taken_away_leaves_a_calm_mouth_not_a_sad_one():
+    fit = astronaut_fit()
+    rest, shapes = astronaut().geometry.rest, astronaut().shapes
+    neutral = rest + sum(
+        shapes.displacement(n, len(rest)) for n in ("sourceClose", "sourceUnsmile")
+    )
+
+    def corners_above(points):
+        return float(points[[13, 14], 1].mean() - points[[78, 308], 1].mean()) / fit.head.unit_px
+
+    assert corners_above(rest) > 0.07
+    assert 0 < corners_above(neutral) < 0.02
+    # It is read off the landmarks: level lips have level corners.
+    lips = [*topology.LIP_INNER_UPPER, *topology.LIP_INNER_LOWER]
+    assert _corners_height(fit) > 0.05
+    level = fit.landmarks.copy()
+    level[lips, 1] = level[78, 1]
+    assert _corners_height(replace(fit, landmarks=level)) == pytest.approx(0, abs=0.02)
