@@ -24,11 +24,13 @@ SIZE_PX: Final = 512
 TILE_PX: Final = 240
 
 Pose = dict[str, float]
-"""yaw, pitch (degrees), seconds (of the frame), gaze_yaw (degrees), and coefficients by name."""
+"""yaw, pitch, roll (degrees), seconds (of the frame), gaze_yaw (degrees), and coefficients by
+name."""
 
 MOUTH: Final = (13, 14, 78, 308)
 EYES: Final = (33, 263, 168)
 FACE: Final = (4, 10, 152)
+CHIN: Final = (152,)
 CHEST: Final = (152, 377, 148)
 STRIPS: Final[dict[str, tuple[tuple[int, ...], float, tuple[Pose, ...]]]] = {
     # name: (landmarks in the middle, side in units, poses)
@@ -96,6 +98,17 @@ STRIPS: Final[dict[str, tuple[tuple[int, ...], float, tuple[Pose, ...]]]] = {
         2.4,
         ({"seconds": 0.0}, {"seconds": 0.8}, {"seconds": 1.6}, {"seconds": 2.4}, {"seconds": 3.4}),
     ),
+    "collars": (
+        CHIN,
+        2.4,
+        (
+            {"roll": 15},
+            {"roll": -15},
+            {"yaw": 9, "pitch": -6, "roll": 13},
+            {"yaw": -18},
+            {"pitch": -12},
+        ),
+    ),
     "hair_and_room": (
         (10,),
         2.6,
@@ -106,14 +119,14 @@ STRIPS: Final[dict[str, tuple[tuple[int, ...], float, tuple[Pose, ...]]]] = {
 
 def motion_of(pose: Pose) -> MotionFrame:
     """Return the latent of a pose; a coefficient without Left or Right sets both sides."""
-    rest = {"yaw", "pitch", "seconds", "gaze_yaw"}
+    rest = {"yaw", "pitch", "roll", "seconds", "gaze_yaw"}
     expression = np.zeros(NUM_EXPRESSIONS, np.float32)
     for name, value in pose.items():
         if name in rest:
             continue
         for full in (name,) if name in EXPRESSION_INDEX else (f"{name}Left", f"{name}Right"):
             expression[EXPRESSION_INDEX[full]] = value
-    turn = [pose.get("yaw", 0.0), pose.get("pitch", 0.0), 0.0]
+    turn = [pose.get("yaw", 0.0), pose.get("pitch", 0.0), pose.get("roll", 0.0)]
     gaze = np.zeros((2, 2), np.float32)
     gaze[:, 0] = np.radians(pose.get("gaze_yaw", 0.0))
     return MotionFrame(

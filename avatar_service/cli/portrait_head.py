@@ -27,6 +27,8 @@ _INNER_LIPS: Final = (
 )  # fmt: skip
 _POCKET_DEPTH: Final = 0.35
 _DARK_ROWS_PX: Final = 4
+_NECK_WEIGHT: Final = 0.5
+"""What follows the head by less than this is neck: the torso's picture stands behind it."""
 _EYE_RADIUS_PER_WIDTH: Final = 0.52
 _EYE_TEXTURE_PX: Final = 256
 
@@ -36,9 +38,13 @@ def head_from_portrait(portrait: Portrait) -> HeadMesh:
     geometry = portrait.geometry
     vertices, deltas = _neutral_shapes(portrait)
     triangles = _facing_out(vertices, geometry.solid_triangles.astype(np.int64))
-    rgba, dark_v = _texture(portrait.texture)
+    rgba, dark_v = _texture(portrait)
     uv = geometry.uv / [rgba.shape[1], rgba.shape[0]]
     weight = geometry.skin_weight.astype(np.float64)
+    if portrait.torso.is_shown:
+        vertices, deltas, triangles, uv, weight = _with_torso(
+            portrait, vertices, deltas, triangles, uv, weight, rgba.shape[0]
+        )
     vertices, deltas, triangles, uv, weight = _with_mouth_pocket(
         vertices, deltas, triangles, uv, weight, dark_v
     )
@@ -104,8 +110,13 @@ def _facing_out(vertices: Array, triangles: NDArray[np.int64]) -> NDArray[np.int
     return triangles if np.cross(b - a, c - a)[:, 2].sum() > 0 else triangles[:, ::-1]
 
 
-def _texture(premultiplied: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
-    """Straight alpha, with a dark strip below for the mouth; returns it and the strip's v."""
+def _texture(portrait: Portrait) -> tuple[NDArray[np.uint8], float]:
+    """Straight alpha: the person, the torso's layer, and below a dark strip for the mouth.
+
+    Returns it and the strip's v.
+    """
+    parts = [portrait.texture, *([portrait.torso.texture] if portrait.torso.is_shown else [])]
+    premultiplied = np.concatenate(parts)
     alpha = premultiplied[..., 3:].astype(np.float32)
     straight = premultiplied.astype(np.float32)
     straight[..., :3] = np.where(alpha > 0, straight[..., :3] * 255 / np.maximum(alpha, 1), 0)
@@ -113,6 +124,35 @@ def _texture(premultiplied: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float
     rows[:] = (44, 18, 18, 255)
     whole = np.concatenate([straight, rows]).clip(0, 255).round().astype(np.uint8)
     return whole, 1 - 0.5 * _DARK_ROWS_PX / len(whole)
+
+
+def _with_torso(
+    portrait: Portrait,
+    vertices: Array,
+    deltas: Array,
+    triangles: NDArray[np.int64],
+    uv: Array,
+    weight: Array,
+    texture_rows: int,
+) -> tuple[Array, Array, NDArray[np.int64], Array, Array]:
+    """Add the torso's layer: a flat picture behind the neck, which does not move with the head."""
+    geometry, torso = portrait.geometry, portrait.torso
+    rows, columns = torso.texture.shape[:2]
+    behind = geometry.rest[geometry.skin_weight < _NECK_WEIGHT, 2].max(initial=torso.depth)
+    texels = np.array([[x, y] for y in (0, rows - 1) for x in (0, columns - 1)], np.float64)
+    places = (texels + [0, torso.top] - 0.5) / 2 - portrait.margin_px
+    stretch = 1 + behind / geometry.focal_px
+    camera = np.column_stack([(places - (portrait.size_px - 1) / 2) * stretch, np.full(4, behind)])
+    added = _to_head(camera - geometry.center, geometry.rotation, geometry.unit_px)
+    faces = _facing_out(added, np.array([[0, 1, 2], [1, 3, 2]])) + len(vertices)
+    texture_uv = (texels + [0.5, portrait.texture.shape[0] + 0.5]) / [columns, texture_rows]
+    return (
+        np.concatenate([vertices, added]),
+        np.concatenate([deltas, np.zeros((len(deltas), 4, 3))], axis=1),
+        np.concatenate([triangles, faces]),
+        np.concatenate([uv, texture_uv]),
+        np.concatenate([weight, np.zeros(4)]),
+    )
 
 
 def _with_mouth_pocket(

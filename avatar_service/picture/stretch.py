@@ -45,6 +45,10 @@ def texture_stretch(stage: Stage) -> dict[str, float]:
         pixels = seen[judged]
         if not len(stretch):
             continue
+        # What the mesh does not show of the person is layers, which are not stretched.
+        shown = int((stage.coverage(motion) >= _MIN_ALPHA).sum())
+        stretch = np.append(stretch, 1.0)
+        pixels = np.append(pixels, max(shown - int(pixels.sum()), 0))
         largest = max(largest, float(stretch.max()))
         strong_share = max(strong_share, float(pixels[stretch > _STRONG].sum() / pixels.sum()))
         values.append(stretch)

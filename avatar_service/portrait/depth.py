@@ -16,13 +16,22 @@ import scipy.sparse.linalg as sla
 from numpy.typing import NDArray
 
 from avatar_service.portrait import topology
+from avatar_service.portrait.clothes import Clothes
 from avatar_service.portrait.face_fit import FaceFit
 from avatar_service.portrait.landmark_nets import Float64Array
-from avatar_service.portrait.mesh import FaceMesh
+from avatar_service.portrait.mesh import FaceMesh, near_person
+from avatar_service.portrait.patch_tools import sample
 
 _MAX_SLOPE: Final = 1.15
 """Largest depth step of an edge per step in the image: steeper ones tear when the head turns."""
 _RELAX_PASSES: Final = 80
+_BARE_REACH: Final = (0.09, 0.15)
+_AT_COLLAR: Final = 0.06
+"""So near to bare skin, by the second at the collar, is neck; so near to clothes is its end,
+units."""
+_SLIDES: Final = 0.24
+"""Where jaw and collar are nearer to each other than this (units) the neck slides over the collar
+with the jaw: there is not enough of it to stretch, and it would fold."""
 _ALIKE: Final = 26.0
 """Grey levels within which two colours may be of one material."""
 
@@ -40,8 +49,14 @@ class BodyFields:
     skin_weight: Float64Array
 
 
-def add_depth(mesh: FaceMesh, fit: FaceFit) -> BodyFields:
-    """Fill in the outer depths and the skin weights."""
+def add_depth(mesh: FaceMesh, fit: FaceFit, clothes: Clothes | None = None) -> BodyFields:
+    """Fill in the outer depths and the skin weights.
+
+    Args:
+        mesh: of build_mesh.
+        fit: as for build_mesh.
+        clothes: of the layer behind the mesh; None where the mesh shows the clothes itself.
+    """
     harmonic = _Harmonic(mesh)
     head = fit.head
     position = head.to_head(_with_depth(mesh.vertices, head.center[2]))
@@ -50,7 +65,7 @@ def add_depth(mesh: FaceMesh, fit: FaceFit) -> BodyFields:
     vertices = _with_depth(mesh.vertices, _relax(mesh, depth[mesh.anchor])[mesh.anchor])
     return BodyFields(
         mesh=replace(mesh, vertices=vertices),
-        skin_weight=_skin_weight(mesh, fit, harmonic, position, chin)[mesh.anchor],
+        skin_weight=_skin_weight(mesh, fit, harmonic, position, chin, clothes)[mesh.anchor],
     )
 
 
@@ -123,22 +138,56 @@ def _relax(mesh: FaceMesh, depth: Float64Array) -> Float64Array:
 
 
 def _skin_weight(
-    mesh: FaceMesh, fit: FaceFit, harmonic: _Harmonic, position: Float64Array, chin: float
+    mesh: FaceMesh,
+    fit: FaceFit,
+    harmonic: _Harmonic,
+    position: Float64Array,
+    chin: float,
+    clothes: Clothes | None,
 ) -> Float64Array:
     outer = mesh.outer
     x, y = np.abs(position[outer, 0]), position[outer, 1]
-    clothes = _clothes(mesh, fit, position, chin)
-    head = outer[(y < chin - 0.45) & ~clothes]
-    torso = outer[(y > chin + 0.62) | ((y > chin + 0.30) & (x > 0.95)) | clothes]
     face = np.arange(mesh.num_face)
-    fixed = np.r_[face, head, torso]
-    values = np.r_[np.ones(len(face) + len(head)), np.zeros(len(torso))]
+    if clothes is None:
+        collar = _high_collars(mesh, fit, position, chin)
+        neck, follows = outer[:0], np.zeros(0)
+    else:
+        collar = np.zeros(len(outer), bool)
+        neck, follows = _bare_neck(mesh, fit, clothes, outer[y >= chin - 0.45])
+    head = outer[(y < chin - 0.45) & ~collar]
+    torso = outer[(y > chin + 0.62) | ((y > chin + 0.30) & (x > 0.95)) | collar]
+    torso = np.setdiff1d(torso, neck)
+    fixed = np.r_[face, head, torso, neck]
+    values = np.r_[np.ones(len(face) + len(head)), np.zeros(len(torso)), follows]
     weight = _smoothstep(harmonic.extend(fixed, values), 0, 1)
     weight[face] = 1
     return weight
 
 
-def _clothes(
+def _bare_neck(
+    mesh: FaceMesh, fit: FaceFit, clothes: Clothes, low: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], Float64Array]:
+    """Return which low vertices are skin of the neck, and how far each follows the head.
+
+    The neck stays with the collar that it ends at, and goes with the jaw that it begins at.
+    """
+    unit = fit.head.unit_px
+    points = mesh.vertices[low, :2] + fit.margin_px
+    bare = clothes.bare.astype(np.float32)
+    near, by_collar = (near_person(bare, points, reach * unit) for reach in _BARE_REACH)
+    distance = cv2.distanceTransform((~clothes.mask).astype(np.uint8), cv2.DIST_L2, 3) / unit
+    to_collar = sample(distance, points)
+    # What hangs around the neck at its end belongs to it.
+    is_neck = (mesh.anchor[low] == low) & (near | (by_collar & (to_collar < _AT_COLLAR)))
+    neck, to_collar = low[is_neck], to_collar[is_neck]
+    gaps = mesh.vertices[neck, None, :2] - mesh.vertices[None, mesh.oval, :2]
+    from_jaw = np.sqrt((gaps**2).sum(-1)).min(1, initial=np.inf) / unit
+    from_collar = np.maximum(to_collar - _AT_COLLAR, 0)
+    slides = 1 - _smoothstep(from_jaw, 0, _SLIDES)
+    return neck, slides + (1 - slides) * from_collar / (from_collar + from_jaw + 1e-6)
+
+
+def _high_collars(
     mesh: FaceMesh, fit: FaceFit, position: Float64Array, chin: float
 ) -> NDArray[np.bool_]:
     """Tell which outer vertices are high collars: beside the chin, and no hair by their colour.

@@ -65,8 +65,14 @@ class FaceMesh:
         return np.arange(self.num_face, len(self.vertices))
 
 
-def build_mesh(fit: FaceFit) -> FaceMesh:
-    """Refine the face and lay the grid around it; outer depths are zero."""
+def build_mesh(fit: FaceFit, *, is_whole: bool = True) -> FaceMesh:
+    """Refine the face and lay the grid around it; outer depths are zero.
+
+    Args:
+        fit: its canvas_alpha covers what the mesh is to cover.
+        is_whole: whether the mesh is the whole person; else it is the head over a layer of the
+            torso, and has edges of its own along the neck.
+    """
     landmarks = flatten_far_side(unfold(fit.landmarks, fit.head.unit_px), fit.head)
     refined = _Refinement(landmarks)
     face = refined.refine(topology.TRIANGLES)
@@ -76,7 +82,7 @@ def build_mesh(fit: FaceFit) -> FaceMesh:
     num_face = len(vertices)
 
     outline = vertices[oval, :2]
-    grid = _with_hair_outline(_grid_around(fit, outline), fit)
+    grid = _with_outline(_grid_around(fit, outline), outline, fit, is_whole)
     points = np.concatenate([outline, grid])
     cells = Delaunay(points).simplices
     contour = outline.astype(np.float32).reshape(-1, 1, 2)
@@ -171,14 +177,24 @@ def _grid_around(fit: FaceFit, outline: Float64Array) -> Float64Array:
     return grid[near_person(fit.canvas_alpha, grid + margin, size / _PERSON_REACH_PARTS)]
 
 
-def _with_hair_outline(grid: Float64Array, fit: FaceFit) -> Float64Array:
-    """Return the grid with tips of strands along the head's outline, finer than the grid."""
+def _with_outline(
+    grid: Float64Array, oval: Float64Array, fit: FaceFit, is_whole: bool
+) -> Float64Array:
+    """Return the grid with points along the outline, finer than the grid.
+
+    Above they are tips of strands; below, of a head over its torso, the sides of the neck and where
+    it ends at the collar.
+    """
     size, cell = fit.size_px, fit.size_px / _GRID_PARTS
     inside = shrink(fit.canvas_alpha > 0.5, 3)
     points = _outline_points(inside, _TIP_STEP * cell) - fit.margin_px
     middle, unit = fit.head.center[:2], fit.head.unit_px
-    is_head = points[:, 1] < middle[1] + _HEAD_BELOW_EYES * unit
-    points = points[is_head & ((points > 1 - fit.margin_px) & (points < size - 2)).all(1)]
+    wanted = points[:, 1] < middle[1] + _HEAD_BELOW_EYES * unit
+    if not is_whole:
+        contour = oval.astype(np.float32).reshape(-1, 1, 2)
+        gap = 0.5 * size / _OVAL_GAP_PARTS
+        wanted |= np.array([not _is_inside(contour, p, -gap) for p in points], bool)
+    points = points[wanted & ((points > 1 - fit.margin_px) & (points < size - 2)).all(1)]
     if not len(points):
         return grid
     apart, _ = cKDTree(points).query(grid)

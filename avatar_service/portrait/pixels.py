@@ -13,6 +13,7 @@ _Pixels = TypeVar("_Pixels", bound=NDArray[Any])
 AREA: Final = int(cv2.INTER_AREA)
 LINEAR: Final = int(cv2.INTER_LINEAR)
 CUBIC: Final = int(cv2.INTER_CUBIC)
+NEAREST: Final = int(cv2.INTER_NEAREST)
 
 
 def resize(image: _Pixels, size: tuple[int, int], way: int) -> _Pixels:

@@ -18,6 +18,7 @@ from avatar_service.portrait import archive
 from avatar_service.portrait.background import repair_background
 from avatar_service.portrait.blendshapes import Blendshapes, solve_blendshapes
 from avatar_service.portrait.camera import camera_from_frame, focal_px
+from avatar_service.portrait.clothes import find_clothes
 from avatar_service.portrait.crop import CropPolicy
 from avatar_service.portrait.depth import add_depth
 from avatar_service.portrait.expression_folds import paint_folds
@@ -31,13 +32,16 @@ from avatar_service.portrait.mesh import FaceMesh, build_mesh
 from avatar_service.portrait.mouth import MouthAssets, build_mouth
 from avatar_service.portrait.spectacles import SpectaclesAssets, take_off_spectacles
 from avatar_service.portrait.strands import comb_strands
-from avatar_service.portrait.texture import build_texture
+from avatar_service.portrait.texture import build_texture, own_colors
 from avatar_service.portrait.topology import Int32Array
+from avatar_service.portrait.torso import TorsoAssets, TorsoSplit, split_torso
 from avatar_service.signals import Float32Array, UInt8Array
 
-FORMAT_VERSION: Final = 60
+FORMAT_VERSION: Final = 61
 """Raised whenever a stored portrait of an older version would render differently or not at all."""
 SIZES_PX: Final = (256, 512, 1024)
+_STAYS: Final = 0.01
+"""What follows the head by less than this moves with the torso."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ class Portrait:
         folds: (C, C, 2) uint8, folds of the expressions; see expression_folds.paint_folds.
         background: (S, S, 3) uint8, the room without the person.
         photo: (S, S, 3) uint8, the frame as photographed.
-        geometry, shapes, eyes, mouth, spectacles: what moves.
+        geometry, shapes, eyes, mouth, spectacles, torso: what moves.
         content_hash: of the photo's bytes and the options; names the cache entry.
         notices: remarks for the user.
     """
@@ -111,6 +115,7 @@ class Portrait:
     eyes: EyeAssets
     mouth: MouthAssets
     spectacles: SpectaclesAssets
+    torso: TorsoAssets
     content_hash: str
     notices: tuple[str, ...] = ()
 
@@ -205,22 +210,28 @@ def _geometry(fit: FaceFit, mesh: FaceMesh, skin_weight: Float64Array) -> Geomet
 
 
 def _build(photographed: FaceFit, content_hash: str) -> Portrait:
-    fit, spectacles = take_off_spectacles(photographed)
-    fields = add_depth(build_mesh(fit), fit)
-    background = repair_background(fit.image, fit.alpha)
+    whole, spectacles = take_off_spectacles(photographed)
+    background = repair_background(whole.image, whole.alpha)
+    colors = own_colors(whole, background)
+    clothes = find_clothes(whole, colors)
+    split = split_torso(whole, colors, clothes) if clothes else TorsoSplit.none(whole, colors)
+    fit = split.head
+    fields = add_depth(build_mesh(fit, is_whole=clothes is None), fit, clothes)
+    geometry = _geometry(fit, fields.mesh, fields.skin_weight)
     eyes = build_eyes(fit, fit.image2x)
     return Portrait(
         size_px=fit.size_px,
         margin_px=fit.margin_px,
-        texture=build_texture(fit, background),
+        texture=build_texture(fit, split.colors),
         folds=paint_folds(fit),
         background=background,
         photo=photographed.image,
-        geometry=_geometry(fit, fields.mesh, fields.skin_weight),
+        geometry=geometry,
         shapes=solve_blendshapes(fields.mesh, fit),
         eyes=eyes,
         mouth=build_mouth(fit, fit.image2x, eyes),
         spectacles=spectacles,
+        torso=split.assets(geometry.rest[geometry.skin_weight < _STAYS, 2]),
         content_hash=content_hash,
         notices=fit.notices,
     )

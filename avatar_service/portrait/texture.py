@@ -19,7 +19,7 @@ _INSIDE: Final = 0.97
 """Coverage from which a pixel counts as the person's own colour."""
 
 
-def build_texture(fit: FaceFit, background: UInt8Array) -> UInt8Array:
+def build_texture(fit: FaceFit, colors: Float32Array) -> UInt8Array:
     """Return the texture, (2C, 2C, 4) uint8 premultiplied RGBA, C = frame plus margins.
 
     A point p of the frame lies at 2 * (p + margin_px) + 0.5. The eye openings hold lid colour and
@@ -27,19 +27,25 @@ def build_texture(fit: FaceFit, background: UInt8Array) -> UInt8Array:
 
     Args:
         fit: of the photo.
-        background: (S, S, 3) uint8, the repaired background of the frame.
+        colors: (2C, 2C, 3) float32, of own_colors; changed.
     """
-    side = fit.canvas2x.shape[0]
-    alpha = resize(fit.canvas_alpha, (side, side), LINEAR)
-    colors = fit.canvas2x.astype(np.float32)
-    _decontaminate(colors, alpha, fit, background)
     inside = slice(2 * fit.margin_px, 2 * (fit.margin_px + fit.size_px))
     face = colors[inside, inside]
     complete_far_side(face, fit)
     soften_folds(face, fit)
     fill_eyes(face, fit)
     fill_mouth(face, fit)
-    texture = np.empty((side, side, 4), np.uint8)
+    return premultiplied(colors, _alpha_2x(fit))
+
+
+def _alpha_2x(fit: FaceFit) -> Float32Array:
+    side = fit.canvas2x.shape[0]
+    return resize(fit.canvas_alpha, (side, side), LINEAR)
+
+
+def premultiplied(colors: Float32Array, alpha: Float32Array) -> UInt8Array:
+    """Return (H, W, 4) premultiplied RGBA of colours (H, W, 3), 0..255, and coverage (H, W)."""
+    texture = np.empty((*alpha.shape, 4), np.uint8)
     alpha_bytes = np.clip(alpha * 255 + 0.5, 0, 255).astype(np.uint8)
     covered = alpha_bytes.astype(np.float32)[..., None] / 255
     texture[..., :3] = np.clip(colors * covered + 0.5, 0, 255)
@@ -47,17 +53,21 @@ def build_texture(fit: FaceFit, background: UInt8Array) -> UInt8Array:
     return texture
 
 
-def _decontaminate(
-    colors: Float32Array, alpha: Float32Array, fit: FaceFit, background: UInt8Array
-) -> None:
-    """Replace the mixed colours of the outline by the person's, in place.
+def own_colors(fit: FaceFit, background: UInt8Array) -> Float32Array:
+    """Return (2C, 2C, 3) float32: the photo with the person's own colours at the outline.
 
     A mixed pixel is alpha * F + (1 - alpha) * B: solved for F where alpha is large, replaced by
     colours pushed out from the inside where it is small.
+
+    Args:
+        fit: of the photo.
+        background: (S, S, 3) uint8, the repaired background of the frame.
     """
+    alpha = _alpha_2x(fit)
+    colors = fit.canvas2x.astype(np.float32)
     rows, columns = np.nonzero((alpha > 0.003) & (alpha < 0.995))
     if not len(rows):
-        return
+        return colors
     size, margin, side = fit.size_px, fit.margin_px, fit.canvas2x.shape[0]
     plate = reflect(background, margin, margin, margin, margin)
     canvas = resize(fit.canvas2x, (size + 2 * margin, size + 2 * margin), AREA)
@@ -71,3 +81,4 @@ def _decontaminate(
     solved = np.clip(solved, 0, 255)
     trust = np.clip((coverage - 0.35) / 0.6, 0, 1)
     colors[rows, columns] = solved * (0.5 + 0.5 * trust) + outward * (0.5 - 0.5 * trust)
+    return colors

@@ -11,32 +11,31 @@ UInt32Array = NDArray[np.uint32]
 
 
 @kernel
+def under(front: np.uint32, back: np.uint32) -> np.uint32:
+    """Return a premultiplied pixel laid over another one."""
+    even = np.uint32(0x00FF00FF)
+    rest = np.uint32(255) - (front >> np.uint32(24))
+    rest += rest >> np.uint32(7)  # 0..256
+    low = (((back & even) * rest) >> np.uint32(8)) & even
+    high = ((((back >> np.uint32(8)) & even) * rest) >> np.uint32(8)) & even
+    return front + (low | (high << np.uint32(8)))
+
+
+@kernel
 def over_picture(person: UInt32Array, background: UInt32Array, out: UInt32Array) -> None:
     """Lay the premultiplied person over an opaque picture."""
-    even = np.uint32(0x00FF00FF)
     opaque = np.uint32(0xFF000000)
     for i in range(person.shape[0]):
-        front, back = person[i], background[i]
-        rest = np.uint32(255) - (front >> np.uint32(24))
-        rest += rest >> np.uint32(7)  # 0..256
-        low = (((back & even) * rest) >> np.uint32(8)) & even
-        high = ((((back >> np.uint32(8)) & even) * rest) >> np.uint32(8)) & even
-        out[i] = (front + (low | (high << np.uint32(8)))) | opaque
+        out[i] = under(person[i], background[i]) | opaque
 
 
 @kernel
 def over_color(person: UInt32Array, color: int, out: UInt32Array) -> None:
     """Lay the premultiplied person over one opaque colour."""
-    even = np.uint32(0x00FF00FF)
     back = np.uint32(color)
     opaque = np.uint32(0xFF000000)
     for i in range(person.shape[0]):
-        front = person[i]
-        rest = np.uint32(255) - (front >> np.uint32(24))
-        rest += rest >> np.uint32(7)
-        low = (((back & even) * rest) >> np.uint32(8)) & even
-        high = ((((back >> np.uint32(8)) & even) * rest) >> np.uint32(8)) & even
-        out[i] = (front + (low | (high << np.uint32(8)))) | opaque
+        out[i] = under(person[i], back) | opaque
 
 
 @kernel

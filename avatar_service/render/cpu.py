@@ -30,6 +30,7 @@ from avatar_service.render.renderer import MAX_FARTHER, MAX_NEARER, MAX_SHIFT, c
 from avatar_service.render.spectacles import SpectaclesDrawer
 from avatar_service.render.strands import Strands
 from avatar_service.render.sway import Sway
+from avatar_service.render.torso import TorsoLayer
 from avatar_service.schema import EXPRESSION_INDEX
 from avatar_service.signals import Background, Int8Array, MotionFrame, UInt8Array
 
@@ -76,6 +77,7 @@ class CpuRenderer:
         self._lagging = np.zeros((3, 4), np.float32)
         self._lagging_jaw = np.zeros((3, 4), np.float32)
         self._torso_shift = np.zeros(4, np.float32)
+        self._torso = TorsoLayer(portrait, size_px)
         self._packed = np.zeros((size_px * size_px, 2), np.int32)
         self._depth = np.zeros(size_px * size_px, np.float32)
         self._person = np.zeros(size_px * size_px, np.uint32)
@@ -302,6 +304,7 @@ class CpuRenderer:
             self._pull,
             self._person,
         )
+        self._torso.draw(self._torso_shift, pose.projection, self._person)
 
     def _compose(self, out: UInt8Array) -> None:
         words = out.reshape(-1).view(np.uint32)

@@ -57,16 +57,8 @@ class PersonTexture:
     @classmethod
     def of(cls, portrait: Portrait, size_px: int) -> PersonTexture:
         """Scale to at most two texels per output px and sort the triangles by coverage."""
-        texture = portrait.texture
-        per_px = 2 * portrait.size_px / size_px
-        scale = min(1.0, _TEXELS_PER_PX / per_px)
-        side = round(texture.shape[0] * scale)
-        if side > MAX_TEXTURE_PX:
-            raise AvatarError(Reason.INVALID_FIELD, f"The texture of {side} px is too large.")
-        if scale < 1:
-            texture = resize(texture, (side, side), AREA)
-        if per_px * scale > 1:
-            texture = _calm(texture)
+        texture, scale = scaled_texture(portrait.texture, portrait.size_px, size_px)
+        side = texture.shape[0]
         uv = (portrait.geometry.uv + 0.5) * scale - 0.5
         triangles = portrait.geometry.triangles
         low, high = _alpha_range(texture[..., 3], uv, triangles)
@@ -80,6 +72,29 @@ class PersonTexture:
             opaque=np.ascontiguousarray(triangles[low >= _OPAQUE]),
             mixed=np.ascontiguousarray(triangles[(low < _OPAQUE) & (high > 0)]),
         )
+
+
+def scaled_texture(texture: UInt8Array, portrait_px: int, size_px: int) -> tuple[UInt8Array, float]:
+    """Scale a texture of two texels per frame px to at most two per output px, and calm it.
+
+    Args:
+        texture: (rows, columns, 4) premultiplied.
+        portrait_px: side of the frame that was fitted.
+        size_px: side of the output.
+
+    Returns:
+        The texture, and its texels per texel of the argument.
+    """
+    per_px = 2 * portrait_px / size_px
+    scale = min(1.0, _TEXELS_PER_PX / per_px)
+    rows, columns = (round(extent * scale) for extent in texture.shape[:2])
+    if max(rows, columns) > MAX_TEXTURE_PX:
+        raise AvatarError(Reason.INVALID_FIELD, f"The texture of {columns} px is too large.")
+    if scale < 1:
+        texture = resize(texture, (columns, rows), AREA)
+    if per_px * scale > 1:
+        texture = _calm(texture)
+    return texture, scale
 
 
 def _calm(texture: UInt8Array) -> UInt8Array:

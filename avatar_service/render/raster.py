@@ -104,7 +104,8 @@ def _describe_sample(
     return signature, generate
 
 
-_sample: Any = intrinsic(_describe_sample)
+sample_texel: Any = intrinsic(_describe_sample)
+"""(texture, texel, row stride, u fraction, v fraction, shade) -> uint32; see _describe_sample."""
 
 
 @kernel
@@ -267,4 +268,4 @@ def sample(
                 deep = (np.int32(fold & np.uint16(255)) - 128) * pull[fold >> np.uint16(8)]
                 shade += (shade * deep + np.int32(1 << 15)) >> 16
         texel = np.uintp((iv >> 8) * np.int32(texture_px) + (iu >> 8))
-        out[i] = _sample(texture, texel, np.uintp(texture_px), iu & byte, iv & byte, shade)
+        out[i] = sample_texel(texture, texel, np.uintp(texture_px), iu & byte, iv & byte, shade)

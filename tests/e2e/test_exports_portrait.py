@@ -68,5 +68,7 @@ def test_axes_are_the_schemas(head: HeadMesh) -> None:
 def test_shoulders_stay(head: HeadMesh) -> None:
     assert head.head_weight is not None
     assert head.head_weight[1] == pytest.approx(1)
-    lowest = head.vertices[:, 1] < np.percentile(head.vertices[:, 1], 3)
-    assert head.head_weight[lowest].max() < 0.2
+    # The torso's picture reaches lowest: its two lower corners.
+    lowest = np.argsort(head.vertices[:, 1])[:2]
+    assert not head.head_weight[lowest].any()
+    assert np.ptp(head.vertices[lowest, 0]) > 3

@@ -30,6 +30,7 @@ from avatar_service.render.mouth import MouthDrawer
 from avatar_service.render.person_texture import PersonTexture, face_shading_source
 from avatar_service.render.projection import make_projection
 from avatar_service.render.spectacles import SpectaclesDrawer
+from avatar_service.render.torso import TorsoLayer
 
 _ALIGNED_BYTES = 256
 
@@ -52,7 +53,7 @@ class AvatarArrays:
         archive.check_size(size_px, SIZES_PX)
         record = np.zeros(1, AVATAR)
         arrays: dict[str, NDArray[Any]] = {}
-        for part in (_mesh, _person, _eyes, _mouth, _spectacles):
+        for part in (_mesh, _person, _torso, _eyes, _mouth, _spectacles):
             part(portrait, size_px, record, arrays)
         offset = 0
         for name, kind in AVATAR_ARRAYS.items():
@@ -133,6 +134,16 @@ def _person(
     record["num_triangles"] = len(texture.opaque) + len(texture.mixed)
     record["num_opaque"] = len(texture.opaque)
     record["texture_px"], record["folds_px"] = texture.side_px, texture.folds_px
+
+
+def _torso(
+    portrait: Portrait, size_px: int, record: NDArray[Any], arrays: dict[str, NDArray[Any]]
+) -> None:
+    torso = TorsoLayer(portrait, size_px)
+    arrays["torso"] = torso.texels
+    record["torso_columns"] = torso.columns
+    record["torso_rows"] = len(torso.texels) // torso.columns
+    record["torso_layer"] = torso.layer
 
 
 def _eyes(

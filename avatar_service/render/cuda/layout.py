@@ -14,6 +14,7 @@ import numpy as np
 from avatar_service.portrait.blendshapes import NUM_SHAPES
 from avatar_service.portrait.expression_folds import GROUPS
 from avatar_service.portrait.strands import NUM_KINDS
+from avatar_service.portrait.torso import NO_TORSO_ROWS
 from avatar_service.render import cpu, eyes, lids, lips, raster, rig, spectacles, teeth, watermark
 from avatar_service.schema import EXPRESSION_INDEX, NUM_EXPRESSIONS, OUTER_EYE_DISTANCE_MM
 from avatar_service.signals import MARK_TILE_PX, Background
@@ -36,7 +37,7 @@ AVATAR_ARRAYS: Final[dict[str, str]] = {
     "shade_source": "i4", "shade_weight": "f4", "rest_light": "f4",
     # Opaque triangles, then those that are tested for alpha.
     "triangles": "i4",
-    "texels": "u4", "folds": "u2", "picture": "u4",
+    "texels": "u4", "folds": "u2", "picture": "u4", "torso": "u4",
     # As in EyeAssets, MouthAssets and SpectaclesAssets, filtered for the output's size.
     "margin_ids": "i4", "row_ids": "i4", "margin_rest": "f4", "row_rest": "f4",
     "sclera": "f4", "iris": "f4", "glint": "f4", "lid_skin": "f4", "lash_ratio": "f4",
@@ -52,10 +53,10 @@ _INTS: Final = (
     "sclera_rows", "sclera_columns", "iris_side", "lid_rows", "lid_columns", "lash_depths",
     "grain_rows", "grain_columns", "arch_columns", "upper_rows", "upper_columns", "lower_rows",
     "lower_columns", "own_rows", "own_columns", "room_rows", "room_columns", "spectacles_rows",
-    "spectacles_columns",
+    "spectacles_columns", "torso_rows", "torso_columns",
 )  # fmt: skip
 _FLOATS: Final[dict[str, tuple[int, ...]]] = {
-    "projection": (4,), "light": (4,), "down": (3,),
+    "projection": (4,), "light": (4,), "down": (3,), "torso_layer": (4,),
     "eye_anchor": (2, 3), "eye_axes": (3, 3), "eye_unit_px": (), "eye_shadow": (4,),
     "patch_origin": (2, 2), "iris_center": (2, 2), "iris_radius": (2,), "iris_edge": (2, 2),
     "lash_range": (2,), "lash_color": (2, 3), "lash_strength": (2,),
@@ -201,6 +202,7 @@ def _constants() -> dict[str, int | float | str]:
         "EDGE": float(raster.EDGE),
         "SHADE_ONE": raster.SHADE_ONE,
         "ALPHA_CUT": raster.ALPHA_CUT,
+        "TORSO_NONE": NO_TORSO_ROWS,
         "IRIS_ARM_MM": eyes.IRIS_ARM_MM,
         "CORNEA_CENTRE_MM": eyes.CORNEA_CENTRE_MM,
         "CORNEA_ENDS": eyes.CORNEA_ENDS,

@@ -18,7 +18,7 @@ KERNELS: Final = (
 )
 """Entry points, in the order of a frame."""
 _HEADERS: Final = (
-    "common", "mesh", "raster", "composite", "lids", "eyes", "lips", "mouth", "spectacles",
+    "common", "mesh", "raster", "composite", "torso", "lids", "eyes", "lips", "mouth", "spectacles",
     "finish",
 )  # fmt: skip
 _ON_DEVICE: Final = """

@@ -2,13 +2,18 @@
 #ifndef AVATAR_COMPOSITE_H
 #define AVATAR_COMPOSITE_H
 
-DEVICE unsigned int lay_over(unsigned int front, unsigned int back) {
+// A premultiplied pixel over another one.
+DEVICE unsigned int under(unsigned int front, unsigned int back) {
   const unsigned int even = 0x00FF00FFu;
   unsigned int rest = 255u - (front >> 24);
   rest += rest >> 7;  // 0..256
   unsigned int low = (((back & even) * rest) >> 8) & even;
   unsigned int high = ((((back >> 8) & even) * rest) >> 8) & even;
-  return (front + (low | high << 8)) | 0xFF000000u;
+  return front + (low | high << 8);
+}
+
+DEVICE unsigned int lay_over(unsigned int front, unsigned int back) {
+  return under(front, back) | 0xFF000000u;
 }
 
 DEVICE unsigned int unpremultiply(unsigned int front) {

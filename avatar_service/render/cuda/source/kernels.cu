@@ -71,7 +71,7 @@ extern "C" __global__ void raster_triangles(const Batch* batch) {
   raster_triangle(s.avatar, s.vertices, s.shading, triangle, i % RASTER_LANES, s.visibility);
 }
 
-// Composite, mouth, eyes, lids, spectacles, badge: one thread per pixel, nothing between the layers but
+// Torso, composite, mouth, eyes, lids, spectacles, badge: one thread per pixel, nothing between the layers but
 // registers.
 extern "C" __global__ void draw_pixels(const Batch* batch) {
   int i = blockIdx.x * blockDim.x + threadIdx.x;
@@ -82,6 +82,7 @@ extern "C" __global__ void draw_pixels(const Batch* batch) {
   const Trace& trace = *s.trace;
   unsigned int person =
       person_at(s.avatar, s.frame, s.vertices, s.shading, s.visibility[i], x, y);
+  if (s.avatar.torso_rows > TORSO_NONE) person = over_torso(s.avatar, s.frame, person, x, y);
   Pixel pixel = pixel_of(composite(s.avatar, s.frame, person, i));
   draw_inside(s.avatar, trace.mouth, x, y, &pixel);
   draw_seam(s.avatar, trace.mouth, x, y, &pixel);
