@@ -44,6 +44,8 @@ _TONGUE_OUT = EXPRESSION_INDEX["tongueOut"]
 SPEECH_TOOTH_SHOW: Final = 0.040
 LIP_COMES_DOWN: Final = 0.35
 ROUNDING_HIDES: Final = 0.085
+ROUND_RAISES: Final = 0.055
+"""How far rounded lips reach down over modelled upper teeth, units."""
 
 BESIDE_OWN: Final = 0.62
 """Light on modelled teeth that stand beside the photo's own ones."""

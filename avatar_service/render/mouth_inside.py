@@ -24,6 +24,7 @@ from avatar_service.render.lips import (
     ORIGIN_Y,
     RED_SHADE,
     ROUND,
+    ROUND_RAISES,
     SHADE,
     SIZE,
     SLIT_OPEN,
@@ -166,7 +167,7 @@ def draw_inside(
             # Own teeth cover the front ones; those behind them are not in the photo. They bite a
             # little higher, so that no second edge shows below the own ones. Rounded lips reach
             # over the edges of the teeth.
-            raise_by = 0.020 * rounding * size
+            raise_by = ROUND_RAISES * rounding * size
             if has_own:
                 raise_by = max(raise_by, own_lift) + 0.012 * size
             side = look_up_strip(upper, teeth_upper, t, q + raise_by, sample)

@@ -82,6 +82,19 @@ def test_rounded_lips_hide_the_teeth_in_shade(fit, arrays):
     assert column(rounded)[180:186].mean() < 0.75 * column(plain)[180:186].mean()
 
 
+def test_rounded_lips_reach_over_the_edges_of_modelled_teeth(fit, arrays):
+    def height_of_teeth(**shapes):
+        # Bright teeth on nothing: what is brighter than lips is tooth.
+        strip = np.zeros((80, 640, 4), np.float32)
+        strip[:76] = (*face.TOOTH, 255.0)
+        bare = {**arrays, "teeth_upper": strip, "teeth_lower": np.zeros((2, 2, 4))}
+        frame = render(fit, bare, gap=GAP, jaw=JAW, width=0.6, **shapes)
+        return (column(frame)[:, 1] > 1.1 * face.LIP[1]).sum()
+
+    assert height_of_teeth() >= 3
+    assert height_of_teeth(mouthFunnel=0.5) <= height_of_teeth() - 2
+
+
 def test_the_inside_darkens_towards_the_corners(fit, arrays):
     frame = render(fit, arrays, gap=GAP, jaw=JAW)
     row = frame[184, :, :3].mean(-1)

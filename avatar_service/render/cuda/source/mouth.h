@@ -201,7 +201,7 @@ DEVICE void draw_inside(const Avatar& avatar, const MouthTrace& mouth, int x, in
   }
   // Own teeth cover the front ones; those behind them are not in the photo. They bite a little
   // higher. Rounded lips reach over the edges of the teeth.
-  float raise_by = 0.020f * rounding * size;
+  float raise_by = LIP_ROUND_RAISES * rounding * size;
   if (has_own) raise_by = fmaxf(raise_by, local[LIP_LIFT]) + 0.012f * size;
   side = look_up_strip(mouth.upper, avatar.teeth_upper, avatar.upper_rows, avatar.upper_columns,
                        t, q + raise_by, sample);
