@@ -64,7 +64,9 @@ _BESIDE_PX: Final = 5
 _SHOULDER_SIDE: Final = 0.95
 _ENOUGH: Final = 60
 _SHADE: Final = 0.6
-"""Pixels of bare neck that tell its colour; without them it is the face's, in shade."""
+"""Pixels of bare neck that tell how much it is in shade; and the shade without them."""
+_SHADED: Final = 0.7
+"""Share of that shade that the rest of the neck lies in: what is bare lies right below the chin."""
 _COLOUR_SIGMA: Final = 0.03
 """Colours are compared when smoothed by this, units."""
 
@@ -77,7 +79,7 @@ class Clothes:
         mask: (C, C) clothes, and what lies below where nothing moves with the head.
         head: (C, C) head, hair and neck; each pixel of the canvas belongs to one of the two.
         bare: (C, C) skin of the neck.
-        skin: (3,) colour of the neck's skin.
+        skin: (3,) colour of the neck's skin: the face's, in shade nearly as the bare neck.
     """
 
     mask: BoolArray
@@ -153,12 +155,13 @@ def find_clothes(fit: FaceFit, colors: Float32Array) -> Clothes | None:
     of_head = resize((~mask).astype(np.uint8), (small, small), NEAREST) > 0
     if (linen & of_head).sum() > _MISPLACED * unit**2 or not _is_clear(fit, colors, mask):
         return None
-    neck = smooth[bare & (below > 0)]
+    neck = smooth[bare & (below > 0)].mean(-1)
+    shade = float(np.median(neck) / skin.mean()) if len(neck) > _ENOUGH else _SHADE
     return Clothes(
         mask=mask,
         head=~mask,
         bare=resize(bare.astype(np.float32), whole, LINEAR) > 0.5,
-        skin=np.median(neck, 0) if len(neck) > _ENOUGH else _SHADE * skin,
+        skin=skin * (_SHADED * min(shade, 1.0) + 1 - _SHADED),
     )
 
 

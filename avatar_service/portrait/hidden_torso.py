@@ -30,7 +30,7 @@ _NECK_TOP: Final = (0.05, 0.20)
 """Below that point by this (units) a moving jaw begins to uncover it."""
 _NECK_SKIN: Final = 0.04
 """The neck goes on so far (units) beyond jaw and bare skin."""
-_NECK_TONE, _FAINT = 0.12, 0.02
+_NECK_TONE, _FAINT = 0.10, 0.15
 """Its tone is that of the bare skin around (sigma, units); with less of it than the second share,
 the mean one."""
 _NECK_SHADE: Final = 0.12
