@@ -55,6 +55,8 @@ _ARCH_COLUMNS: Final = 41
 _MEAN_MOUTH_WIDTH: Final = 0.56
 """Of the outer lip corners, units; arches scale with it between 0.86 and 1.12."""
 
+_COLOURFUL: Final = 0.12
+"""Saturation of skin from which on shade inside the mouth is as red as flesh makes it."""
 _OWN_TONE: Final = 0.8
 """Largest share of the photo's own teeth in the tone of the modelled ones."""
 _BRIGHTEST_TOOTH: Final = 240.0
@@ -99,6 +101,7 @@ class MouthAssets:
         room_origin: (2,) first texel of own_room, 2x px.
         own_show: (1,) how far own teeth end below the upper lip in the photo, units; 0 = none.
         softness: (1,) sigma of the photo's blur, 2x px.
+        flesh_tint: (1,) how red shade inside the mouth is, 0 in a photo without colours .. 1.
     """
 
     lip_ids: Int32Array
@@ -123,6 +126,7 @@ class MouthAssets:
     room_origin: FloatArray
     own_show: FloatArray
     softness: FloatArray
+    flesh_tint: FloatArray
 
     def to_arrays(self) -> dict[str, AnyArray]:
         """Return the fields by name, for storage and for render.mouth.MouthDrawer."""
@@ -197,6 +201,12 @@ def _flesh_colours(
     )
 
 
+def _reddened(tint: float, green: float, blue: float) -> FloatArray:
+    """Return (3,) factors that redden flesh by `tint`, and darken it as much without colour."""
+    red = np.array([1.0, green, blue], np.float32)
+    return np.asarray(red.mean() + tint * (red - red.mean()), np.float32)
+
+
 def _arch(
     jaw: Literal["upper", "lower"], scale: float, middle: Float64Array, rows: tuple[float, float]
 ) -> Float64Array:
@@ -235,6 +245,7 @@ def build_mouth(
     head = fit.head
     points = head.to_head(fit.landmarks)
     skin = skin_tone(image, fit.landmarks)
+    flesh_tint = float(np.clip(np.ptp(skin) / skin.max() / _COLOURFUL, 0, 1))
     tooth, gum, flesh = _flesh_colours(skin, _white_of_eyes(eyes), _brightest(fit))
     own, own_origin, own_show, own_colour = cut_own_teeth(image, fit, skin)
     room, room_origin = cut_own_room(image, fit)
@@ -273,12 +284,12 @@ def build_mouth(
     texel = 2 * head.unit_px * mm * scale * 2 * teeth.half_row_mm("upper") / teeth.WIDTH_PX
     strips = []
     for jaw, tone in (("upper", 1.0), ("lower", 0.90)):
-        painted = teeth.paint_teeth(jaw, tooth * tone, gum * tone)  # type: ignore[arg-type]
+        painted = teeth.paint_teeth(jaw, tooth * tone, gum * tone, tint=flesh_tint)  # type: ignore[arg-type]
         strips.append(blur(painted, max(0.3, 0.8 * softness / texel)))
     seam_line = fit.landmarks[list(LIP_INNER_UPPER + LIP_INNER_LOWER), :2] * 2 + 0.5
     lip = lip_tones(image, fit.landmarks).mean(0)
     if fit.is_mouth_open:
-        seam = 0.50 * lip * np.array([1.0, 0.86, 0.86])
+        seam = 0.50 * lip * _reddened(flesh_tint, 0.86, 0.86)
     else:
         seam = np.percentile(sample(image, seam_line), 20, axis=0)
     return MouthAssets(
@@ -288,10 +299,10 @@ def build_mouth(
         axes=head.rotation.astype(np.float32),
         unit=np.array([head.unit_px], np.float32),
         is_open=np.array([fit.is_mouth_open], np.float32),
-        cavity=(0.37 * flesh * np.array([1.0, 0.62, 0.60])).astype(np.float32),
+        cavity=(0.37 * flesh * _reddened(flesh_tint, 0.62, 0.60)).astype(np.float32),
         tongue=flesh,
         seam=np.asarray(seam, np.float32),
-        wet=(_WET_SHADE * lip * np.array([1.0, 0.84, 0.84])).astype(np.float32),
+        wet=(_WET_SHADE * lip * _reddened(flesh_tint, 0.84, 0.84)).astype(np.float32),
         arch_upper=stored(_arch("upper", scale, middle, upper_rows)),
         arch_lower=stored(_arch("lower", scale, middle + back, lower_rows)),
         teeth_upper=strips[0],
@@ -304,4 +315,5 @@ def build_mouth(
         room_origin=room_origin,
         own_show=np.array([own_show], np.float32),
         softness=np.array([softness], np.float32),
+        flesh_tint=np.array([flesh_tint], np.float32),
     )

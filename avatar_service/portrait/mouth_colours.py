@@ -27,6 +27,10 @@ _DARKEST_LIP: Final = 0.2
 """What is darker than this share of the skin is not lip but what lies behind it."""
 
 
+_COLOURLESS: Final = 0.05
+"""Redness that varies less than this over lips and skin tells nothing: the photo has one colour."""
+
+
 def redness(colours: FloatArray) -> FloatArray:
     """Return (red - mean of green and blue) / brightness of (..., 3) colours."""
     return np.asarray(
@@ -39,6 +43,14 @@ def is_like_tooth(colours: FloatArray, skin: FloatArray) -> NDArray[np.bool_]:
     luma, lit = colours.mean(-1), float(skin.mean())
     is_pale = redness(colours) < _AS_RED_AS_SKIN * float(redness(skin))
     return np.asarray((is_pale & (luma > 0.6 * lit)) | (luma > 1.1 * lit))
+
+
+def has_colours(colours: FloatArray) -> bool:
+    """Tell whether (..., 3) colours of lips, skin and teeth differ in redness, unlike in sepia."""
+    lit = colours.reshape(-1, 3)
+    lit = lit[lit.mean(-1) > 0.5 * np.median(lit.mean(-1))]
+    low, high = np.percentile(redness(lit), (2, 98))
+    return bool(high - low > _COLOURLESS)
 
 
 def skin_tone(image: FloatArray, landmarks: Float64Array) -> FloatArray:
@@ -70,7 +82,8 @@ def lip_tones(image: FloatArray, landmarks: Float64Array) -> FloatArray:
 def is_opening_seen(image: FloatArray, landmarks: Float64Array) -> bool:
     """Tell whether anything but lip is seen between the inner lips.
 
-    In soft, dim pictures the landmark model takes the bulge of a lower lip for an opening.
+    In soft, dim pictures the landmark model takes the bulge of a lower lip for an opening. Without
+    colour that cannot be told: the landmarks are believed.
 
     Args:
         image: (2S, 2S, 3).
@@ -78,8 +91,11 @@ def is_opening_seen(image: FloatArray, landmarks: Float64Array) -> bool:
     """
     rows = topology.LIP_INNER_UPPER, topology.LIP_INNER_LOWER
     inside = _between(image, landmarks, *rows, np.linspace(0.1, 0.9, 17))
-    is_dark = inside.mean(-1) < 0.5 * float(lip_tones(image, landmarks).mean())
-    seen = is_dark | is_like_tooth(inside, skin_tone(image, landmarks))
+    tones, skin = lip_tones(image, landmarks), skin_tone(image, landmarks)
+    if not has_colours(np.concatenate([inside, tones, skin[None]])):
+        return True
+    is_dark = inside.mean(-1) < 0.5 * float(tones.mean())
+    seen = is_dark | is_like_tooth(inside, skin)
     return float(seen.mean()) >= _SEEN_SHARE
 
 

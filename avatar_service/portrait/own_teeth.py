@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from avatar_service.portrait.face_fit import FaceFit
-from avatar_service.portrait.mouth_colours import is_like_tooth, redness
+from avatar_service.portrait.mouth_colours import has_colours, is_like_tooth, redness
 from avatar_service.portrait.patch_tools import (
     FloatArray,
     blur,
@@ -66,7 +66,8 @@ def cut_own_teeth(
         return *nothing, None
     lit = opening & (luma >= np.percentile(luma[opening], 75))
     colour = np.asarray(np.median(patch[lit], 0), np.float32)
-    if not is_like_tooth(colour, skin):
+    is_plausible = is_like_tooth(colour, skin) if has_colours(patch) else bright > 0.8 * skin.mean()
+    if not is_plausible:
         return *nothing, None
     if fit.lip_gap < _OWN_TEETH_GAP or cover < _OWN_TEETH_COVER:
         return *nothing, colour

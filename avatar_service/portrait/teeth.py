@@ -105,13 +105,16 @@ def half_row_mm(jaw: Literal["upper", "lower"]) -> float:
     return sum(crown.width_mm for crown in (_UPPER if jaw == "upper" else _LOWER))
 
 
-def paint_teeth(jaw: Literal["upper", "lower"], tooth: FloatArray, gum: FloatArray) -> FloatArray:
+def paint_teeth(
+    jaw: Literal["upper", "lower"], tooth: FloatArray, gum: FloatArray, *, tint: float = 1.0
+) -> FloatArray:
     """Paint one row of teeth.
 
     Args:
         jaw: which row; the lower one is returned upside down, edges on top.
         tooth: (3,) colour of a lit incisor, 0..255.
         gum: (3,) colour of the gum.
+        tint: how much yellower necks and canines are than edges, 0 in a photo without colours .. 1.
 
     Returns:
         (HEIGHT_PX, WIDTH_PX, 4) premultiplied 0..255; columns even in arc length.
@@ -139,7 +142,10 @@ def paint_teeth(jaw: Literal["upper", "lower"], tooth: FloatArray, gum: FloatArr
                 mask, light = crown.paint(x, v, half * width / 2, is_between)
                 if not is_between:
                     light = light * (1 + tone.uniform(-0.02, 0.02))
-                colour[:, columns] += mask[..., None] * (tooth * light - colour[:, columns])
+                colour[:, columns] += mask[..., None] * (
+                    tooth * (light.mean(-1, keepdims=True) * (1 - tint) + light * tint)
+                    - colour[:, columns]
+                )
                 alpha[:, columns] += mask * (1 - alpha[:, columns])
     gums = smoothstep((0.5 - v) / px, 0, 12) * np.ones_like(u) * (1 - alpha)
     colour += gum * (gums * (0.75 + 0.25 * smoothstep(v, 0.0, 0.3)))[..., None]

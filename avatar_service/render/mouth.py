@@ -82,7 +82,7 @@ class MouthDrawer:
             frame, local, curves, upper, lower, a["teeth_upper"], a["teeth_lower"],
             a["own_teeth"], a["own_origin"], a["own_room"], a["room_origin"], self._rest_map,
             a["cavity"], a["wet"], a["tongue"], a["tongue_half_width"][0],
-            self._sample, self._rgb,
+            a["flesh_tint"][0], self._sample, self._rgb,
         )  # fmt: skip
         draw_seam(frame, local, curves, a["seam"])
         draw_tongue(frame, local, curves, a["tongue"], a["tongue_half_width"][0])

@@ -66,6 +66,7 @@ def draw_inside(
     wet: Float32Array,
     tongue: Float32Array,
     tongue_half_width: float,
+    flesh_tint: float,
     sample: Float32Array,
     rgb: Float32Array,
 ) -> None:
@@ -160,7 +161,7 @@ def draw_inside(
                 k = 1.0 - inside_raised
                 tooth = (1.0 - BACK_UNLIT * back) * k * sample[3] * (1 / 255)
                 # What is lit by the lips and the tongue only is as red as they are.
-                other = dim * (RED_SHADE + (1.0 - RED_SHADE) * dim)
+                other = dim * (1.0 - flesh_tint * (1.0 - RED_SHADE) * (1.0 - dim))
                 for c in range(3):
                     lit = sample[c] * (dim if c == 0 else other)
                     rgb[c] += k * (lit - sample[3] * (1 / 255) * rgb[c])
@@ -179,7 +180,7 @@ def draw_inside(
                     k = smoothstep(side, 0.08, 0.22)
                     dim *= BESIDE_OWN
                 tooth = max(tooth, (1.0 - BACK_UNLIT * back) * k * sample[3] * (1 / 255))
-                other = dim * (RED_SHADE + (1.0 - RED_SHADE) * dim)
+                other = dim * (1.0 - flesh_tint * (1.0 - RED_SHADE) * (1.0 - dim))
                 for c in range(3):
                     lit = sample[c] * (dim if c == 0 else other)
                     rgb[c] += k * (lit - sample[3] * (1 / 255) * rgb[c])
@@ -217,10 +218,10 @@ def draw_inside(
             # Light that passes between lips turns red: shade takes more of green and blue, of
             # teeth, which are lit from outside, less.
             keep = max(keep, 0.02)
-            keep_red = math.exp((0.84 - 0.04 * tooth) * math.log(keep))
-            flesh_round = rounding * (1.0 - 0.7 * tooth)
+            keep_red = math.exp((1.0 - flesh_tint * (0.16 + 0.04 * tooth)) * math.log(keep))
+            flesh_round = flesh_tint * rounding * (1.0 - 0.7 * tooth)
             keep_green = keep * (1.0 - 0.10 * flesh_round)
-            keep_blue = math.exp((1.06 + 0.04 * tooth) * math.log(keep))
+            keep_blue = math.exp((1.0 + flesh_tint * (0.06 + 0.04 * tooth)) * math.log(keep))
             keep_blue *= 1.0 - 0.18 * flesh_round
             # Lips roll inwards: their wet inner side is seen before the dark, and in a slit, as
             # beside the corners, nothing else. The lower one's faces up, to the light.

@@ -189,6 +189,7 @@ def _mouth(
     record["mouth_anchor"] = a["lip_rest"].mean((0, 1))
     record["mouth_unit_px"], record["mouth_is_open"] = a["unit"][0], a["is_open"][0]
     record["own_show"], record["tongue_half_width"] = a["own_show"][0], a["tongue_half_width"][0]
+    record["flesh_tint"] = a["flesh_tint"][0]
     for name in ("cavity", "tongue", "seam", "wet", "tongue_tip", "own_origin", "room_origin"):
         record[name] = a[name]
 

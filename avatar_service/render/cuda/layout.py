@@ -62,7 +62,7 @@ _FLOATS: Final[dict[str, tuple[int, ...]]] = {
     "lash_range": (2,), "lash_color": (2, 3), "lash_strength": (2,),
     "mouth_anchor": (3,), "mouth_unit_px": (), "mouth_is_open": (), "cavity": (3,),
     "tongue": (3,), "seam": (3,), "wet": (3,), "tongue_tip": (3,), "tongue_half_width": (),
-    "own_origin": (2,), "room_origin": (2,), "own_show": (),
+    "own_origin": (2,), "room_origin": (2,), "own_show": (), "flesh_tint": (),
     "spectacles_origin": (2,), "spectacles_anchor": (3,), "spectacles_axes": (3, 3),
     "spectacles_unit_px": (), "spectacles_scale": (), "spectacles_hinge": (),
 }  # fmt: skip

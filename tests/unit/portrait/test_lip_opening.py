@@ -6,7 +6,7 @@ from fakes import synthetic_face as face
 from avatar_service.portrait import topology
 from avatar_service.portrait.lip_fill import fill_mouth
 from avatar_service.portrait.lip_opening import snap_to_opening
-from avatar_service.portrait.mouth_colours import is_opening_seen, lip_tones, skin_tone
+from avatar_service.portrait.mouth_colours import has_colours, is_opening_seen, lip_tones, skin_tone
 from avatar_service.portrait.own_teeth import cut_own_teeth
 
 pytestmark = pytest.mark.unit
@@ -75,8 +75,19 @@ def test_an_opening_is_told_from_the_bulge_of_a_lip(fit):
     assert is_opening_seen(image, fit.landmarks)
     shut = face.make_fit().image2x.astype(np.float32)
     assert not is_opening_seen(shut, fit.landmarks)  # landmarks believe in a gap
+
+
+def test_a_photo_without_colours_is_believed(fit):
+    image = fit.image2x.astype(np.float32)
+    assert has_colours(image[330:400, 180:330])
     grey = np.repeat(image.mean(-1, keepdims=True), 3, -1)
-    assert is_opening_seen(grey, fit.landmarks)
+    grey[grey > 200] = 170  # teeth no lighter than fair skin
+    sepia = grey * np.array([1.0, 0.8, 0.6], np.float32)
+    for picture in (grey, sepia):
+        assert not has_colours(picture[330:400, 180:330])
+        assert is_opening_seen(picture, fit.landmarks)
+        skin = skin_tone(picture, fit.landmarks)
+        assert cut_own_teeth(picture, fit, skin)[2] > 0
 
 
 def test_each_lip_has_its_own_tone_though_most_of_it_is_skin(fit):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fakes import synthetic_face as face
@@ -238,6 +240,22 @@ def test_a_smile_that_hardly_opens_shows_the_middle_of_the_photos_teeth_not_the_
     gum = (shown[..., 0] - shown[..., 1] > 90).mean()
     assert gum < 0.01
     assert (shown.mean(-1) > 1.1 * np.mean(face.LIP)).any()
+
+
+@pytest.mark.parametrize("lip_gap", [0.0, 0.13])
+def test_the_mouth_of_a_grey_photo_is_grey(lip_gap):
+    colourful = face.make_fit(lip_gap=lip_gap)
+    grey = {
+        name: np.repeat(getattr(colourful, name).mean(-1, keepdims=True), 3, -1).astype(np.uint8)
+        for name in ("image", "image2x")
+    }
+    fit = replace(colourful, **grey)
+    arrays = assets_of(fit)
+    for shapes in ({}, {"mouthFunnel": 0.6}):
+        frame = face.blank_frame(color=(120, 120, 120))
+        inside = column(render(fit, arrays, gap=GAP, jaw=JAW, frame=frame, **shapes))
+        assert np.abs(inside - 120).max() > 20
+        assert np.ptp(inside, axis=-1).max() <= 3
 
 
 def test_between_the_teeth_the_tongue_stands_before_the_upper_ones(fit, arrays):

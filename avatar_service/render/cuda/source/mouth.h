@@ -120,8 +120,8 @@ DEVICE void trace_mouth(const Avatar& avatar, const Frame& frame, const float* v
 
 // Lays modelled teeth over what is behind them; lit by the lips and the tongue only, they are as
 // red as these.
-DEVICE void blend_teeth(const float* sample, float dim, float k, float* rgb) {
-  float other = dim * (LIP_RED_SHADE + (1.0f - LIP_RED_SHADE) * dim);
+DEVICE void blend_teeth(const float* sample, float dim, float tint, float k, float* rgb) {
+  float other = dim * (1.0f - tint * (1.0f - LIP_RED_SHADE) * (1.0f - dim));
   for (int c = 0; c < 3; c++) {
     float lit = sample[c] * (c == 0 ? dim : other);
     rgb[c] += k * (lit - sample[3] * (1.0f / 255.0f) * rgb[c]);
@@ -150,7 +150,7 @@ DEVICE void draw_inside(const Avatar& avatar, const MouthTrace& mouth, int x, in
   if (cover <= 0.0f) return;
   cover = fminf(cover, 1.0f);
 
-  float shade = local[LIP_SHADE], rounding = local[LIP_ROUND];
+  float shade = local[LIP_SHADE], rounding = local[LIP_ROUND], tint = avatar.flesh_tint;
   bool has_own = avatar.own_rows > 1;
   float as_photo = avatar.room_rows > 1 ? local[LIP_AS_PHOTO] : 0.0f;
   // Little light enters between lips that are hardly parted, or pushed forward.
@@ -197,7 +197,7 @@ DEVICE void draw_inside(const Avatar& avatar, const MouthTrace& mouth, int x, in
     float back = smoothstep(side, 0.15f, 0.75f), dim = 0.86f - 0.56f * back;
     float k = 1.0f - inside_raised;
     tooth = (1.0f - LIP_BACK_UNLIT * back) * k * sample[3] * byte;
-    blend_teeth(sample, dim, k, rgb);
+    blend_teeth(sample, dim, tint, k, rgb);
   }
   // Own teeth cover the front ones; those behind them are not in the photo. They bite a little
   // higher. Rounded lips reach over the edges of the teeth.
@@ -213,7 +213,7 @@ DEVICE void draw_inside(const Avatar& avatar, const MouthTrace& mouth, int x, in
       dim *= LIP_BESIDE_OWN;
     }
     tooth = fmaxf(tooth, (1.0f - LIP_BACK_UNLIT * back) * k * sample[3] * byte);
-    blend_teeth(sample, dim, k, rgb);
+    blend_teeth(sample, dim, tint, k, rgb);
   }
   const float* map = mouth.rest_map;
   float mx = map[0] * x + map[1] * y + map[2], my = map[3] * x + map[4] * y + map[5];
@@ -251,10 +251,11 @@ DEVICE void draw_inside(const Avatar& avatar, const MouthTrace& mouth, int x, in
   // Light that passes between lips turns red: shade takes more of green and blue, of teeth,
   // which are lit from outside, less.
   keep = fmaxf(keep, 0.02f);
-  float flesh_round = rounding * (1.0f - 0.7f * tooth);
-  float keep_of[3] = {expf((0.84f - 0.04f * tooth) * logf(keep)),
+  float flesh_round = tint * rounding * (1.0f - 0.7f * tooth);
+  float keep_of[3] = {expf((1.0f - tint * (0.16f + 0.04f * tooth)) * logf(keep)),
                       keep * (1.0f - 0.10f * flesh_round),
-                      expf((1.06f + 0.04f * tooth) * logf(keep)) * (1.0f - 0.18f * flesh_round)};
+                      expf((1.0f + tint * (0.06f + 0.04f * tooth)) * logf(keep)) *
+                          (1.0f - 0.18f * flesh_round)};
   // Lips roll inwards: their wet inner side is seen before the dark, and in a slit nothing else.
   float lit_below = expf(-fmaxf(below, 0.0f) / (LIP_LOWER_WET_REACH * size));
   float rolled = LIP_UPPER_WET * expf(-fmaxf(above, 0.0f) / (LIP_UPPER_WET_REACH * size));
