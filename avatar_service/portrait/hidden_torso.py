@@ -28,6 +28,8 @@ _NECK_SIDES: Final = (0.52, 0.56)
 """Half of a neck's width (units) to either side of its turning point: 47 to 50 mm."""
 _NECK_TOP: Final = (0.05, 0.20)
 """Below that point by this (units) a moving jaw begins to uncover it."""
+_BEARD_SIDES: Final = 0.40
+"""So far from the turning point (units) what lies below the jaw is beard or neck, never hair."""
 _NECK_SKIN: Final = 0.04
 """The neck goes on so far (units) beyond jaw and bare skin."""
 _NECK_TONE, _FAINT = 0.10, 0.15
@@ -70,7 +72,8 @@ def hidden_neck(
     outline = fit.landmarks[list(topology.FACE_OVAL), :2] + fit.margin_px
     cv2.fillPoly(jaw, [np.round(outline).astype(np.int32)], 1)
     jaw_side = 2 * round(_NECK_SKIN * unit) + 1
-    skin = grow((jaw > 0) | grow(clothes.bare, jaw_side), jaw_side)
+    beard = clothes.head & (x < _BEARD_SIDES)
+    skin = grow((jaw > 0) | beard | grow(clothes.bare, jaw_side), jaw_side)
     y = (np.arange(side) - fit.margin_px - fit.head.pivot[1])[:, None] / unit
     column = (1 - smoothstep(x, *_NECK_SIDES)) * smoothstep(y, *_NECK_TOP)
     # Behind hair there is the room beside the neck.
