@@ -36,6 +36,7 @@ TARGETS: Final[dict[str, str]] = {
     "viseme_f1": ">= 0.55",
     "bilabial_recall": ">= 0.75",
     "false_closures": "<= 0.40",
+    "closed_elsewhere": "<= 0.03",
     "closure_ms_p5": ">= 60",
     "closure_ms_p95": "<= 160",
     "labiodental_recall": ">= 0.80",
@@ -106,10 +107,12 @@ def score_clips(clips: Sequence[ScoredClip]) -> dict[str, float]:
     Returns:
         jaw_r, viseme_tolerant_accuracy, viseme_f1, bilabial_recall, bilabial_events,
         false_closures (share of the closures in speech that belong to no p b m f v or pause),
+        closed_elsewhere (share of the time away from p b m f v and pauses with closed lips),
         closure_ms_median, closure_ms_p5, closure_ms_p95, labiodental_recall, aperture_lag_ms,
         aperture_envelope_r, jaw_lag_ms, pause_still_fraction, pauses.
     """
     bilabial, labiodental, false, still = _Tally(), _Tally(), _Tally(), _Tally()
+    elsewhere = _Tally()
     durations: list[float] = []
     lags, strengths = [], []
     truth, guess, near = [], [], []
@@ -119,6 +122,7 @@ def score_clips(clips: Sequence[ScoredClip]) -> dict[str, float]:
         _score_bilabials(clip, closures, bilabial)
         _score_labiodentals(clip, labiodental)
         durations += _score_closures(clip, closures, false)
+        _score_elsewhere(clip, closures, elsewhere)
         _score_pauses(clip, still)
         lag, strength = aperture_lag(clip.aperture, clip.samples)
         lags.append(lag)
@@ -141,6 +145,7 @@ def score_clips(clips: Sequence[ScoredClip]) -> dict[str, float]:
         "bilabial_recall": bilabial.share,
         "bilabial_events": float(bilabial.total),
         "false_closures": false.share,
+        "closed_elsewhere": elsewhere.share,
         "closure_ms_median": float(percentiles[1]),
         "closure_ms_p5": float(percentiles[0]),
         "closure_ms_p95": float(percentiles[2]),
@@ -259,6 +264,23 @@ def _score_closures(
         if sealed:
             durations.append((closure[1] - closure[0]) * 1000)
     return durations
+
+
+def _score_elsewhere(
+    clip: ScoredClip, closures: list[tuple[float, float]], tally: _Tally
+) -> None:
+    """Count the moments away from p b m f v and pauses, and those of them with closed lips."""
+    times = np.arange(0, (len(clip.aperture) - 1) * STEP_SECS, _FINE_SECS)
+    closed, away = np.zeros(len(times), bool), np.ones(len(times), bool)
+    for start, end in closures:
+        closed |= (times >= start) & (times < end)
+    lips = [p for p in clip.phones if p.symbol in BILABIALS or p.symbol in LABIODENTALS]
+    for phone in (*lips, *_silent(clip)):
+        away &= (times < phone.start_secs - _FALSE_SLACK_SECS) | (
+            times > phone.end_secs + _FALSE_SLACK_SECS
+        )
+    tally.hit += int((closed & away).sum())
+    tally.total += int(away.sum())
 
 
 def _score_pauses(clip: ScoredClip, tally: _Tally) -> None:

@@ -61,6 +61,7 @@ def test_the_mouth_of_the_phones_themselves_is_near_perfect() -> None:
     assert figures["bilabial_recall"] == 1.0
     assert figures["labiodental_recall"] == 1.0
     assert figures["false_closures"] == 0.0
+    assert figures["closed_elsewhere"] == 0.0
     assert 40 <= figures["closure_ms_median"] <= 160
     assert figures["pause_still_fraction"] == 1.0
     assert abs(figures["jaw_lag_ms"]) < 10
@@ -73,7 +74,9 @@ def test_a_frozen_mouth_closes_never() -> None:
 
 
 def test_a_chattering_mouth_has_false_closures() -> None:
-    assert score_clips([clip(chatter=True)])["false_closures"] > 0.3
+    figures = score_clips([clip(chatter=True)])
+    assert figures["false_closures"] > 0.3
+    assert 0.05 < figures["closed_elsewhere"] < 0.3
 
 
 @pytest.mark.parametrize("delay_ms", [-60, 60, 120])
