@@ -266,9 +266,7 @@ def _score_closures(
     return durations
 
 
-def _score_elsewhere(
-    clip: ScoredClip, closures: list[tuple[float, float]], tally: _Tally
-) -> None:
+def _score_elsewhere(clip: ScoredClip, closures: list[tuple[float, float]], tally: _Tally) -> None:
     """Count the moments away from p b m f v and pauses, and those of them with closed lips."""
     times = np.arange(0, (len(clip.aperture) - 1) * STEP_SECS, _FINE_SECS)
     closed, away = np.zeros(len(times), bool), np.ones(len(times), bool)
