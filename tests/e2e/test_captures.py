@@ -118,7 +118,8 @@ def test_a_videos_face_is_exported_in_one_command(shown: Path) -> None:
     assert [row["Timecode"][:8] for row in rows] == ["00:00:00"] * 30 + ["00:00:01"]
     jaw = [float(row["JawOpen"]) for row in rows]
     yaw = [float(row["HeadYaw"]) for row in rows]
-    assert max(jaw[:8]) < 0.1 < 0.3 < jaw[-1]
+    # Half of the opening is read as lips drawn apart: she smiles (docs/picture.md, avatar track).
+    assert max(jaw[:8]) < 0.1 < 0.22 < jaw[-1]
     assert abs(yaw[4]) < 0.03 < 0.08 < yaw[-1]  # to the subject's left
 
 

@@ -150,7 +150,8 @@ def check_curves(row: Row) -> None:
     jaw = np.array(row["jaw"])
     assert jaw.min() >= 0.0
     assert 0.1 < jaw.max() <= 1.0
-    assert (np.abs(np.diff(jaw)) < 0.4).all()
+    leaps = int((np.abs(np.diff(jaw)) >= 0.4).sum())
+    assert leaps <= 2, "a loaded machine leaves ticks out, and a restart pictures"
     assert row["removed"] >= 1
 
 
