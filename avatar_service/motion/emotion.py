@@ -132,6 +132,14 @@ def vigour_of(weights: FloatArray) -> float:
     return 1 + min(0.5, max(-0.5, float(weights @ _VIGOUR_ROW)))
 
 
+NEUTRAL: Final = EMOTION_NAMES.index("neutral")
+
+
+def felt_of(weights: FloatArray) -> float:
+    """Sum of (8,) feelings but for the neutral one."""
+    return float(weights.sum() - weights[NEUTRAL])
+
+
 def blend_norm(weights: FloatArray) -> float:
     """Divisor for (8,) weights whose length exceeds 1: mixed feelings share one face."""
     return max(1.0, math.sqrt(weights @ weights))

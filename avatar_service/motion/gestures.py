@@ -23,11 +23,11 @@ import numpy as np
 
 from avatar_service.motion.controls import EasedControls
 from avatar_service.motion.easing import TICK_SECS, FloatArray, Springs
-from avatar_service.motion.emotion import vigour_of
+from avatar_service.motion.emotion import felt_of, vigour_of
 from avatar_service.motion.head import HeadTick, pivot
 from avatar_service.motion.rhythm import Beat
 from avatar_service.motion.streams import random_stream
-from avatar_service.schema import EMOTION_NAMES, EXPRESSION_INDEX, NUM_EXPRESSIONS
+from avatar_service.schema import EXPRESSION_INDEX, NUM_EXPRESSIONS
 
 # Springs of the face: quick ones that events pull, slow ones that hold the mood of a phrase.
 _INNER: Final = 0
@@ -260,7 +260,7 @@ class Gestures:
         self._nod_pull = self._nod_pull + degrees / _NOD_REACH
 
     def _move_face(self, controls: EasedControls, vigour: float) -> None:
-        asked = min(1.0, float(controls.emotion.sum() - controls.emotion[_NEUTRAL]))
+        asked = min(1.0, felt_of(controls.emotion))
         own = 1 - asked  # a feeling that is asked for takes the place of moods of one's own
         life = self._engaged + 0.4 * min(1.0, controls.idle) * (1 - self._engaged)
         warm, is_open, earnest = np.clip(self._mood, 0.0, 1.6).tolist()
@@ -296,5 +296,4 @@ def _pose(springs: FloatArray) -> FloatArray:
     return pivot(bands, _NO_DRIFT)
 
 
-_NEUTRAL: Final = EMOTION_NAMES.index("neutral")
 _NO_DRIFT: Final = np.zeros(3)

@@ -15,7 +15,13 @@ from avatar_service.motion.blink import Blinks
 from avatar_service.motion.brows import Brows
 from avatar_service.motion.controls import ControlSchedule, EasedControls
 from avatar_service.motion.easing import TICK_SECS, FloatArray, Springs, hermite, soft_limit
-from avatar_service.motion.emotion import EMOTION_FACE, SuggestedEmotion, blend_norm
+from avatar_service.motion.emotion import (
+    EMOTION_FACE,
+    NEUTRAL,
+    SuggestedEmotion,
+    blend_norm,
+    felt_of,
+)
 from avatar_service.motion.gaze import Gaze, eyes_from_aim
 from avatar_service.motion.generators import GESTURES, parts_of
 from avatar_service.motion.gestures import Gestures
@@ -25,7 +31,6 @@ from avatar_service.motion.life_channels import condition_row, face_of
 from avatar_service.motion.life_stream import LifeModel, LifeStream, shared_model
 from avatar_service.motion.rhythm import Beat, Rhythm
 from avatar_service.schema import (
-    EMOTION_NAMES,
     MAX_HEAD_PITCH_RADIANS,
     MAX_HEAD_ROLL_RADIANS,
     MAX_HEAD_YAW_RADIANS,
@@ -33,8 +38,6 @@ from avatar_service.schema import (
     NUM_EXPRESSIONS,
 )
 from avatar_service.signals import Controls, Float32Array
-
-_NEUTRAL: Final = EMOTION_NAMES.index("neutral")
 
 # Layout of one node's row: head 6, face offsets of emotion 52, of brows 52, emotion 8, strengths 4.
 _FACE_FROM: Final = 6
@@ -298,9 +301,8 @@ class Life:
         strength = controls.expression / blend_norm(shown)
         value = _node(self._shown[0], shown, strength)
         rate = _node(self._shown[1], controls.emotion_rate, strength)
-        felt = float(shown.sum() - shown[_NEUTRAL])
-        value[_EMOTION.start + _NEUTRAL] = max(0.0, 1 - felt)
-        rate[_EMOTION.start + _NEUTRAL] = 0.0
+        value[_EMOTION.start + NEUTRAL] = max(0.0, 1 - felt_of(shown))
+        rate[_EMOTION.start + NEUTRAL] = 0.0
         # Weak expression still speaks clearly: lips follow the strength only in part.
         mouth = 1 + 0.3 * (controls.expression - 1)
         value[_JAW], value[_LIPS] = controls.jaw * mouth, controls.lips * mouth

@@ -18,7 +18,7 @@ from avatar_service.portrait import topology
 from avatar_service.portrait.face_fit import FaceFit
 from avatar_service.portrait.landmark_nets import Float64Array
 from avatar_service.portrait.patch_tools import blur, sample
-from avatar_service.portrait.pixels import AREA, LINEAR, NEAREST, grow, resize, shrink
+from avatar_service.portrait.pixels import AREA, LINEAR, NEAREST, distance_to, grow, resize, shrink
 from avatar_service.signals import Float32Array
 
 BoolArray = NDArray[np.bool_]
@@ -106,7 +106,7 @@ def find_clothes(fit: FaceFit, colors: Float32Array) -> Clothes | None:
     x = np.abs(place[..., 0])
     below = place[..., 1] - fit.head.to_head(fit.landmarks)[topology.CHIN, 1]
     sure = shrink(alpha > 0.9, 5)
-    face = _face_mask(fit, small)
+    face = face_mask(fit, small)
     smooth = blur(picture.astype(np.float32), _COLOUR_SIGMA * unit)
     spots = (fit.landmarks[list(_SKIN_SPOTS), :2] + fit.margin_px) / scale
     skin = np.median(sample(smooth, spots), 0)
@@ -151,7 +151,7 @@ def find_clothes(fit: FaceFit, colors: Float32Array) -> Clothes | None:
     clothes = resize(clothes.astype(np.float32), whole, LINEAR) > 0.5
     # The soft outline of the person belongs to what it surrounds.
     head = resize(head.astype(np.float32), whole, LINEAR) > 0.5
-    mask = _to_the_edge(fit, colors, _distance(clothes) < _distance(head))
+    mask = _to_the_edge(fit, colors, distance_to(clothes) < distance_to(head))
     of_head = resize((~mask).astype(np.uint8), (small, small), NEAREST) > 0
     if (linen & of_head).sum() > _MISPLACED * unit**2 or not _is_clear(fit, colors, mask):
         return None
@@ -176,7 +176,7 @@ def _to_the_edge(fit: FaceFit, colors: Float32Array, mask: BoolArray) -> BoolArr
     # Beyond the outline there are the person's own colours, no room.
     picture = np.clip(resize(colors, (side, side), AREA) + 0.5, 0, 255).astype(np.uint8)
     found = cv2.watershed(picture, seeds)
-    torso = _distance(found == _TORSO) < _distance(found == _HEAD)
+    torso = distance_to(found == _TORSO) < distance_to(found == _HEAD)
     near = grow(on_person & mask, width) & grow(on_person & ~mask, width)
     return blur(np.where(near, torso, mask).astype(np.float32), 1.0) > 0.5
 
@@ -209,16 +209,12 @@ def _is_clear(fit: FaceFit, colors: Float32Array, mask: BoolArray) -> bool:
     return bool((apart > _CLEAR_LEVELS).mean() >= _CLEAR_SHARE)
 
 
-def _distance(mask: BoolArray) -> Float32Array:
-    """Return how far each pixel lies from a mask, px."""
-    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 3), np.float32)
-
-
-def _face_mask(fit: FaceFit, small: int) -> BoolArray:
+def face_mask(fit: FaceFit, side: int) -> BoolArray:
+    """Return (side, side) the face's oval on the canvas, at another size."""
     outline = (fit.landmarks[list(topology.FACE_OVAL), :2] + fit.margin_px) * (
-        small / len(fit.canvas_alpha)
+        side / len(fit.canvas_alpha)
     )
-    face = np.zeros((small, small), np.uint8)
+    face = np.zeros((side, side), np.uint8)
     cv2.fillPoly(face, [np.round(outline).astype(np.int32)], 1)
     return face > 0
 

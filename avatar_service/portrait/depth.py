@@ -21,6 +21,7 @@ from avatar_service.portrait.face_fit import FaceFit
 from avatar_service.portrait.landmark_nets import Float64Array
 from avatar_service.portrait.mesh import FaceMesh, near_person
 from avatar_service.portrait.patch_tools import sample
+from avatar_service.portrait.pixels import distance_to
 
 _MAX_SLOPE: Final = 1.15
 """Largest depth step of an edge per step in the image: steeper ones tear when the head turns."""
@@ -175,8 +176,7 @@ def _bare_neck(
     points = mesh.vertices[low, :2] + fit.margin_px
     bare = clothes.bare.astype(np.float32)
     near, by_collar = (near_person(bare, points, reach * unit) for reach in _BARE_REACH)
-    distance = cv2.distanceTransform((~clothes.mask).astype(np.uint8), cv2.DIST_L2, 3) / unit
-    to_collar = sample(distance, points)
+    to_collar = sample(distance_to(clothes.mask) / unit, points)
     # What hangs around the neck at its end belongs to it.
     is_neck = (mesh.anchor[low] == low) & (near | (by_collar & (to_collar < _AT_COLLAR)))
     neck, to_collar = low[is_neck], to_collar[is_neck]

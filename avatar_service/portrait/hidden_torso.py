@@ -11,10 +11,10 @@ import scipy.sparse.linalg as sla
 from numpy.typing import NDArray
 
 from avatar_service.portrait import topology
-from avatar_service.portrait.clothes import Clothes
+from avatar_service.portrait.clothes import Clothes, face_mask
 from avatar_service.portrait.face_fit import FaceFit
 from avatar_service.portrait.patch_tools import blur, smoothstep
-from avatar_service.portrait.pixels import AREA, LINEAR, disc, grow, resize, shrink
+from avatar_service.portrait.pixels import AREA, LINEAR, disc, distance_to, grow, resize, shrink
 from avatar_service.signals import Float32Array
 
 BoolArray = NDArray[np.bool_]
@@ -66,14 +66,11 @@ def hidden_neck(
         comes first.
     """
     unit, side = fit.head.unit_px, clothes.mask.shape[0]
-    away = _distance(clothes.mask)
+    away = distance_to(clothes.mask)
     x = np.abs(np.arange(side) - fit.margin_px - fit.head.pivot[0])[None] / unit
-    jaw = np.zeros((side, side), np.uint8)
-    outline = fit.landmarks[list(topology.FACE_OVAL), :2] + fit.margin_px
-    cv2.fillPoly(jaw, [np.round(outline).astype(np.int32)], 1)
     jaw_side = 2 * round(_NECK_SKIN * unit) + 1
     beard = clothes.head & (x < _BEARD_SIDES)
-    skin = grow((jaw > 0) | beard | grow(clothes.bare, jaw_side), jaw_side)
+    skin = grow(face_mask(fit, side) | beard | grow(clothes.bare, jaw_side), jaw_side)
     y = (np.arange(side) - fit.margin_px - fit.head.pivot[1])[:, None] / unit
     column = (1 - smoothstep(x, *_NECK_SIDES)) * smoothstep(y, *_NECK_TOP)
     # Behind hair there is the room beside the neck.
@@ -89,10 +86,6 @@ def hidden_neck(
     wider = cv2.dilate(coverage, disc(disc_px(_BESIDE_PX, fit)))
     seen = blur(wider * smoothstep(away / scale_of(fit), *_COLLAR_EDGE_PX), scale_of(fit))
     return coverage, np.asarray(color, np.float32), np.asarray(seen, np.float32)
-
-
-def _distance(mask: BoolArray) -> Float32Array:
-    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 3), np.float32)
 
 
 def upper_end(fit: FaceFit, clothes: Clothes) -> Float32Array:

@@ -43,6 +43,12 @@ def disc(diameter_px: int) -> NDArray[np.uint8]:
     return np.asarray(shape, np.uint8)
 
 
+def distance_to(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return how far each pixel lies from a mask, px; 0 on it."""
+    away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 3)
+    return np.asarray(away, np.float32)
+
+
 def grow(mask: NDArray[np.bool_], diameter_px: int) -> NDArray[np.bool_]:
     """Dilate a mask by a disc."""
     return np.asarray(cv2.dilate(mask.astype(np.uint8), disc(diameter_px)), bool)
