@@ -30,6 +30,7 @@ from avatar_service.render.devices import open_render_device
 from avatar_service.server import connections
 from avatar_service.server.a2f.server import A2fServer, start_a2f_server
 from avatar_service.server.access import TokenFile
+from avatar_service.server.allocator import return_freed_memory
 from avatar_service.server.avatar_store import AvatarStore
 from avatar_service.server.fit_worker import FitWorker
 from avatar_service.server.housekeeping import Housekeeping
@@ -64,6 +65,7 @@ MAX_CONCURRENT_RPCS: Final = 4096
 
 def run(config: Config) -> None:
     """Run the service until SIGTERM or Ctrl-C. Raises AvatarError where it cannot start."""
+    return_freed_memory()
     set_up_logging(config.log_level, config.log_format)
     asyncio.run(serve(config))
 
