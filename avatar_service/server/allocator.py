@@ -16,7 +16,7 @@ _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
 """malloc.h of glibc."""
 MAPPED_FROM_BYTES: Final = 1 << 20
-"""Larger blocks are mapped on their own. Smaller ones, such as a frame's JPEG, are not: each mapping
+"""Larger blocks are mapped on their own. Smaller ones, such as a frame's JPEG, are not: a mapping
 costs a system call and a fault per page."""
 KEPT_FREE_BYTES: Final = 1 << 20
 """At the top of the heap, for the next to ask."""
