@@ -23,15 +23,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from avatar_service.audio.mel import log_mel
-from avatar_service.motion.articulation_net import (
-    ArticulationNet,
+from avatar_service.motion.articulation_net import ArticulationNet, ArticulationOutput
+from avatar_service.motion.articulation_parameters import (
     ArticulationNetConfig,
-    ArticulationOutput,
     load_weights,
     save_weights,
 )
 from avatar_service.motion.coarticulation import GRID_SECS, viseme_grid
-from avatar_service.motion.net_file import num_parameters
 from avatar_service.motion.visemes import CLOSURE, LABIODENTAL, VISEME_INDEX
 from avatar_service.training.learner import Learner, rate_share, read_checkpoint
 from tools.corpus.augment import HARSH, MILD
@@ -177,7 +175,7 @@ def _start(
     kept: dict[str, Any] | None, weights: Path | None, maker: BatchMaker
 ) -> Learner[ArticulationNet]:
     if weights:
-        net, average = load_weights(weights).train(), load_weights(weights).train()
+        net, average = (ArticulationNet.of(load_weights(weights)) for _ in range(2))
     else:
         net, average = (ArticulationNet(ArticulationNetConfig()) for _ in range(2))
     learner = Learner(net, average)
@@ -219,7 +217,8 @@ def main() -> None:
     maker = BatchMaker(options.corpus, options.crop_steps, options.seed + first)
     learner = _start(kept, options.from_weights, maker)
     net, average = learner.net, learner.average
-    print(f"{maker.secs / 3600:.2f} h, {num_parameters(net)} parameters, from step {first}")
+    size = net.parameters_now().num_trained
+    print(f"{maker.secs / 3600:.2f} h, {size} parameters, from step {first}")
     look_aheads = net.config.look_ahead_steps
     started, running = time.monotonic(), 0.0
     for step in range(first, last):
@@ -258,7 +257,7 @@ def _export(
         "seed": options.seed,
         "validation": validate(net, maker.validation),
     }
-    save_weights(net, options.export, metadata)
+    save_weights(net.parameters_now(), options.export, metadata)
     print(f"wrote {options.export}")
 
 

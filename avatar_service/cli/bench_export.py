@@ -37,31 +37,24 @@ def _motion(path: Path, motion_model: str = "mixed") -> Iterator[MotionFrame]:
 
 def bench_exports(seconds: float) -> Metrics:
     """Measure; "x" is seconds of motion per second of one core at 30 keyframes per second."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        figures: dict[str, object] = {}
-        with tempfile.TemporaryDirectory() as folder:
-            sound = Path(folder) / "speech.wav"
-            _write_speech(sound, 2.0)
-            for model in MOTION_MODELS:
-                list(_motion(sound, model))  # compiles and loads
-            _write_speech(sound, seconds)
-            for model in MOTION_MODELS:
-                began = time.process_time()
-                export_motion(Path(folder) / "speech.csv", _motion(sound, model), _RATE)
-                spent = time.process_time() - began
-                figures[f"speech_to_livelink_x.{model}"] = round(seconds / spent, 1)
-            frames = list(_motion(sound))
-            for row in FORMATS:
-                suffix = row.suffixes[0] if row.suffixes else ".json"
-                path = Path(folder) / f"motion{suffix}"
-                began = time.process_time()
-                export_motion(path, frames, _RATE, format_name=row.name)
-                spent = time.process_time() - began
-                figures[f"write_x.{row.name}"] = round(seconds / spent, 1)
-        return figures
-    finally:
-        torch.set_num_threads(threads)
+    figures: dict[str, object] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        sound = Path(folder) / "speech.wav"
+        _write_speech(sound, 2.0)
+        for model in MOTION_MODELS:
+            list(_motion(sound, model))  # compiles and loads
+        _write_speech(sound, seconds)
+        for model in MOTION_MODELS:
+            began = time.process_time()
+            export_motion(Path(folder) / "speech.csv", _motion(sound, model), _RATE)
+            spent = time.process_time() - began
+            figures[f"speech_to_livelink_x.{model}"] = round(seconds / spent, 1)
+        frames = list(_motion(sound))
+        for row in FORMATS:
+            suffix = row.suffixes[0] if row.suffixes else ".json"
+            path = Path(folder) / f"motion{suffix}"
+            began = time.process_time()
+            export_motion(path, frames, _RATE, format_name=row.name)
+            spent = time.process_time() - began
+            figures[f"write_x.{row.name}"] = round(seconds / spent, 1)
+    return figures

@@ -33,14 +33,11 @@ def life(
     ] = None,
 ) -> None:
     """Compare the transformer, the simple generator and real people (docs/models/motion.md)."""
-    import torch
-
     from avatar_service.audio.file import read_audio
     from avatar_service.cli.track import capture
     from avatar_service.motion.life_comparison import Voice, compare_lives, own_voice
     from avatar_service.motion.life_stream import LifeModel
 
-    torch.set_num_threads(1)
     voices = [
         Voice(path.stem, read_audio(path).samples, capture(path).track) for path in video or []
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import os
 import shutil
@@ -42,17 +43,35 @@ def _cores() -> Finding:
 
 
 def _devices() -> Iterator[Finding]:
-    import torch
+    names = _cuda_names()
+    for index, name in enumerate(names):
+        yield Finding("gpu", "ok", f"cuda:{index} {name}")
+    if not names:
+        yield Finding("gpu", "note", "none that CUDA's driver knows: everything runs on the CPU")
+    elif importlib.util.find_spec("cupy") is None:
+        yield Finding(
+            "cupy", "note", "not installed", "pip install 'avatar-service[cuda]' renders on it"
+        )
 
-    if torch.cuda.is_available():
-        for index in range(torch.cuda.device_count()):
-            yield Finding("gpu", "ok", f"cuda:{index} {torch.cuda.get_device_name(index)}")
-        if importlib.util.find_spec("cupy") is None:
-            yield Finding(
-                "cupy", "note", "not installed", "pip install 'avatar-service[cuda]' renders on it"
-            )
-    else:
-        yield Finding("gpu", "note", "none that torch can use: everything runs on the CPU")
+
+def _cuda_names() -> list[str]:
+    """Ask CUDA's driver for its devices (CUDA Driver API: cuInit, cuDeviceGetName)."""
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return []
+    count = ctypes.c_int()
+    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+        return []
+    names = []
+    for ordinal in range(count.value):
+        device, name = ctypes.c_int(), ctypes.create_string_buffer(256)
+        is_told = (
+            driver.cuDeviceGet(ctypes.byref(device), ordinal) == 0
+            and driver.cuDeviceGetName(name, len(name), device) == 0
+        )
+        names.append(name.value.decode("utf-8", "replace") if is_told else "unnamed")
+    return names
 
 
 def _shared_memory() -> Finding:

@@ -58,7 +58,7 @@ def motion(
     import torch
 
     from avatar_service.cli.track import capture
-    from avatar_service.motion.life_net import save_weights
+    from avatar_service.motion.life_parameters import save_weights
     from avatar_service.training.examples import LifeExamples
     from avatar_service.training.life_training import LifeTraining, train, validation_batch
     from avatar_service.training.preparation import teach, tracked_life, videos_in
@@ -124,7 +124,7 @@ def motion(
             **figures,
             "settings": asdict(_calibrated(net, innovations, lives, names)),
         }
-        save_weights(net, innovations, export, metadata)
+        save_weights(net.parameters_now(), innovations, export, metadata)
         say(f"wrote {export}")
 
 
@@ -138,7 +138,7 @@ def _calibrated(
     tracked = [life for name, life in lives.items() if name not in held_out]
     if not tracked:
         return settings
-    return calibrate(LifeModel(net.cpu().eval(), innovations, settings), tracked).settings
+    return calibrate(LifeModel(net.parameters_now(), innovations, settings), tracked).settings
 
 
 def _device(name: str) -> str:

@@ -1,6 +1,6 @@
 """Speech in, the mouth out, at 50 Hz: the stage around the articulation network.
 
-    stage = ArticulationStage(load_weights(), look_ahead_millis=40)
+    stage = ArticulationStage(ArticulationStepper(load_weights()), look_ahead_millis=40)
     stage.push(samples)                     # float32, 16 kHz mono, any chunk size
     for step in stage.pull():               # all steps that are now known
         step.pts_nanos, step.articulators, step.expression
@@ -23,11 +23,7 @@ import numpy as np
 from avatar_service.audio.mel import SAMPLE_RATE_HZ, StreamingLogMel, log_mel
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.articulation_kernels import tell
-from avatar_service.motion.articulation_net import (
-    MELS_PER_STEP,
-    STEP_NANOS,
-    ArticulationNet,
-)
+from avatar_service.motion.articulation_parameters import MELS_PER_STEP, STEP_NANOS
 from avatar_service.motion.articulation_step import ArticulationStepper, NetMemory
 from avatar_service.motion.coarticulation import articulator_grid, sample_grid, viseme_grid
 from avatar_service.motion.lip_shapes import lip_shapes
@@ -109,11 +105,11 @@ class ArticulationStage:
     """The mouth of one stream.
 
     Args:
-        net: trained network, shared between stages (inference changes nothing in it).
+        net: the trained network, shared between stages (a step changes nothing in it).
         look_ahead_millis: 40 (live) or 80 (more accurate), as the network offers.
     """
 
-    def __init__(self, net: ArticulationNet, *, look_ahead_millis: int = 40) -> None:
+    def __init__(self, net: ArticulationStepper, *, look_ahead_millis: int = 40) -> None:
         offered = [steps * 20 for steps in net.config.look_ahead_steps]
         if look_ahead_millis not in offered:
             raise AvatarError(
@@ -303,7 +299,7 @@ _MOST_STEPS: Final = 128
 def _run(stages: Sequence[ArticulationStage], num_steps: int) -> None:
     features = np.stack([stage._take(num_steps) for stage in stages])
     memory = NetMemory.join([stage._memory for stage in stages])
-    told, memory = _stepper(stages[0]._net)(features, memory)
+    told, memory = stages[0]._net(features, memory)
     tell(told.reshape(-1, told.shape[-1]))
     for i, (stage, own) in enumerate(zip(stages, memory.split(), strict=True)):
         stage._memory = own
@@ -312,13 +308,7 @@ def _run(stages: Sequence[ArticulationStage], num_steps: int) -> None:
 
 
 @lru_cache(maxsize=4)
-def _silent_memory(net: ArticulationNet) -> NetMemory:
+def _silent_memory(net: ArticulationStepper) -> NetMemory:
     """Memory of a stream that begins after a second of silence, so that it begins at rest."""
-    stepper = _stepper(net)
     silence = log_mel(np.zeros(SAMPLE_RATE_HZ, np.float32))
-    return stepper(silence[None], stepper.initial_memory())[1]
-
-
-@lru_cache(maxsize=4)
-def _stepper(net: ArticulationNet) -> ArticulationStepper:
-    return ArticulationStepper(net)
+    return net(silence[None], net.initial_memory())[1]

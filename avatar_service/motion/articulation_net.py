@@ -10,9 +10,7 @@ the batch in dimension 0 (the GRU's too). This is the form that learns; articula
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any, Final
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -20,37 +18,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avatar_service.audio.mel import NUM_MELS
-from avatar_service.motion.net_file import as_state, reading_net, write_net
-from avatar_service.motion.visemes import ARTICULATORS, NUM_ARTICULATORS, NUM_VISEMES, VISEMES
-
-STEP_SECS: Final = 0.02
-STEP_NANOS: Final = 20_000_000
-MELS_PER_STEP: Final = 2
-WEIGHTS_SCHEMA: Final = "avatar.articulation.v1"
-_STEM_KERNEL: Final = 6
-_KERNEL: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class ArticulationNetConfig:
-    """Shape of the network.
-
-    Attributes:
-        channels: width of the convolutions.
-        hidden: width of the GRU.
-        dilations: of the causal convolutions, in steps of 20 ms.
-        look_ahead_steps: one head each, in steps of 20 ms.
-    """
-
-    channels: int = 256
-    hidden: int = 320
-    dilations: tuple[int, ...] = (1, 2, 4, 8)
-    look_ahead_steps: tuple[int, ...] = (2, 4)
-
-    @property
-    def head_width(self) -> int:
-        """Outputs of one head: viseme logits, then articulators."""
-        return NUM_VISEMES + NUM_ARTICULATORS
+from avatar_service.motion.articulation_parameters import (
+    KERNEL,
+    MELS_PER_STEP,
+    MIX_WIDTH,
+    STEM_KERNEL,
+    ArticulationNetConfig,
+    ArticulationParameters,
+)
+from avatar_service.motion.net_file import floats
+from avatar_service.motion.visemes import NUM_VISEMES
 
 
 @dataclass(slots=True)
@@ -93,23 +70,23 @@ class ArticulationNet(nn.Module):
         width = self.config.channels
         self.register_buffer("mel_mean", torch.zeros(NUM_MELS))
         self.register_buffer("mel_scale", torch.ones(NUM_MELS))
-        self.stem = nn.Conv1d(NUM_MELS, width, _STEM_KERNEL, stride=MELS_PER_STEP)
+        self.stem = nn.Conv1d(NUM_MELS, width, STEM_KERNEL, stride=MELS_PER_STEP)
         self.convolutions = nn.ModuleList(
-            nn.Conv1d(width, width, _KERNEL, dilation=d) for d in self.config.dilations
+            nn.Conv1d(width, width, KERNEL, dilation=d) for d in self.config.dilations
         )
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in self.config.dilations)
         self.memory = nn.GRU(width, self.config.hidden, batch_first=True)
         heads = len(self.config.look_ahead_steps)
-        self.mix = nn.Linear(width + self.config.hidden, 192)
-        self.heads = nn.Linear(192, heads * self.config.head_width)
+        self.mix = nn.Linear(width + self.config.hidden, MIX_WIDTH)
+        self.heads = nn.Linear(MIX_WIDTH, heads * self.config.head_width)
         self.dropout = nn.Dropout(0.1)
 
     def initial_state(self, batch: int = 1) -> NetState:
         """State of streams that have heard nothing but silence before (zeros after the norm)."""
         config = self.config
         return NetState(
-            torch.zeros(batch, _STEM_KERNEL - MELS_PER_STEP, NUM_MELS),
-            [torch.zeros(batch, config.channels, (_KERNEL - 1) * d) for d in config.dilations],
+            torch.zeros(batch, STEM_KERNEL - MELS_PER_STEP, NUM_MELS),
+            [torch.zeros(batch, config.channels, (KERNEL - 1) * d) for d in config.dilations],
             torch.zeros(batch, config.hidden),
         )
 
@@ -143,45 +120,20 @@ class ArticulationNet(nn.Module):
         kept = mels[:, mels.shape[1] - state.mels.shape[1] :]
         return output, NetState(kept, tails, hidden[0])
 
+    @classmethod
+    def of(cls, parameters: ArticulationParameters) -> ArticulationNet:
+        """Make the network of trained parameters, ready to learn on."""
+        net = cls(parameters.config)
+        arrays = parameters.arrays
+        net.load_state_dict({name: torch.tensor(floats(arrays[name])) for name in arrays})
+        return net
+
+    def parameters_now(self) -> ArticulationParameters:
+        """Return a copy of what was learnt so far."""
+        state = {name: tensor.cpu().numpy().copy() for name, tensor in self.state_dict().items()}
+        return ArticulationParameters(self.config, state)
+
     def set_normalisation(self, mean: np.ndarray, deviation: np.ndarray) -> None:
         """Fix the mean and standard deviation of each mel band, both (80,)."""
         self.mel_mean.copy_(torch.from_numpy(mean))
         self.mel_scale.copy_(torch.from_numpy(1.0 / np.maximum(deviation, 1e-3)))
-
-
-def save_weights(net: ArticulationNet, path: Path, metadata: dict[str, Any]) -> None:
-    """Write float16 weights (npz, no pickle) and their description beside them (JSON)."""
-    config = {f.name: getattr(net.config, f.name) for f in fields(net.config)}
-    description = {
-        "schema": WEIGHTS_SCHEMA,
-        "config": config,
-        "visemes": VISEMES,
-        "articulators": ARTICULATORS,
-        **metadata,
-    }
-    write_net(net, path, description)
-
-
-def load_weights(path: Path | None = None) -> ArticulationNet:
-    """Read a trained network, ready for inference.
-
-    Args:
-        path: npz with its JSON beside it; None means the weights that come with the package.
-
-    Raises:
-        AvatarError: MODELS_NOT_AVAILABLE where the files are missing, of another schema, or do
-            not fit the network.
-    """
-    with reading_net(path, "articulation", WEIGHTS_SCHEMA) as (description, arrays):
-        if tuple(description["articulators"]) != ARTICULATORS:
-            raise ValueError("another list of articulators")
-        shape = description["config"]
-        config = ArticulationNetConfig(
-            channels=int(shape["channels"]),
-            hidden=int(shape["hidden"]),
-            dilations=tuple(shape["dilations"]),
-            look_ahead_steps=tuple(shape["look_ahead_steps"]),
-        )
-        net = ArticulationNet(config)
-        net.load_state_dict(as_state(arrays))
-    return net.eval()

@@ -6,15 +6,20 @@ stream takes about 0.1 ms with warm caches, many steps at once a third of that e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from avatar_service.motion import articulation_kernels as kernels
-from avatar_service.motion.articulation_net import MELS_PER_STEP, ArticulationNet
+from avatar_service.motion.articulation_parameters import (
+    MELS_PER_STEP,
+    STEM_KERNEL,
+    ArticulationNetConfig,
+    ArticulationParameters,
+)
+from avatar_service.motion.net_file import floats
 from avatar_service.motion.net_kernels import Weights, gelu, pack, project
 from avatar_service.signals import Float32Array
 
@@ -61,38 +66,35 @@ class ArticulationStepper:
     """Runs a trained network; holds its own layout of the weights.
 
     Args:
-        net: in evaluation mode; later changes of its weights are not seen.
+        trained: its parameters; they are copied.
     """
 
-    def __init__(self, net: ArticulationNet) -> None:
-        self._head_width = net.config.head_width
-        self._mel_mean, self._mel_scale = _floats(net.mel_mean), _floats(net.mel_scale)
-        self._width, self._hidden = net.config.channels, net.config.hidden
-        # Convolution weights (out, in, kernel) -> (kernel * in, out): time-major rows.
-        stem = net.stem.weight.permute(2, 1, 0)
-        self._stem_frames = len(stem)
-        self._stem = _layer(stem.reshape(-1, self._width), net.stem.bias)
-        self._convolutions = []
-        self._dilations = net.config.dilations
-        for convolution, norm in zip(net.convolutions, net.norms, strict=True):
-            if not (isinstance(convolution, torch.nn.Conv1d) and isinstance(norm, _Norm)):
-                raise TypeError("the network's layers are convolutions and layer norms")
-            rows = convolution.weight.permute(2, 1, 0).reshape(-1, self._width)
-            scale, shift = _floats(norm.weight), _floats(norm.bias)
-            layer = _layer(rows, convolution.bias)
-            self._convolutions.append((*layer, scale, shift, norm.eps))
-        memory = dict(net.memory.named_parameters())
-        self._ours = _layer(memory["weight_ih_l0"].t(), memory["bias_ih_l0"])
-        self._theirs = _layer(memory["weight_hh_l0"].t(), memory["bias_hh_l0"])
-        self._mix = _layer(net.mix.weight.t(), net.mix.bias)
-        self._heads = _layer(net.heads.weight.t(), net.heads.bias)
+    def __init__(self, trained: ArticulationParameters) -> None:
+        self.config: ArticulationNetConfig = trained.config
+        self._width, self._hidden = self.config.channels, self.config.hidden
+        arrays = {name: floats(array) for name, array in trained.arrays.items()}
+        self._mel_mean, self._mel_scale = arrays["mel_mean"], arrays["mel_scale"]
+        self._stem = _convolution(arrays, "stem")
+        self._convolutions = [
+            (
+                *_convolution(arrays, f"convolutions.{k}"),
+                arrays[f"norms.{k}.weight"],
+                arrays[f"norms.{k}.bias"],
+                _EPSILON,
+            )
+            for k in range(len(self.config.dilations))
+        ]
+        self._ours = pack(arrays["memory.weight_ih_l0"].T), arrays["memory.bias_ih_l0"]
+        self._theirs = pack(arrays["memory.weight_hh_l0"].T), arrays["memory.bias_hh_l0"]
+        self._mix = pack(arrays["mix.weight"].T), arrays["mix.bias"]
+        self._heads = pack(arrays["heads.weight"].T), arrays["heads.bias"]
 
     def initial_memory(self, batch: int = 1) -> NetMemory:
         """Memory of streams that have heard nothing but silence (zeros after the norm)."""
-        num_frames = self._stem_frames - MELS_PER_STEP
+        num_frames = STEM_KERNEL - MELS_PER_STEP
         return NetMemory(
             np.zeros((batch, num_frames, len(self._mel_mean)), np.float32),
-            tuple(np.zeros((batch, 2 * d, self._width), np.float32) for d in self._dilations),
+            tuple(np.zeros((batch, 2 * d, self._width), np.float32) for d in self.config.dilations),
             np.zeros((batch, self._hidden), np.float32),
         )
 
@@ -111,7 +113,7 @@ class ArticulationStepper:
         newest = (features - self._mel_mean) * self._mel_scale
         mels = np.concatenate([before.mels, newest], axis=1)  # (B, 4 + 2T, M)
         pairs = mels.reshape(batch, -1, MELS_PER_STEP * mels.shape[2])
-        heard_by_stem = [pairs[:, k : k + steps] for k in range(self._stem_frames // MELS_PER_STEP)]
+        heard_by_stem = [pairs[:, k : k + steps] for k in range(STEM_KERNEL // MELS_PER_STEP)]
         rows = np.concatenate(heard_by_stem, axis=2)  # (B, T, frames * M)
         flat = _project(rows.reshape(batch * steps, -1), self._stem)
         gelu(flat)
@@ -129,12 +131,13 @@ class ArticulationStepper:
         kernels.remember(ours, *self._theirs, hidden, states)
         z = _project(np.concatenate([states.reshape(batch * steps, -1), flat], 1), self._mix)
         gelu(z)
-        out = _project(z, self._heads).reshape(batch, steps, -1, self._head_width)
+        out = _project(z, self._heads).reshape(batch, steps, -1, self.config.head_width)
         after = NetMemory(mels[:, MELS_PER_STEP * steps :], tuple(tails), hidden)
         return out, after
 
 
-_Norm = torch.nn.LayerNorm
+_EPSILON: Final = 1e-5
+"""Of the layer norms, torch's default."""
 _Layer = tuple[Weights, Float32Array]
 
 
@@ -145,12 +148,7 @@ def _project(x: Float32Array, layer: _Layer) -> Float32Array:
     return out
 
 
-def _layer(weights: Tensor, bias: Tensor | None) -> _Layer:
-    if bias is None:
-        raise ValueError("the network's layers have biases")
-    return pack(_floats(weights)), _floats(bias)
-
-
-def _floats(tensor: Tensor) -> Float32Array:
-    array: Float32Array = tensor.detach().contiguous().numpy().copy()
-    return array
+def _convolution(arrays: Mapping[str, Float32Array], name: str) -> _Layer:
+    """Weights (out, in, kernel) as (kernel * in, out): time-major rows."""
+    weights = arrays[f"{name}.weight"]
+    return pack(weights.transpose(2, 1, 0).reshape(-1, len(weights))), arrays[f"{name}.bias"]

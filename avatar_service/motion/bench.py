@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import torch
 
 from avatar_service.audio.file import read_audio
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.articulation import ArticulationStage, ArticulationStep
-from avatar_service.motion.articulation_net import ArticulationNet, load_weights
+from avatar_service.motion.articulation_parameters import load_weights
+from avatar_service.motion.articulation_step import ArticulationStepper
 from avatar_service.motion.baselines import energy_jaw, viseme_lookup
 from avatar_service.motion.coarticulation import GRID_SECS, articulator_grid, viseme_grid
 from avatar_service.motion.disturbances import CONDITIONS
@@ -104,7 +104,7 @@ def read_clips_or_own(folder: Path | None) -> list[LabelledClip]:
     return read_clips(folder) if folder else [_own_clip()]
 
 
-def drive(net: ArticulationNet, samples: Float32Array, look_ahead_millis: int,
+def drive(net: ArticulationStepper, samples: Float32Array, look_ahead_millis: int,
           chunk_samples: int | None = None) -> list[ArticulationStep]:  # fmt: skip
     """Run a clip through a fresh stage, whole or in chunks; silence is added for the look-ahead.
 
@@ -121,7 +121,7 @@ def drive(net: ArticulationNet, samples: Float32Array, look_ahead_millis: int,
     return steps
 
 
-def score(net: ArticulationNet, clip: LabelledClip, look_ahead_millis: int) -> ScoredClip:
+def score(net: ArticulationStepper, clip: LabelledClip, look_ahead_millis: int) -> ScoredClip:
     """Run one clip and put the mouth beside its labels."""
     steps = drive(net, clip.samples, look_ahead_millis)
     expression = np.stack([step.expression for step in steps])
@@ -129,7 +129,9 @@ def score(net: ArticulationNet, clip: LabelledClip, look_ahead_millis: int) -> S
     return ScoredClip(clip.phones, clip.samples, expression, aperture(expression), visemes)
 
 
-def stream_difference(net: ArticulationNet, samples: Float32Array, look_ahead_millis: int) -> float:
+def stream_difference(
+    net: ArticulationStepper, samples: Float32Array, look_ahead_millis: int
+) -> float:
     """Largest difference of a coefficient between small odd chunks and the whole clip at once."""
     part = samples[: round(_STREAM_SECS * 16000)]
     whole = drive(net, part, look_ahead_millis)
@@ -141,22 +143,17 @@ def stream_difference(net: ArticulationNet, samples: Float32Array, look_ahead_mi
     )
 
 
-def step_cost_millis(net: ArticulationNet) -> float:
-    """Median time of one 20 ms step of one stream, front end to coefficients, on one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        stage = ArticulationStage(net)
-        rng = np.random.default_rng(0)
-        costs = []
-        for _ in range(_TIMED_STEPS):
-            chunk = rng.normal(0, 0.1, 320).astype(np.float32)
-            start = time.perf_counter()
-            stage.push(chunk)
-            list(stage.pull())
-            costs.append(time.perf_counter() - start)
-    finally:
-        torch.set_num_threads(threads)
+def step_cost_millis(net: ArticulationStepper) -> float:
+    """Median time of one 20 ms step of one stream, front end to coefficients."""
+    stage = ArticulationStage(net)
+    rng = np.random.default_rng(0)
+    costs = []
+    for _ in range(_TIMED_STEPS):
+        chunk = rng.normal(0, 0.1, 320).astype(np.float32)
+        start = time.perf_counter()
+        stage.push(chunk)
+        list(stage.pull())
+        costs.append(time.perf_counter() - start)
     return float(np.median(costs)) * 1000
 
 
@@ -190,7 +187,7 @@ def bench_motion(
         AvatarError: INVALID_FILE for a folder without usable clips; MODELS_NOT_AVAILABLE for
             weights that cannot be read.
     """
-    net = load_weights(weights)
+    net = ArticulationStepper(load_weights(weights))
     clips = read_clips_or_own(folder)
     looks = [steps * 20 for steps in net.config.look_ahead_steps]
     disturbed = CONDITIONS if conditions else {}

@@ -287,7 +287,7 @@ def draw_blocks(
 
     Args:
         net: the parameters.
-        tokens: (streams, BLOCK, numbers) of life_net.known_tokens: the block before.
+        tokens: (streams, BLOCK, numbers) of life_parameters.known_tokens: the block before.
         told: (streams, BLOCK + 1, conditions): those of the block before, then of this one.
         noise: (streams, BLOCK, channels).
         past: (streams, layers, 2, heads, slots, depth); the block before is entered into it.

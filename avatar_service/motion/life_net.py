@@ -24,49 +24,23 @@ hears its voice; the drawn tokens of block j hear the voice of its first tick on
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Final, TypeVar
+from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avatar_service.motion.easing import FloatArray
-from avatar_service.motion.innovations import BLOCK, ORDER, Innovations
-from avatar_service.motion.life_channels import CHANNELS, GROUPS, NUM_CHANNELS, NUM_CONDITIONS
-from avatar_service.motion.net_file import as_state, reading_net, write_net
-
-WEIGHTS_SCHEMA: Final = "avatar.life.v1"
-NUM_EVENTS: Final = 4
-"""Columns beside the channels in a known token: blink, gaze shift, gaze offset yaw and pitch."""
-GAZE_SCALE: Final = 0.1
-"""Radians of gaze offset that count as 1."""
-_KNOWN_WIDTH: Final = 2 * NUM_CHANNELS + NUM_EVENTS
-_MIXTURES: Final = 8
-_EVENT_WIDTH: Final = 2 + _MIXTURES * 5
-
-
-Logits = TypeVar("Logits", Tensor, FloatArray)
-
-
-@dataclass(frozen=True, slots=True)
-class LifeNetConfig:
-    """Shape of the network.
-
-    Attributes:
-        width: of tokens.
-        layers, heads: of attention.
-        expansion: hidden units of the feed-forward part, times the width.
-        context: past ticks that are attended to.
-    """
-
-    width: int = 160
-    layers: int = 4
-    heads: int = 4
-    expansion: int = 3
-    context: int = 50
+from avatar_service.motion.innovations import BLOCK
+from avatar_service.motion.life_channels import NUM_CHANNELS, NUM_CONDITIONS
+from avatar_service.motion.life_parameters import (
+    EVENT_WIDTH,
+    KNOWN_WIDTH,
+    STEP_RATES,
+    STEP_WIDTH,
+    LifeNetConfig,
+    LifeParameters,
+)
+from avatar_service.motion.net_file import floats
 
 
 @dataclass(slots=True)
@@ -75,7 +49,7 @@ class Drawn:
 
     Attributes:
         velocity: (B, T, channels) of the innovation.
-        events: (B, T, _EVENT_WIDTH) logits of blink and gaze shift, then the mixture of gaze
+        events: (B, T, EVENT_WIDTH) logits of blink and gaze shift, then the mixture of gaze
             offsets: weight, yaw, pitch, log spread of both.
     """
 
@@ -129,7 +103,7 @@ class LifeNet(nn.Module):
         super().__init__()
         self.config = config or LifeNetConfig()
         width = self.config.width
-        self.known = nn.Linear(_KNOWN_WIDTH, width)
+        self.known = nn.Linear(KNOWN_WIDTH, width)
         self.drawn = nn.Linear(NUM_CHANNELS, width)
         self.heard = nn.Sequential(
             nn.Linear(NUM_CONDITIONS, width), nn.GELU(approximate="tanh"), nn.Linear(width, width)
@@ -137,15 +111,28 @@ class LifeNet(nn.Module):
         self.kind = nn.Parameter(torch.zeros(1 + BLOCK, width))
         """Of a known token, and of the first and second drawn one."""
         self.step = nn.Sequential(
-            nn.Linear(_STEP_WIDTH, width), nn.GELU(approximate="tanh"), nn.Linear(width, width)
+            nn.Linear(STEP_WIDTH, width), nn.GELU(approximate="tanh"), nn.Linear(width, width)
         )
         self.modulate = nn.Linear(width, 6 * width)
         self.layers = nn.ModuleList(_Layer(self.config) for _ in range(self.config.layers))
         self.velocity = nn.Linear(width, NUM_CHANNELS)
-        self.events = nn.Linear(width, _EVENT_WIDTH)
+        self.events = nn.Linear(width, EVENT_WIDTH)
         for module in (self.modulate, self.velocity):
             nn.init.zeros_(module.weight)
             nn.init.zeros_(module.bias)
+
+    @classmethod
+    def of(cls, parameters: LifeParameters) -> LifeNet:
+        """Make the network of trained parameters, ready to learn on."""
+        net = cls(parameters.config)
+        arrays = parameters.arrays
+        net.load_state_dict({name: torch.tensor(floats(arrays[name])) for name in arrays})
+        return net
+
+    def parameters_now(self) -> LifeParameters:
+        """Return a copy of what was learnt so far."""
+        state = {name: tensor.cpu().numpy().copy() for name, tensor in self.state_dict().items()}
+        return LifeParameters(self.config, state)
 
     def forget_past(self) -> None:
         """Move without previous motion from now on: as in training where has_past is 0."""
@@ -158,7 +145,7 @@ class LifeNet(nn.Module):
         """Tokens (B, T, C) and modulation (B, T, 6, C) of past ticks.
 
         Args:
-            tokens: (B, T, _KNOWN_WIDTH) from known_tokens.
+            tokens: (B, T, KNOWN_WIDTH) from known_tokens.
             conditions: (B, T, NUM_CONDITIONS).
             has_past: (B, 1, 1), 0 where the tokens are to be ignored.
         """
@@ -227,12 +214,9 @@ class LifeNet(nn.Module):
         return self.read(x[:, ticks:])
 
 
-_STEP_WIDTH: Final = 16 + 2 + 2
-
-
 def step_input(time: Tensor, size: Tensor | None = None, guidance: Tensor | None = None) -> Tensor:
-    """(B, T, _STEP_WIDTH) numbers that tell time, step size and guidance."""
-    rates = torch.arange(1, 9, dtype=torch.float32, device=time.device) * (math.pi / 2)
+    """(B, T, STEP_WIDTH) numbers that tell time, step size and guidance."""
+    rates = torch.arange(1, STEP_RATES + 1, dtype=torch.float32, device=time.device) * (math.pi / 2)
     angles = time[..., None] * rates
     size = torch.zeros_like(time) if size is None else size
     guidance = time.new_zeros(*time.shape, 2) if guidance is None else guidance
@@ -259,69 +243,3 @@ def _training_mask(ticks: int, context: int) -> tuple[Tensor, Tensor]:
         ages = (age + BLOCK - 1).repeat(2, 2)
         _MASKS[ticks, context] = (torch.cat([known, drawn]), ages)
     return _MASKS[ticks, context]
-
-
-def known_tokens(channels: FloatArray, z: FloatArray, events: FloatArray, scale: FloatArray
-                 ) -> FloatArray:  # fmt: skip
-    """(..., _KNOWN_WIDTH) description of past ticks: values, innovations, events."""
-    return np.concatenate([channels / scale, z, events], axis=-1)
-
-
-def events_of(logits: Logits) -> tuple[Logits, Logits, Logits, Logits, Logits]:
-    """Split (..., events) into blink and shift logits (...), and the mixture of gaze offsets.
-
-    Args:
-        logits: tensor or array.
-
-    Returns:
-        Blink and shift logits (...), weights' logits (..., K), means (..., K, 2) and log standard
-        deviations (..., K, 2), offsets in GAZE_SCALE.
-    """
-    mixture = logits[..., 2:].reshape(*logits.shape[:-1], _MIXTURES, 5)
-    spread = mixture[..., 3:].clip(-4.0, 2.0)
-    return logits[..., 0], logits[..., 1], mixture[..., 0], mixture[..., 1:3], spread
-
-
-def save_weights(
-    net: LifeNet, innovations: Innovations, path: Path, metadata: dict[str, Any]
-) -> None:
-    """Write float16 weights (npz, no pickle; the prediction float32) and their JSON description."""
-    linear = {f"innovations.{k}": v.astype(np.float32) for k, v in asdict(innovations).items()}
-    description = {
-        "schema": WEIGHTS_SCHEMA,
-        "config": asdict(net.config),
-        "channels": CHANNELS,
-        "conditions": dict(GROUPS),
-        **metadata,
-    }
-    write_net(net, path, description, linear)
-
-
-def load_weights(path: Path | None = None) -> tuple[LifeNet, Innovations, dict[str, Any]]:
-    """Read a trained network, ready for inference, its linear prediction and its description.
-
-    Args:
-        path: npz with its JSON beside it; None means the weights that come with the package.
-
-    Raises:
-        AvatarError: MODELS_NOT_AVAILABLE where the files are missing, of another schema, or do
-            not fit the network.
-    """
-    with reading_net(path, "life", WEIGHTS_SCHEMA) as (description, arrays):
-        if tuple(description["channels"]) != CHANNELS:
-            raise ValueError("another list of channels")
-        if description["conditions"] != dict(GROUPS):
-            raise ValueError("other conditions")
-        shape = {name: int(value) for name, value in description["config"].items()}
-        net = LifeNet(LifeNetConfig(**shape))
-        linear = Innovations(
-            **{
-                name: arrays.pop(f"innovations.{name}").astype(np.float64)
-                for name in ("predictor", "spread", "scale")
-            }
-        )
-        net.load_state_dict(as_state(arrays))
-        shapes = (linear.predictor.shape, linear.spread.shape, linear.scale.shape)
-        if shapes != ((NUM_CHANNELS, BLOCK, ORDER), (NUM_CHANNELS, BLOCK, BLOCK), (NUM_CHANNELS,)):
-            raise ValueError("the linear prediction has another shape")
-    return net.eval(), linear, description

@@ -6,16 +6,20 @@ or a few passes from noise to the innovation. The same numbers as LifeNet's, wit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import torch
 
 from avatar_service.motion.innovations import BLOCK
-from avatar_service.motion.life_kernels import Dense, LifeWeights, draw_blocks
-from avatar_service.motion.life_net import LifeNet, step_input
+from avatar_service.motion.life_kernels import Dense, LifeWeights, draw_blocks, hear
+from avatar_service.motion.life_parameters import (
+    EVENT_WIDTH,
+    STEP_RATES,
+    LifeParameters,
+)
+from avatar_service.motion.net_file import floats
 from avatar_service.motion.net_kernels import pack
 from avatar_service.signals import Float32Array
 
@@ -25,7 +29,7 @@ class BlockInput:
     """What one stream gives to the drawing of its next block.
 
     Attributes:
-        tokens: (BLOCK, numbers) of life_net.known_tokens: the block before.
+        tokens: (BLOCK, numbers) of life_parameters.known_tokens: the block before.
         told: (BLOCK + 1, conditions): those of the block before, then of this one.
         noise: (BLOCK, channels).
         past: from `LifePass.new_past`; the block before is entered into it.
@@ -45,41 +49,37 @@ class LifePass:
     """A network ready to draw.
 
     Args:
-        net: on the CPU, trained: its parameters are copied.
+        trained: its parameters; they are copied.
         steps: passes for each block.
         asked: the step size that the network is told; 0 asks for the velocity itself.
         guidance: of the voice and of the controls.
     """
 
     def __init__(
-        self, net: LifeNet, *, steps: int, asked: float, guidance: tuple[float, float]
+        self, trained: LifeParameters, *, steps: int, asked: float, guidance: tuple[float, float]
     ) -> None:
-        config = net.config
+        config = trained.config
         self._slots = config.context + BLOCK
         depth = config.width // config.heads
         self._past_shape = (config.layers, 2, config.heads, self._slots, depth)
-        time = torch.tensor([1.0, *(i / steps for i in range(steps))])
-        size = torch.tensor([0.0] + [asked] * steps)
-        weights = torch.tensor([(0.0, 0.0)] + [guidance] * steps)
-        with torch.no_grad():
-            steps_told = net.step(step_input(time, size, weights)).numpy()
-        self._num_events = net.events.out_features
-        layers = list(net.layers)
+        arrays = {name: floats(array) for name, array in trained.arrays.items()}
+        passes = [step_told(1.0), *(step_told(i / steps, asked, guidance) for i in range(steps))]
+        told = hear(np.stack(passes), *_dense(arrays, "step.0"), *_dense(arrays, "step.2"))
         self._weights = LifeWeights(
-            known=_dense(net.known),
-            drawn=_dense(net.drawn),
-            heard=(*_dense(net.heard[0]), *_dense(net.heard[2])),
-            kind=_floats(net.kind),
-            known_step=steps_told[0],
-            steps=steps_told[1:],
-            modulate=_dense(net.modulate),
-            qkv=_stacked([layer.qkv for layer in layers]),
-            out=_stacked([layer.out for layer in layers]),
-            up=_stacked([layer.up for layer in layers]),
-            down=_stacked([layer.down for layer in layers]),
-            own=np.stack([_floats(layer.modulation) for layer in layers]),
-            ages=np.stack([_floats(layer.bias) for layer in layers]),
-            read=_joined(net.velocity, net.events),
+            known=_dense(arrays, "known"),
+            drawn=_dense(arrays, "drawn"),
+            heard=(*_dense(arrays, "heard.0"), *_dense(arrays, "heard.2")),
+            kind=arrays["kind"],
+            known_step=told[0],
+            steps=told[1:],
+            modulate=_dense(arrays, "modulate"),
+            qkv=_stacked(arrays, "qkv", config.layers),
+            out=_stacked(arrays, "out", config.layers),
+            up=_stacked(arrays, "up", config.layers),
+            down=_stacked(arrays, "down", config.layers),
+            own=np.stack([arrays[f"layers.{k}.modulation"] for k in range(config.layers)]),
+            ages=np.stack([arrays[f"layers.{k}.bias"] for k in range(config.layers)]),
+            read=_joined(arrays, "velocity", "events"),
         )
 
     def new_past(self) -> Float32Array:
@@ -101,7 +101,7 @@ class LifePass:
         is_alone = len(blocks) == 1
         past = blocks[0].past[None] if is_alone else np.stack([one.past for one in blocks])
         innovation = np.empty_like(noise)
-        events = np.empty((len(blocks), BLOCK, self._num_events), np.float32)
+        events = np.empty((len(blocks), BLOCK, EVENT_WIDTH), np.float32)
         draw_blocks(self._weights, tokens, told, noise, past, at, filled, innovation, events)
         if not is_alone:
             for one, last, entered in zip(blocks, newest, past, strict=True):
@@ -110,22 +110,27 @@ class LifePass:
         return innovation, events
 
 
-def _floats(parameter: Any) -> Float32Array:
-    array: Float32Array = parameter.detach().numpy().copy()
-    return array
+def step_told(
+    time: float, size: float = 0.0, guidance: tuple[float, float] = (0.0, 0.0)
+) -> Float32Array:
+    """(STEP_WIDTH,) numbers of one step, as life_net.step_input tells them in training."""
+    angles = np.float32(time) * np.arange(1, STEP_RATES + 1, dtype=np.float32) * (math.pi / 2)
+    small = math.log2(max(size, 1 / 32)) / 5 + 1
+    return np.array([*np.sin(angles), *np.cos(angles), size, small, *guidance], np.float32)
 
 
-def _dense(module: Any) -> Dense:
-    return pack(_floats(module.weight).T), _floats(module.bias)
+def _dense(arrays: Mapping[str, Float32Array], name: str) -> Dense:
+    return pack(arrays[f"{name}.weight"].T), arrays[f"{name}.bias"]
 
 
-def _stacked(modules: Sequence[Any]) -> Dense:
+def _stacked(arrays: Mapping[str, Float32Array], name: str, num_layers: int) -> Dense:
     """Parameters of the same place in all layers, the layer as first axis."""
-    weights = np.stack([_floats(one.weight).T for one in modules])
-    return pack(weights), np.stack([_floats(one.bias) for one in modules])
+    layers = [f"layers.{k}.{name}" for k in range(num_layers)]
+    weights = np.stack([arrays[f"{layer}.weight"].T for layer in layers])
+    return pack(weights), np.stack([arrays[f"{layer}.bias"] for layer in layers])
 
 
-def _joined(*modules: Any) -> Dense:
-    """Parameters of several modules that read the same, their outputs side by side."""
-    weights = np.concatenate([_floats(one.weight).T for one in modules], axis=1)
-    return pack(weights), np.concatenate([_floats(one.bias) for one in modules])
+def _joined(arrays: Mapping[str, Float32Array], *names: str) -> Dense:
+    """Parameters of several layers that read the same, their outputs side by side."""
+    weights = np.concatenate([arrays[f"{name}.weight"].T for name in names], axis=1)
+    return pack(weights), np.concatenate([arrays[f"{name}.bias"] for name in names])

@@ -24,10 +24,10 @@ from avatar_service.motion.easing import TICK_SECS, FloatArray, Springs
 from avatar_service.motion.gaze import GazeShift
 from avatar_service.motion.innovations import BLOCK, ORDER, Innovations
 from avatar_service.motion.life_channels import FACE, NUM_CHANNELS, NUM_CONDITIONS
-from avatar_service.motion.life_net import (
+from avatar_service.motion.life_parameters import (
     GAZE_SCALE,
     NUM_EVENTS,
-    LifeNet,
+    LifeParameters,
     events_of,
     known_tokens,
     load_weights,
@@ -78,7 +78,7 @@ class LifeSettings:
 class LifeModel:
     """A trained network with its use; shared by all streams of the process."""
 
-    net: LifeNet
+    trained: LifeParameters
     innovations: Innovations
     settings: LifeSettings
     drawing: LifePass = field(init=False, repr=False, compare=False)
@@ -87,7 +87,7 @@ class LifeModel:
     def __post_init__(self) -> None:
         settings = self.settings
         drawing = LifePass(
-            self.net,
+            self.trained,
             steps=settings.steps,
             asked=1 / settings.steps if settings.steps < STEPS_OFFERED[-1] else 0.0,
             guidance=(settings.voice_guidance, settings.control_guidance),
@@ -100,10 +100,10 @@ class LifeModel:
         """Read weights; None means those of the package, used as their description says.
 
         Raises:
-            AvatarError: MODELS_NOT_AVAILABLE, see life_net.load_weights.
+            AvatarError: MODELS_NOT_AVAILABLE, see life_parameters.load_weights.
         """
-        net, innovations, description = load_weights(path)
-        return LifeModel(net, innovations, settings or _settings_of(description))
+        trained, innovations, description = load_weights(path)
+        return LifeModel(trained, innovations, settings or _settings_of(description))
 
 
 def _settings_of(description: Mapping[str, Any]) -> LifeSettings:
@@ -128,7 +128,7 @@ def shared_model() -> LifeModel:
 
 
 Events = tuple[list[float], list[float], FloatArray, FloatArray, FloatArray]
-"""Of a block's ticks: logits of a blink and of a shift, and life_net's mixture of gaze offsets."""
+"""Of a block's ticks: logits of a blink and of a shift, and the net's mixture of gaze offsets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +237,7 @@ class LifeStream:
         scale = self.model.innovations.scale
         self._tokens = known_tokens(self._values, self._z, self._told, scale)
         self._known_rows, self._rows = self._rows, []
-        self._filled = min(self._filled + BLOCK, self.model.net.config.context + BLOCK)
+        self._filled = min(self._filled + BLOCK, self.model.trained.config.context + BLOCK)
 
     def _noise(self) -> FloatArray:
         """(BLOCK, channels) of this block, and the chances of its events."""

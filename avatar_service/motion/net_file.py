@@ -1,6 +1,7 @@
 """How networks lie on disk: float16 arrays (npz, no pickle) and a description beside them.
 
-The description is the JSON of the same name; readers check its schema before the arrays.
+The description is the JSON of the same name; readers check its schema before the arrays. Nothing
+here or at run time needs the library that the networks are trained with.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.signals import Float32Array
+
+Arrays = Mapping[str, NDArray[Any]]
+"""Parameters by the names that they have in training; float16 as stored, or float32."""
+Shapes = Mapping[str, tuple[int, ...]]
 
 _BROKEN: Final = (
     OSError,
@@ -29,46 +32,54 @@ _BROKEN: Final = (
     KeyError,
     TypeError,
     AttributeError,
-    RuntimeError,
     zipfile.BadZipFile,
     zlib.error,
 )
-"""What reading a damaged or foreign file, or building a network from it, raises."""
+"""What reading a damaged or foreign file, or taking a network's parameters from it, raises."""
 
 
-def num_parameters(net: nn.Module) -> int:
-    """Count the trained parameters."""
-    return sum(parameter.numel() for parameter in net.parameters())
+def floats(array: NDArray[Any]) -> Float32Array:
+    """Return a parameter as the kernels compute with it."""
+    return np.ascontiguousarray(array, np.float32)
+
+
+def check_shapes(arrays: Arrays, expected: Shapes) -> None:
+    """Raise ValueError unless these are a network's parameters, all of them, all finite."""
+    for name, shape in expected.items():
+        if name not in arrays:
+            raise ValueError(f"{name} is missing")
+        if arrays[name].shape != shape:
+            raise ValueError(f"{name} has the shape {arrays[name].shape}, not {shape}")
+        if not np.isfinite(arrays[name]).all():
+            raise ValueError(f"{name} is not finite")
+    if unknown := sorted(set(arrays) - set(expected)):
+        raise ValueError(f"{unknown[0]} is not part of the network")
 
 
 def write_net(
-    net: nn.Module,
     path: Path,
     description: Mapping[str, Any],
-    arrays: Mapping[str, Float32Array] | None = None,
+    parameters: Arrays,
+    others: Mapping[str, Float32Array] | None = None,
 ) -> None:
-    """Write a network's weights and their description.
+    """Write a network's parameters and their description.
 
     Args:
-        net: whose state is kept, as float16.
         path: npz; the JSON goes beside it.
-        description: schema, shape and origin; the number of parameters is added.
-        arrays: kept beside the weights as they are.
+        description: schema, shape and origin.
+        parameters: are kept as float16.
+        others: kept beside them as they are.
     """
-    kept: dict[str, Any] = {
-        name: tensor.detach().cpu().numpy().astype(np.float16)
-        for name, tensor in net.state_dict().items()
-    }
-    np.savez_compressed(path, **kept | dict(arrays or {}))
-    told = {"parameters": num_parameters(net), **description}
-    path.with_suffix(".json").write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+    kept = {name: array.astype(np.float16) for name, array in parameters.items()}
+    np.savez_compressed(path, **kept | dict(others or {}))  # type: ignore[arg-type]
+    path.with_suffix(".json").write_text(json.dumps(description, indent=1) + "\n", "utf-8")
 
 
 @contextmanager
 def reading_net(
     path: Path | None, name: str, schema: str
 ) -> Iterator[tuple[dict[str, Any], dict[str, NDArray[Any]]]]:
-    """Read a network's description and arrays; the body builds the network.
+    """Read a network's description and arrays; the body checks them.
 
     Args:
         path: npz with its JSON beside it; None means the weights that come with the package.
@@ -92,8 +103,3 @@ def reading_net(
         raise AvatarError(
             Reason.MODELS_NOT_AVAILABLE, f"{name} weights {path.name}: {fault}"
         ) from fault
-
-
-def as_state(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
-    """Turn stored float16 arrays into a float32 state to load."""
-    return {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}

@@ -13,7 +13,8 @@ import numpy as np
 from avatar_service.audio.prosody import HOP_SAMPLES, Prosody, ProsodyHop
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.articulation import ArticulationStage, run_batched
-from avatar_service.motion.articulation_net import ArticulationNet, load_weights
+from avatar_service.motion.articulation_parameters import load_weights
+from avatar_service.motion.articulation_step import ArticulationStepper
 from avatar_service.motion.controls import check_controls
 from avatar_service.motion.life import Life
 from avatar_service.motion.life_stream import LifeModel, LifeStream, draw_together
@@ -257,6 +258,6 @@ def _articulation(lookahead_nanos: int) -> LipSource:
 
 
 @functools.cache
-def _shared_net() -> ArticulationNet:
-    """One network for all stages of the process; inference changes nothing in it."""
-    return load_weights()
+def _shared_net() -> ArticulationStepper:
+    """One network for all stages of the process; a step changes nothing in it."""
+    return ArticulationStepper(load_weights())

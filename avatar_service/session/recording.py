@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import msgpack
+import numba
 import numpy as np
-import torch
 
 from avatar_service import __version__
 from avatar_service.errors import AvatarError, Reason
@@ -74,8 +74,7 @@ def environment() -> dict[str, str]:
         "version": __version__,
         "machine": f"{platform.machine()} {platform.system()}",
         "numpy": np.__version__,
-        "torch": str(torch.__version__),
-        "threads": str(torch.get_num_threads()),
+        "numba": numba.__version__,
     }
 
 

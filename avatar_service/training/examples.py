@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from avatar_service.motion.innovations import BLOCK, ORDER, Innovations
 from avatar_service.motion.life_channels import GROUP_SLICES, HEAD, MIRRORED
-from avatar_service.motion.life_net import GAZE_SCALE, known_tokens
+from avatar_service.motion.life_parameters import GAZE_SCALE, known_tokens
 from avatar_service.training.sequences import LifeSequence
 
 _DROP: Final = 0.1

@@ -16,7 +16,8 @@ from torch.nn import functional
 
 from avatar_service.motion.innovations import BLOCK, ORDER, Innovations
 from avatar_service.motion.life_channels import GROUP_SLICES
-from avatar_service.motion.life_net import Drawn, LifeNet, LifeNetConfig, events_of
+from avatar_service.motion.life_net import Drawn, LifeNet
+from avatar_service.motion.life_parameters import LifeNetConfig, events_of
 from avatar_service.training.examples import LifeBatch, LifeExamples
 from avatar_service.training.learner import Learner, rate_share, read_checkpoint
 from avatar_service.training.sequences import LifeSequence

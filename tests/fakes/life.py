@@ -7,7 +7,8 @@ import torch
 
 from avatar_service.motion.innovations import BLOCK, ORDER, Innovations
 from avatar_service.motion.life_channels import NUM_CHANNELS
-from avatar_service.motion.life_net import LifeNet, LifeNetConfig
+from avatar_service.motion.life_net import LifeNet
+from avatar_service.motion.life_parameters import LifeNetConfig
 from avatar_service.motion.life_stream import LifeModel, LifeSettings
 
 CONTEXT = 8
@@ -34,4 +35,4 @@ def small_net(seed: int = 0) -> LifeNet:
 
 def small_model(**settings: object) -> LifeModel:
     """Make a model of it."""
-    return LifeModel(small_net(), small_innovations(), LifeSettings(**settings))  # type: ignore[arg-type]
+    return LifeModel(small_net().parameters_now(), small_innovations(), LifeSettings(**settings))  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from avatar_service.audio.mel import log_mel
-from avatar_service.motion.articulation_net import STEP_SECS
+from avatar_service.motion.articulation_parameters import STEP_SECS
 from avatar_service.motion.coarticulation import GRID_SECS, articulator_grid, viseme_grid
 from avatar_service.motion.visemes import NUM_ARTICULATORS, SHAPES, VISEME_INDEX
 from avatar_service.signals import Float32Array

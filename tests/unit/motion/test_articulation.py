@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.articulation import ArticulationStage, ArticulationStep, run_batched
 from avatar_service.motion.articulation_kernels import tell
-from avatar_service.motion.articulation_net import (
+from avatar_service.motion.articulation_net import ArticulationNet
+from avatar_service.motion.articulation_parameters import (
     STEP_NANOS,
-    ArticulationNet,
     ArticulationNetConfig,
     load_weights,
     save_weights,
+    shapes_of,
 )
 from avatar_service.motion.articulation_step import ArticulationStepper, NetMemory
 from avatar_service.motion.life_kernels import gelu_by_tanh
-from avatar_service.motion.net_file import num_parameters
 from avatar_service.motion.net_kernels import exponentiate, gelu, pack, project
 from avatar_service.motion.phones import TimedPhone
 from avatar_service.motion.visemes import CLOSURE, NUM_ARTICULATORS, NUM_VISEMES, VISEME_INDEX
@@ -34,11 +34,16 @@ pytestmark = pytest.mark.unit
 
 
 @pytest.fixture(scope="module")
-def net() -> ArticulationNet:
+def learnt() -> ArticulationNet:
     torch.manual_seed(0)
     return ArticulationNet(
         ArticulationNetConfig(channels=24, hidden=16, dilations=(1, 2, 4))
     ).eval()
+
+
+@pytest.fixture(scope="module")
+def net(learnt: ArticulationNet) -> ArticulationStepper:
+    return ArticulationStepper(learnt.parameters_now())
 
 
 def speech(secs: float, seed: int = 0) -> Float32Array:
@@ -50,7 +55,7 @@ def speech(secs: float, seed: int = 0) -> Float32Array:
 
 
 def run(
-    net: ArticulationNet, samples: Float32Array, chunks: list[int], look_ahead: int = 40
+    net: ArticulationStepper, samples: Float32Array, chunks: list[int], look_ahead: int = 40
 ) -> list[ArticulationStep]:
     stage = ArticulationStage(net, look_ahead_millis=look_ahead)
     steps, start = [], 0
@@ -72,7 +77,7 @@ def assert_same(a: list[ArticulationStep], b: list[ArticulationStep], atol: floa
 @settings(deadline=None, max_examples=15)
 @given(chunks=st.lists(st.integers(0, 1500), max_size=20), look_ahead=st.sampled_from([40, 80]))
 def test_chunks_of_any_size_move_the_mouth_the_same(
-    net: ArticulationNet, chunks: list[int], look_ahead: int
+    net: ArticulationStepper, chunks: list[int], look_ahead: int
 ) -> None:
     samples = speech(1.0)
     assert_same(
@@ -86,13 +91,13 @@ def test_chunks_of_any_size_move_the_mouth_the_same(
 @pytest.mark.parametrize("is_stored", [True, False], ids=["float16", "float32"])
 @pytest.mark.parametrize("chunk", [1, 7, 20])
 def test_the_compiled_network_equals_the_one_that_learnt(
-    net: ArticulationNet, is_stored: bool, chunk: int
+    learnt: ArticulationNet, is_stored: bool, chunk: int
 ) -> None:
     if is_stored:
-        net = load_weights()
+        learnt = ArticulationNet.of(load_weights()).eval()
     features = 3 * torch.randn(3, 40, 80) - 6
-    whole, after = net(features, net.initial_state(3))
-    stepper = ArticulationStepper(net)
+    whole, after = learnt(features, learnt.initial_state(3))
+    stepper = ArticulationStepper(learnt.parameters_now())
     memory = stepper.initial_memory(3)
     for i in range(0, 20, chunk):
         told, memory = stepper(features[:, 2 * i : 2 * (i + chunk)].numpy(), memory)
@@ -110,13 +115,12 @@ def test_the_compiled_network_equals_the_one_that_learnt(
         np.testing.assert_allclose(ours, theirs.transpose(1, 2), atol=3e-5, rtol=1e-5)
 
 
-def test_a_step_leaves_the_memory_before_it_as_it_was(net: ArticulationNet) -> None:
-    stepper = ArticulationStepper(net)
+def test_a_step_leaves_the_memory_before_it_as_it_was(net: ArticulationStepper) -> None:
     features = np.random.default_rng(0).normal(-6, 3, (2, 4, 80)).astype(np.float32)
-    _, memory = stepper(features[:, :2], stepper.initial_memory(2))
+    _, memory = net(features[:, :2], net.initial_memory(2))
     parts = (memory.mels, memory.hidden, *memory.convolutions)
     kept = [part.copy() for part in parts]
-    stepper(features[:, 2:], memory)
+    net(features[:, 2:], memory)
     for before, after in zip(kept, parts, strict=True):
         np.testing.assert_array_equal(before, after)
 
@@ -131,10 +135,9 @@ def test_weights_are_held_in_half_only_where_nothing_is_lost() -> None:
         np.testing.assert_array_equal(out, weights)
 
 
-def test_memories_split_and_join(net: ArticulationNet) -> None:
-    stepper = ArticulationStepper(net)
+def test_memories_split_and_join(net: ArticulationStepper) -> None:
     features = np.random.default_rng(0).normal(-6, 3, (3, 4, 80)).astype(np.float32)
-    _, memory = stepper(features, stepper.initial_memory(3))
+    _, memory = net(features, net.initial_memory(3))
     joined = NetMemory.join(memory.split())
     np.testing.assert_array_equal(joined.hidden, memory.hidden)
     np.testing.assert_array_equal(joined.mels, memory.mels)
@@ -159,7 +162,7 @@ def test_functions_of_the_kernels_are_accurate(kernel: Callable[[Float32Array], 
     np.testing.assert_allclose(got, exact.numpy(), **tolerance)
 
 
-def test_many_streams_in_one_batch_move_as_each_alone(net: ArticulationNet) -> None:
+def test_many_streams_in_one_batch_move_as_each_alone(net: ArticulationStepper) -> None:
     clips = [speech(0.7, seed) for seed in range(4)]
     alone = [run(net, clip, [], 80 if i == 2 else 40) for i, clip in enumerate(clips)]
     stages = [
@@ -178,7 +181,7 @@ def test_many_streams_in_one_batch_move_as_each_alone(net: ArticulationNet) -> N
 
 @pytest.mark.parametrize("look_ahead", [40, 80])
 def test_a_step_comes_out_with_exactly_its_look_ahead_of_audio(
-    net: ArticulationNet, look_ahead: int
+    net: ArticulationStepper, look_ahead: int
 ) -> None:
     stage = ArticulationStage(net, look_ahead_millis=look_ahead)
     stage.push(np.zeros(16 * look_ahead - 1, np.float32))
@@ -189,7 +192,7 @@ def test_a_step_comes_out_with_exactly_its_look_ahead_of_audio(
     assert [step.pts_nanos for step in stage.pull()] == [STEP_NANOS * k for k in range(1, 6)]
 
 
-def test_no_step_depends_on_audio_beyond_its_look_ahead(net: ArticulationNet) -> None:
+def test_no_step_depends_on_audio_beyond_its_look_ahead(net: ArticulationStepper) -> None:
     samples = speech(1.0)
     changed = samples.copy()
     changed[8000:] = speech(1.0, 9)[8000:]
@@ -200,7 +203,7 @@ def test_no_step_depends_on_audio_beyond_its_look_ahead(net: ArticulationNet) ->
     assert np.abs(before[last_same + 1].visemes - after[last_same + 1].visemes).max() > 0
 
 
-def test_the_mouth_is_known_lookahead_nanos_behind_the_audio(net: ArticulationNet) -> None:
+def test_the_mouth_is_known_lookahead_nanos_behind_the_audio(net: ArticulationStepper) -> None:
     stage = ArticulationStage(net)
     samples = speech(1.0)
     for pushed in range(1, len(samples), 111):
@@ -212,7 +215,7 @@ def test_the_mouth_is_known_lookahead_nanos_behind_the_audio(net: ArticulationNe
         assert len(list(stage.pull())) <= 1
 
 
-def test_between_steps_the_mouth_is_between_them(net: ArticulationNet) -> None:
+def test_between_steps_the_mouth_is_between_them(net: ArticulationStepper) -> None:
     stage = ArticulationStage(net)
     stage.push(speech(0.5))
     steps = list(stage.pull())
@@ -223,7 +226,7 @@ def test_between_steps_the_mouth_is_between_them(net: ArticulationNet) -> None:
     assert low - 1e-6 <= middle[jaw] <= high + 1e-6
 
 
-def test_times_not_known_or_forgotten_are_refused(net: ArticulationNet) -> None:
+def test_times_not_known_or_forgotten_are_refused(net: ArticulationStepper) -> None:
     stage = ArticulationStage(net)
     stage.push(np.zeros(16000 * 4, np.float32))
     with pytest.raises(AvatarError, match="not known yet"):
@@ -232,7 +235,7 @@ def test_times_not_known_or_forgotten_are_refused(net: ArticulationNet) -> None:
         stage.mouth_at(STEP_NANOS)
 
 
-def test_reset_starts_a_new_line_at_the_given_time(net: ArticulationNet) -> None:
+def test_reset_starts_a_new_line_at_the_given_time(net: ArticulationStepper) -> None:
     stage = ArticulationStage(net)
     stage.push(speech(0.5, 3))
     list(stage.pull())
@@ -245,7 +248,7 @@ def test_reset_starts_a_new_line_at_the_given_time(net: ArticulationNet) -> None
 
 
 def test_known_phones_take_the_place_of_the_network_and_close_the_lips(
-    net: ArticulationNet,
+    net: ArticulationStepper,
 ) -> None:
     stage = ArticulationStage(net)
     phones = [TimedPhone(0, 0.2, "AA"), TimedPhone(0.2, 0.3, "M"), TimedPhone(0.3, 0.5, "AA")]
@@ -258,18 +261,18 @@ def test_known_phones_take_the_place_of_the_network_and_close_the_lips(
     assert by_time[200].articulators[0] > 0.5
 
 
-def test_a_look_ahead_without_a_head_is_refused(net: ArticulationNet) -> None:
+def test_a_look_ahead_without_a_head_is_refused(net: ArticulationStepper) -> None:
     with pytest.raises(AvatarError, match="allowed: 40, 80"):
         ArticulationStage(net, look_ahead_millis=60)
 
 
 def test_weights_survive_the_file_and_other_files_are_refused(
-    net: ArticulationNet, tmp_path: Path
+    learnt: ArticulationNet, tmp_path: Path
 ) -> None:
     path = tmp_path / "weights.npz"
-    save_weights(net, path, {"note": "test"})
-    again = load_weights(path)
-    for name, tensor in net.state_dict().items():
+    save_weights(learnt.parameters_now(), path, {"note": "test"})
+    again = ArticulationNet.of(load_weights(path))
+    for name, tensor in learnt.state_dict().items():
         torch.testing.assert_close(again.state_dict()[name], tensor, atol=2e-3, rtol=2e-3)
     described = json.loads(path.with_suffix(".json").read_text())
     described["schema"] = "other.v9"
@@ -283,6 +286,13 @@ def test_weights_survive_the_file_and_other_files_are_refused(
 
 def test_the_committed_network_is_small_and_offers_both_look_aheads() -> None:
     committed = load_weights()
-    assert num_parameters(committed) <= 2_000_000
+    assert committed.num_trained <= 2_000_000
     assert committed.config.look_ahead_steps == (2, 4)
     assert committed.config.head_width == NUM_VISEMES + NUM_ARTICULATORS
+
+
+def test_the_arrays_of_a_file_are_those_that_learn(learnt: ArticulationNet) -> None:
+    shapes = {name: tuple(tensor.shape) for name, tensor in learnt.state_dict().items()}
+    assert shapes == shapes_of(learnt.config)
+    trained = sum(parameter.numel() for parameter in learnt.parameters())
+    assert learnt.parameters_now().num_trained == trained

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from avatar_service.errors import AvatarError
-from avatar_service.motion.articulation_net import load_weights
+from avatar_service.motion.articulation_parameters import load_weights
+from avatar_service.motion.articulation_step import ArticulationStepper
 from avatar_service.motion.bench import bench_motion, drive, read_labels
 from avatar_service.motion.lip_shapes import aperture
 
@@ -30,7 +31,7 @@ def test_the_lips_follow_a_voice_not_heard_in_training() -> None:
 
 
 def test_silence_and_noise_leave_the_lips_at_rest() -> None:
-    net = load_weights()
+    net = ArticulationStepper(load_weights())
     rng = np.random.default_rng(0)
     for level in (0.0, 1e-4, 1e-3):
         quiet = rng.normal(0, level, 32000).astype(np.float32) if level else np.zeros(32000, "f4")

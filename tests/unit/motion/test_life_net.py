@@ -17,7 +17,13 @@ from avatar_service.motion.life_channels import (
     channels_of,
     face_of,
 )
-from avatar_service.motion.life_net import NUM_EVENTS, LifeNet, load_weights, save_weights
+from avatar_service.motion.life_net import LifeNet
+from avatar_service.motion.life_parameters import (
+    NUM_EVENTS,
+    load_weights,
+    save_weights,
+    shapes_of,
+)
 from avatar_service.schema import EXPRESSION_NAMES
 
 pytestmark = pytest.mark.unit
@@ -138,16 +144,27 @@ def test_groups_cover_the_conditions() -> None:
 
 def written(folder: Path) -> Path:
     path = folder / "life.npz"
-    save_weights(small_net(), small_innovations(), path, {"settings": {"steps": 4}})
+    save_weights(
+        small_net().parameters_now(), small_innovations(), path, {"settings": {"steps": 4}}
+    )
     return path
 
 
 def test_weights_come_back(tmp_path: Path) -> None:
-    net, linear, description = load_weights(written(tmp_path))
+    parameters, linear, description = load_weights(written(tmp_path))
+    net = LifeNet.of(parameters).eval()
     # Kept in half precision.
     assert np.allclose(said(net, inputs()), said(small_net(), inputs()), atol=0.02)
     assert np.allclose(linear.spread, small_innovations().spread)
     assert description["settings"] == {"steps": 4}
+
+
+def test_the_arrays_of_a_file_are_those_that_learn() -> None:
+    net = small_net()
+    shapes = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
+    assert shapes == shapes_of(net.config)
+    trained = sum(parameter.numel() for parameter in net.parameters())
+    assert net.parameters_now().num_trained == trained
 
 
 @pytest.mark.parametrize(
@@ -156,7 +173,7 @@ def test_weights_come_back(tmp_path: Path) -> None:
         ({"schema": "avatar.life.v9"}, "v9"),
         ({"channels": CHANNELS[1:]}, "channels"),
         ({"conditions": {"voice": 3}}, "conditions"),
-        ({"config": {"width": 64}}, "size mismatch|Missing key"),
+        ({"config": {"width": 64}}, "shape|missing"),
         ({"config": {"depth": 64}}, "depth"),
         ({"config": {"width": "wide"}}, "wide"),
     ],
@@ -170,13 +187,18 @@ def test_wrong_weights_are_refused(tmp_path: Path, change: dict[str, object], wh
     assert raised.value.reason is Reason.MODELS_NOT_AVAILABLE
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut", "text"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "text", "nan", "foreign"])
 def test_damaged_weights_are_refused(tmp_path: Path, damage: str) -> None:
     path = written(tmp_path)
     if damage == "missing":
         path.unlink()
     elif damage == "cut":
         path.write_bytes(path.read_bytes()[:2000])
+    elif damage in ("nan", "foreign"):
+        arrays = dict(np.load(path))
+        name = "kind" if damage == "nan" else "another"
+        arrays[name] = np.full(arrays["kind"].shape, np.nan if damage == "nan" else 0, np.float16)
+        np.savez(path, **arrays)
     else:
         path.with_suffix(".json").write_text("no JSON")
     with pytest.raises(AvatarError) as raised:

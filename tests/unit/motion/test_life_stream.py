@@ -5,6 +5,7 @@ from fakes.life import small_model
 
 from avatar_service.motion.innovations import BLOCK
 from avatar_service.motion.life_channels import NUM_CHANNELS, NUM_CONDITIONS
+from avatar_service.motion.life_net import LifeNet
 from avatar_service.motion.life_stream import LifeStream, LifeTick, draw_together
 
 pytestmark = pytest.mark.unit
@@ -27,6 +28,7 @@ def values(ticks: list[LifeTick]) -> np.ndarray:
 def test_a_stream_says_what_the_whole_pass_says(steps: int) -> None:
     """The kept keys and values, the mask and the ages are those of training."""
     model = small_model(steps=steps, voice_guidance=0.3)
+    net = LifeNet.of(model.trained).eval()
     stream = LifeStream(model, seed=3)
     tokens, z, noise = [], [], []
     for i, row in enumerate(ROWS):
@@ -48,7 +50,7 @@ def test_a_stream_says_what_the_whole_pass_says(steps: int) -> None:
     size = torch.full((1, len(ROWS)), 1 / steps)
     with torch.inference_mode():
         for i in range(steps):
-            out = model.net(tensor(tokens), heard, drawn, first, i * size, size, guidance)
+            out = net(tensor(tokens), heard, drawn, first, i * size, size, guidance)
             drawn = drawn + out.velocity / steps
     assert np.allclose(drawn[0].numpy(), np.concatenate(z), atol=2e-5)
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from fakes.voice import fake_voice
 
 from avatar_service.audio.file import read_audio
@@ -20,11 +19,6 @@ pytestmark = pytest.mark.unit
 SPEECH = Path(__file__).parents[3].parent / "shared" / "data" / "speech"
 JAW = EXPRESSION_INDEX["jawOpen"]
 MOUTH = [i for name, i in EXPRESSION_INDEX.items() if name.startswith(("mouth", "jaw"))]
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 def run(samples: np.ndarray, *, chunk: int = 320, lookahead_nanos: int = 40_000_000) -> np.ndarray:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from avatar_service.motion.articulation_net import ArticulationNet, ArticulationNetConfig
+from avatar_service.motion.articulation_net import ArticulationNet
+from avatar_service.motion.articulation_parameters import ArticulationNetConfig
 from avatar_service.motion.phones import TimedPhone
 from avatar_service.motion.visemes import CLOSURE, NUM_VISEMES, UNKNOWN, VISEME_INDEX
 from avatar_service.signals import Float32Array

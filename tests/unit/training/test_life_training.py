@@ -11,7 +11,8 @@ from fakes.voice import fake_voice
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.innovations import BLOCK, ORDER
 from avatar_service.motion.life_channels import GROUP_SLICES, NUM_CHANNELS
-from avatar_service.motion.life_net import LifeNet, LifeNetConfig
+from avatar_service.motion.life_net import LifeNet
+from avatar_service.motion.life_parameters import LifeNetConfig
 from avatar_service.motion.track import MotionTrack
 from avatar_service.schema import EXPRESSION_INDEX, NUM_EMOTIONS, NUM_EXPRESSIONS
 from avatar_service.training.calibration import _drawn, calibrate
