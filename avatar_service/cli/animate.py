@@ -69,14 +69,8 @@ def animate(
 ) -> None:
     """Animate a photo with speech or with a captured performance."""
     from avatar_service.cli import options
-    from avatar_service.cli.animation import Animation
-    from avatar_service.cli.consent import consent_for
-    from avatar_service.cli.motion_source import is_motion_file
     from avatar_service.config import parse_fps
-    from avatar_service.export.video import check_video_path, check_writable
-    from avatar_service.motion.controls import check_controls
-    from avatar_service.render.devices import open_render_device
-    from avatar_service.session.offline import OfflineSettings
+    from avatar_service.portrait.image_file import load_image
 
     backdrop, color = options.parse_background(background)
     controls = Controls(
@@ -93,8 +87,19 @@ def animate(
         badge=badge,
         seed=seed,
     )
-    check_controls(controls)
     rate = parse_fps(fps, name="--fps")
+    load_image(portrait)  # what is no photo is told before all else is loaded, which takes seconds
+
+    from avatar_service.cli.animation import Animation
+    from avatar_service.cli.consent import consent_for
+    from avatar_service.cli.motion_source import is_motion_file
+    from avatar_service.export.part_file import check_writable
+    from avatar_service.export.video import check_video_path
+    from avatar_service.motion.controls import check_controls
+    from avatar_service.render.devices import open_render_device
+    from avatar_service.session.offline import OfflineSettings
+
+    check_controls(controls)
     _check_source(source, audio, controls, is_motion=track or is_motion_file(source))
     rendering = open_render_device(device)
     options.check_distinct([output, save_motion, report], [portrait, source, audio])

@@ -71,7 +71,7 @@ def export(
 ) -> None:
     """Write the ledger, the statements and the public key; `avatar consents check` reads it."""
     from avatar_service.cli.report import write_json
-    from avatar_service.export.video import check_writable
+    from avatar_service.export.part_file import check_writable
 
     check_writable(file)
     content = _book(home).export()

@@ -116,8 +116,8 @@ def export(
     from avatar_service.cli.options import check_distinct, refuse_speech_options
     from avatar_service.config import parse_fps
     from avatar_service.export.formats import ExportOptions, export_motion, format_for
+    from avatar_service.export.part_file import check_writable
     from avatar_service.export.unity_anim import UnityOptions
-    from avatar_service.export.video import check_writable
 
     rate = parse_fps(fps, name="--fps")
     row = format_for(output, format_name)
@@ -204,7 +204,7 @@ def import_(
     from avatar_service.config import parse_fps
     from avatar_service.errors import AvatarError, Reason
     from avatar_service.export.formats import export_motion
-    from avatar_service.export.video import check_writable
+    from avatar_service.export.part_file import check_writable
 
     if output.suffix.lower() != ".npz":
         raise AvatarError(

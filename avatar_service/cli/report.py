@@ -17,7 +17,7 @@ from rich.table import Table
 from avatar_service import __version__
 from avatar_service.cli.console import out
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.export.video import check_writable
+from avatar_service.export.part_file import check_writable
 
 Metrics = Mapping[str, object]
 

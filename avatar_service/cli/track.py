@@ -34,7 +34,7 @@ def track(
 ) -> None:
     """Turn a video of a face into motion: ARKit-52, head and gaze, against its calmest frame."""
     from avatar_service.cli.options import check_distinct
-    from avatar_service.export.video import check_writable
+    from avatar_service.export.part_file import check_writable
 
     check_distinct([output, report], [video])
     choice = parse_reference(reference)

@@ -15,6 +15,8 @@ import weakref
 from pathlib import Path
 from typing import Final
 
+from avatar_service.errors import AvatarError, Reason
+
 if sys.platform != "win32":
     import fcntl
 
@@ -78,3 +80,18 @@ def _lock(fd: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def check_writable(path: Path) -> None:
+    """Refuse an output file whose folder is absent or cannot be written to.
+
+    Raises:
+        AvatarError: INVALID_FILE.
+    """
+    if path.is_dir():
+        raise AvatarError(Reason.INVALID_FILE, f"output {path} is a folder, a file is needed")
+    folder = path.parent
+    if not folder.is_dir():
+        raise AvatarError(Reason.INVALID_FILE, f"output folder {folder} does not exist")
+    if not os.access(folder, os.W_OK):
+        raise AvatarError(Reason.INVALID_FILE, f"output folder {folder} cannot be written to")

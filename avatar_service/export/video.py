@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -18,7 +17,7 @@ from av.audio import AudioStream
 from av.video import VideoStream
 
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.export.part_file import PartFile
+from avatar_service.export.part_file import PartFile, check_writable
 from avatar_service.signals import Float32Array, UInt8Array
 
 AUDIO_BITRATE: Final = 160_000
@@ -45,21 +44,6 @@ def check_video_path(path: Path, *, with_alpha: bool) -> None:
             field="output",
         )
     check_writable(path)
-
-
-def check_writable(path: Path) -> None:
-    """Refuse an output file whose folder is absent or cannot be written to.
-
-    Raises:
-        AvatarError: INVALID_FILE.
-    """
-    if path.is_dir():
-        raise AvatarError(Reason.INVALID_FILE, f"output {path} is a folder, a file is needed")
-    folder = path.parent
-    if not folder.is_dir():
-        raise AvatarError(Reason.INVALID_FILE, f"output folder {folder} does not exist")
-    if not os.access(folder, os.W_OK):
-        raise AvatarError(Reason.INVALID_FILE, f"output folder {folder} cannot be written to")
 
 
 class VideoWriter:
