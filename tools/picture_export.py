@@ -25,6 +25,7 @@ from avatar_service.cli.motion_source import motion_frames
 from avatar_service.cli.portrait_head import head_from_portrait
 from avatar_service.cli.portraits import load_portrait
 from avatar_service.export import gltf
+from avatar_service.portrait.portrait import Portrait
 from avatar_service.render.cpu import CpuRenderer
 from avatar_service.render.renderer import limit_motion
 from avatar_service.schema import EXPRESSION_INDEX
@@ -75,12 +76,12 @@ def blender_row(model: Path, times: Sequence[str], folder: Path) -> UInt8Array:
     return np.hstack([np.asarray(tile, np.uint8) for tile in tiles])
 
 
-def portrait_row(frames: Sequence[MotionFrame], renderer: CpuRenderer) -> UInt8Array:
+def portrait_row(frames: Sequence[MotionFrame], portrait: Portrait) -> UInt8Array:
     """Draw the portrait at some frames, side by side, BGR."""
-    tiles = []
+    renderer, tiles = CpuRenderer(portrait), []
     for frame in frames:
         pixels = np.zeros((512, 512, 4), np.uint8)
-        renderer.render(limit_motion(renderer.portrait, frame), pixels)
+        renderer.render(limit_motion(portrait, frame), pixels)
         small = cv2.resize(pixels[..., 2::-1], (TILE_PX, TILE_PX), interpolation=cv2.INTER_AREA)
         tiles.append(np.asarray(small, np.uint8))
     return np.hstack(tiles)
@@ -125,7 +126,7 @@ def main() -> None:
     frames = list(motion_frames(speech, rate=RATE, controls=Controls(), duration_secs=4.5))
     picked = [frames[round(float(time) * RATE)] for time in options.times]
     portrait = load_portrait(None)
-    rows = [labelled(portrait_row(picked, CpuRenderer(portrait)), "the portrait, as rendered here")]
+    rows = [labelled(portrait_row(picked, portrait), "the portrait, as rendered here")]
     with tempfile.TemporaryDirectory() as folder:
         for name, head in (("portrait", head_from_portrait(portrait)), ("neutral", None)):
             model = Path(folder) / f"{name}.glb"

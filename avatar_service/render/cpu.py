@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from typing import Final
 
 import numpy as np
 
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.portrait import archive, topology
 from avatar_service.portrait.blendshapes import NUM_SHAPES
 from avatar_service.portrait.expression_folds import GROUPS
-from avatar_service.portrait.landmark_nets import NUM_LANDMARKS
-from avatar_service.portrait.pixels import scale_to
-from avatar_service.portrait.portrait import SIZES_PX, Geometry, Portrait
-from avatar_service.portrait.topology import Int32Array
+from avatar_service.portrait.portrait import Portrait
 from avatar_service.render import composite, raster, rig
 from avatar_service.render.breathing import pose_torso
+from avatar_service.render.canvases import Canvas, canvases
 from avatar_service.render.expression import pull_folds, resolve_expression, resolve_gaze
 from avatar_service.render.eyes import EyeDrawer
 from avatar_service.render.finish import Finish
 from avatar_service.render.frame_pose import FramePose
 from avatar_service.render.mouth import MouthDrawer
-from avatar_service.render.person_texture import PersonTexture, face_shading_source
-from avatar_service.render.projection import make_projection
 from avatar_service.render.raster import UInt32Array
 from avatar_service.render.renderer import MAX_FARTHER, MAX_NEARER, MAX_SHIFT, check_motion
+from avatar_service.render.scaled_portrait import ScaledPortrait
 from avatar_service.render.spectacles import SpectaclesDrawer
 from avatar_service.render.strands import Strands
 from avatar_service.render.sway import Sway
@@ -53,16 +48,23 @@ class CpuRenderer:
     """
 
     def __init__(self, portrait: Portrait, size_px: int = 512, *, neutralize: float = 1.0) -> None:
-        archive.check_size(size_px, SIZES_PX)
-        self._portrait = portrait
-        self._size_px = size_px
+        self._begin(ScaledPortrait.of(portrait, size_px), neutralize)
+
+    @classmethod
+    def of(cls, scaled: ScaledPortrait, *, neutralize: float = 1.0) -> CpuRenderer:
+        """Make a renderer of what other renderers may read, too: it owns a session's state only."""
+        renderer = cls.__new__(cls)
+        renderer._begin(scaled, neutralize)
+        return renderer
+
+    def _begin(self, scaled: ScaledPortrait, neutralize: float) -> None:
+        self._scaled = scaled
+        self._size_px = scaled.size_px
         self._neutralize = float(neutralize)
-        geometry, count = portrait.geometry, len(portrait.geometry.rest)
+        geometry = scaled.geometry
+        count = len(geometry.rest)
         self._pose = FramePose.allocate(count)
-        self._pose.projection[:] = make_projection(portrait.size_px, geometry.focal_px, size_px)
-        self._texture = PersonTexture.of(portrait, size_px)
-        self._shading = face_shading_source(geometry)
-        self._lips, self._lids = lip_pairs(geometry), lid_pairs(geometry)
+        self._pose.projection[:] = scaled.projection
         self._down = np.ascontiguousarray(geometry.rotation[:, 1])
         self._image_down = np.zeros(3, np.float32)
         self._pull = np.zeros(1 + len(GROUPS), np.int32)
@@ -77,30 +79,20 @@ class CpuRenderer:
         self._lagging = np.zeros((3, 4), np.float32)
         self._lagging_jaw = np.zeros((3, 4), np.float32)
         self._torso_shift = np.zeros(4, np.float32)
-        self._torso = TorsoLayer(portrait, size_px)
-        self._packed = np.zeros((size_px * size_px, 2), np.int32)
-        self._depth = np.zeros(size_px * size_px, np.float32)
-        self._person = np.zeros(size_px * size_px, np.uint32)
-        self._picture = packed_picture(portrait.background, size_px)
+        self._torso = TorsoLayer(scaled.torso, scaled.size_px)
+        self._canvases = canvases(scaled.size_px)
         self._background = Background.KEEP
         self._color = 0
-        self._eyes = EyeDrawer(portrait.eyes.to_arrays(), portrait.size_px, size_px)
-        self._mouth = MouthDrawer(portrait.mouth.to_arrays(), portrait.size_px, size_px)
-        self._spectacles = SpectaclesDrawer(
-            portrait.spectacles.to_arrays(), portrait.size_px, size_px
-        )
-        self._finish = Finish(size_px)
+        self._eyes = EyeDrawer(scaled.eyes)
+        self._mouth = MouthDrawer(scaled.mouth)
+        self._spectacles = SpectaclesDrawer(scaled.spectacles, scaled.scale)
+        self._finish = Finish(scaled.size_px)
         self._stage_nanos = dict.fromkeys(STAGES, 0)
 
     @property
     def size_px(self) -> int:
         """Side of the frames."""
         return self._size_px
-
-    @property
-    def portrait(self) -> Portrait:
-        """What is drawn."""
-        return self._portrait
 
     @property
     def pose(self) -> FramePose:
@@ -160,9 +152,10 @@ class CpuRenderer:
         times.append(clock())
         self._shade()
         times.append(clock())
-        self._rasterize()
-        times.append(clock())
-        self._compose(out)
+        with self._canvases.lent() as canvas:
+            self._rasterize(canvas)
+            times.append(clock())
+            self._compose(canvas.person, out)
         times.append(clock())
         self._mouth.draw(self._pose, out)
         times.append(clock())
@@ -187,7 +180,7 @@ class CpuRenderer:
         """Nothing to give back."""
 
     def _move(self, motion: MotionFrame) -> None:
-        pose, geometry, shapes = self._pose, self._portrait.geometry, self._portrait.shapes
+        pose, geometry, shapes = self._pose, self._scaled.geometry, self._scaled.shapes
         resolve_gaze(motion.expression, motion.gaze, pose.gaze)
         opening = resolve_expression(
             motion.expression,
@@ -239,8 +232,8 @@ class CpuRenderer:
         rig.blend(
             geometry.rest, shapes.start, shapes.vertex, shapes.delta, self._shapes, self._blended
         )
-        rig.part_margins(self._blended, self._lips, self._down, 0.5)
-        rig.part_margins(self._blended, self._lids, self._down, 1.0)
+        rig.part_margins(self._blended, self._scaled.lips, self._down, 0.5)
+        rig.part_margins(self._blended, self._scaled.lids, self._down, 1.0)
         is_good = rig.pose_mesh(
             self._blended,
             geometry.skin_weight,
@@ -261,26 +254,26 @@ class CpuRenderer:
         # Margins that meet may still hide each other by a fraction of a px, which the raster would
         # draw as a staircase.
         rig.turn_axis(pose.skull, self._down, self._image_down)
-        rig.part_margins(pose.vertices, self._lips, self._image_down, 0.5)
-        rig.part_margins(pose.vertices, self._lids, self._image_down, 1.0)
+        rig.part_margins(pose.vertices, self._scaled.lips, self._image_down, 0.5)
+        rig.part_margins(pose.vertices, self._scaled.lids, self._image_down, 1.0)
 
     def _shade(self) -> None:
-        geometry = self._portrait.geometry
+        geometry, shading = self._scaled.geometry, self._scaled.shading
         rig.shade(
             self._camera,
-            self._shading.triangles,
+            shading.triangles,
             geometry.light,
             geometry.rest_light,
-            self._shading.source,
-            self._shading.weight,
+            shading.source,
+            shading.weight,
             geometry.num_face,
             self._normals,
             self._pose.shading,
         )
 
-    def _rasterize(self) -> None:
-        pose, texture = self._pose, self._texture
-        raster.clear(self._depth)
+    def _rasterize(self, canvas: Canvas) -> None:
+        pose, texture = self._pose, self._scaled.texture
+        raster.clear(canvas.depth)
         for triangles, has_alpha_test in ((texture.opaque, False), (texture.mixed, True)):
             raster.rasterize(
                 pose.vertices,
@@ -291,65 +284,26 @@ class CpuRenderer:
                 texture.side_px,
                 has_alpha_test,
                 self._size_px,
-                self._packed,
-                self._depth,
+                canvas.packed,
+                canvas.depth,
             )
         raster.sample(
-            self._packed,
-            self._depth,
+            canvas.packed,
+            canvas.depth,
             texture.texels,
             texture.side_px,
             texture.folds,
             texture.folds_px,
             self._pull,
-            self._person,
+            canvas.person,
         )
-        self._torso.draw(self._torso_shift, pose.projection, self._person)
+        self._torso.draw(self._torso_shift, pose.projection, canvas.person)
 
-    def _compose(self, out: UInt8Array) -> None:
+    def _compose(self, person: UInt32Array, out: UInt8Array) -> None:
         words = out.reshape(-1).view(np.uint32)
         if self._background is Background.KEEP:
-            composite.over_picture(self._person, self._picture, words)
+            composite.over_picture(person, self._scaled.picture, words)
         elif self._background is Background.COLOR:
-            composite.over_color(self._person, self._color, words)
+            composite.over_color(person, self._color, words)
         else:
-            composite.unpremultiply(self._person, words)
-
-
-def lip_pairs(geometry: Geometry) -> Int32Array:
-    """Return the (P, 2) facing points of upper and lower lip."""
-    return margin_pairs(geometry, topology.LIP_INNER_UPPER, topology.LIP_INNER_LOWER)
-
-
-def lid_pairs(geometry: Geometry) -> Int32Array:
-    """Return the (P, 2) facing points of upper and lower lids, both eyes."""
-    return np.concatenate(
-        [
-            margin_pairs(geometry, mirror(topology.LID_UPPER), mirror(topology.LID_LOWER))
-            for mirror in (tuple, topology.mirrored)
-        ]
-    )
-
-
-def margin_pairs(geometry: Geometry, upper: tuple[int, ...], lower: tuple[int, ...]) -> Int32Array:
-    """Return (P, 2) pairs of facing points of two margins that share their ends.
-
-    The mesh has a vertex in the middle between any two landmarks of a margin: they face each
-    other too.
-    """
-    rest, refined = geometry.rest, geometry.rest[NUM_LANDMARKS : geometry.num_face]
-
-    def with_middles(row: tuple[int, ...]) -> list[int]:
-        found = [row[0]]
-        for a, b in itertools.pairwise(row):
-            away = ((refined - (rest[a] + rest[b]) / 2) ** 2).sum(1)
-            found += [NUM_LANDMARKS + int(away.argmin()), b]
-        return found[1:-1]
-
-    return np.array(list(zip(with_middles(upper), with_middles(lower), strict=True)), np.int32)
-
-
-def packed_picture(picture: UInt8Array, size_px: int) -> UInt32Array:
-    """Scale an opaque picture to the output and pack it, one uint32 per px."""
-    opaque = np.dstack([scale_to(picture, size_px), np.full((size_px, size_px), 255, np.uint8)])
-    return np.ascontiguousarray(opaque).reshape(-1).view(np.uint32)
+            composite.unpremultiply(person, words)

@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING, Final, Protocol
 
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.portrait.portrait import Portrait
 from avatar_service.render.cpu import CpuRenderer
 from avatar_service.render.renderer import Renderer
+from avatar_service.render.scaled_portrait import ScaledPortrait
 
 if TYPE_CHECKING:
     from avatar_service.render.cuda.batch import BatchRenderer
@@ -25,9 +25,7 @@ class RenderDevice(Protocol):
         """`cpu` or `cuda:N`."""
         ...
 
-    def make_renderer(
-        self, portrait: Portrait, size_px: int, *, neutralize: float = 1.0
-    ) -> Renderer:
+    def make_renderer(self, scaled: ScaledPortrait, *, neutralize: float = 1.0) -> Renderer:
         """Make a renderer, see CpuRenderer. Raises CAPACITY_EXHAUSTED where memory is short."""
         ...
 
@@ -37,11 +35,9 @@ class CpuDevice:
 
     name = CPU
 
-    def make_renderer(
-        self, portrait: Portrait, size_px: int, *, neutralize: float = 1.0
-    ) -> Renderer:
+    def make_renderer(self, scaled: ScaledPortrait, *, neutralize: float = 1.0) -> Renderer:
         """Make a renderer that draws on the calling thread."""
-        return CpuRenderer(portrait, size_px, neutralize=neutralize)
+        return CpuRenderer.of(scaled, neutralize=neutralize)
 
 
 class CudaDevice:
@@ -51,13 +47,11 @@ class CudaDevice:
         self.name = batch.device.name
         self.batch = batch
 
-    def make_renderer(
-        self, portrait: Portrait, size_px: int, *, neutralize: float = 1.0
-    ) -> Renderer:
+    def make_renderer(self, scaled: ScaledPortrait, *, neutralize: float = 1.0) -> Renderer:
         """Make a renderer that draws alone or in a batch."""
         from avatar_service.render.cuda.renderer import CudaRenderer
 
-        return CudaRenderer(self.batch, portrait, size_px, neutralize=neutralize)
+        return CudaRenderer(self.batch, scaled, neutralize=neutralize)
 
 
 def parse_device(device: str) -> int | None:

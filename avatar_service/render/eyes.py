@@ -158,23 +158,26 @@ def _draw_ball(
                 frame[y, x, c] = np.uint8(max(value + 0.5, 0.0))
 
 
+def scale_eyes(assets: Mapping[str, NDArray[Any]], scale: float) -> dict[str, NDArray[Any]]:
+    """Make of EyeAssets.to_arrays() what EyeDrawer reads, at `scale` output px per frame px."""
+    arrays: dict[str, NDArray[Any]] = {
+        name: np.ascontiguousarray(value, np.int32 if name.endswith("_ids") else np.float32)
+        for name, value in assets.items()
+    }
+    for name in ("sclera", "iris", "glint"):
+        arrays[name] = np.stack([prefilter(one, scale) for one in arrays[name]])
+    return arrays
+
+
 class EyeDrawer:
     """Draws both eyes of one portrait; one per renderer, as it owns scratch memory.
 
     Args:
-        arrays: EyeAssets.to_arrays() of portrait/eyes.py.
-        frame_px: side of the portrait's frame.
-        out_px: side of the rendered picture.
+        arrays: from scale_eyes.
     """
 
-    def __init__(self, arrays: Mapping[str, NDArray[Any]], frame_px: int, out_px: int) -> None:
-        self._arrays: dict[str, NDArray[Any]] = {
-            name: np.ascontiguousarray(value, np.int32 if name.endswith("_ids") else np.float32)
-            for name, value in arrays.items()
-        }
-        scale = out_px / frame_px
-        for name in ("sclera", "iris", "glint"):
-            self._arrays[name] = np.stack([prefilter(one, scale) for one in self._arrays[name]])
+    def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        self._arrays = arrays
         self._unit_px = float(self._arrays["unit"][0])
         self._anchors = self._arrays["margin_rest"].mean((1, 2))
         self._local = np.zeros((2, lids.NUM_LOCAL), np.float32)
@@ -185,11 +188,6 @@ class EyeDrawer:
         self._turn = np.zeros(8, np.float32)
         self._region = np.zeros(4, np.int64)
         self._colour = np.zeros(4, np.float32)
-
-    @property
-    def arrays(self) -> Mapping[str, NDArray[Any]]:
-        """What the kernels read: the assets, filtered for the output's size."""
-        return self._arrays
 
     def draw(self, pose: FramePose, frame: UInt8Array) -> None:
         """Draw eyes and lids over the skin.

@@ -22,27 +22,30 @@ from avatar_service.render.tongue import draw_tongue
 from avatar_service.signals import Float32Array, UInt8Array
 
 
+def scale_mouth(assets: Mapping[str, NDArray[Any]], scale: float) -> dict[str, NDArray[Any]]:
+    """Make of MouthAssets.to_arrays() what MouthDrawer reads, at `scale` output px per frame px."""
+    arrays: dict[str, NDArray[Any]] = {
+        name: np.ascontiguousarray(value, np.int32 if name.endswith("_ids") else np.float32)
+        for name, value in assets.items()
+    }
+    unit_out = float(arrays["unit"][0]) * scale
+    for name in ("teeth_upper", "teeth_lower"):
+        arrays[name] = _fit_texture(arrays[name], round(1.35 * unit_out * 1.3))
+    for name in ("own_teeth", "own_room"):
+        arrays[name] = prefilter(arrays[name], scale)
+    return arrays
+
+
 class MouthDrawer:
     """Draws the mouth of one portrait; one per renderer, as it owns scratch memory.
 
     Args:
-        arrays: MouthAssets.to_arrays() of portrait/mouth.py.
-        frame_px: side of the portrait's frame.
-        out_px: side of the rendered picture.
+        arrays: from scale_mouth.
     """
 
-    def __init__(self, arrays: Mapping[str, NDArray[Any]], frame_px: int, out_px: int) -> None:
-        self._arrays: dict[str, NDArray[Any]] = {
-            name: np.ascontiguousarray(value, np.int32 if name.endswith("_ids") else np.float32)
-            for name, value in arrays.items()
-        }
-        a = self._arrays
+    def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        a = self._arrays = arrays
         self._unit_px = float(a["unit"][0])
-        unit_out = self._unit_px * out_px / frame_px
-        for name in ("teeth_upper", "teeth_lower"):
-            a[name] = _fit_texture(a[name], round(1.35 * unit_out * 1.3))
-        for name in ("own_teeth", "own_room"):
-            a[name] = prefilter(a[name], out_px / frame_px)
         self._anchor = np.ascontiguousarray(a["lip_rest"].mean((0, 1)))
         self._local = np.zeros(NUM_LOCAL, np.float32)
         self._curves = np.zeros((3, CURVE_STEPS), np.float32)
@@ -52,11 +55,6 @@ class MouthDrawer:
         self._points = np.zeros((6, 3), np.float32)
         self._sample = np.zeros(4, np.float32)
         self._rgb = np.zeros(3, np.float32)
-
-    @property
-    def arrays(self) -> Mapping[str, NDArray[Any]]:
-        """What the kernels read: the assets, filtered for the output's size."""
-        return self._arrays
 
     def draw(self, pose: FramePose, frame: UInt8Array) -> None:
         """Draw the mouth over the skin.

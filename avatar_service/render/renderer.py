@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.portrait.portrait import Portrait
+from avatar_service.portrait.portrait import Geometry
 from avatar_service.schema import (
     EXPRESSION_MAX,
     MAX_GAZE_PITCH_RADIANS,
@@ -100,7 +100,16 @@ class Renderer(Protocol):
         ...
 
 
-def limit_motion(portrait: Portrait, motion: MotionFrame) -> MotionFrame:
+class HasGeometry(Protocol):
+    """A portrait, or one that was scaled."""
+
+    @property
+    def geometry(self) -> Geometry:
+        """The mesh at rest."""
+        ...
+
+
+def limit_motion(portrait: HasGeometry, motion: MotionFrame) -> MotionFrame:
     """Return the motion that this portrait can show, so that latents describe what is shown.
 
     Rotation is compressed smoothly near the portrait's limits; small motion is left as it is.

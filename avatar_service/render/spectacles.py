@@ -127,35 +127,40 @@ def _draw_frame(
                 frame[y, x, c] = np.uint8(min(value + 0.5, 255.0))
 
 
+def scale_spectacles(assets: Mapping[str, NDArray[Any]], scale: float) -> dict[str, NDArray[Any]]:
+    """Make of SpectaclesAssets.to_arrays() what SpectaclesDrawer reads.
+
+    Args:
+        assets: of portrait/spectacles.py.
+        scale: output px per frame px.
+    """
+    arrays: dict[str, NDArray[Any]] = {
+        name: np.ascontiguousarray(value, np.float32) for name, value in assets.items()
+    }
+    arrays["texture"] = prefilter(arrays["texture"], scale)
+    # Most of the picture is empty: texels whose neighbourhood has anything to draw.
+    alpha = (arrays["texture"][..., 3] >= 1).astype(np.uint8)
+    arrays["is_frame"] = np.asarray(cv2.dilate(alpha, np.ones((3, 3), np.uint8)), np.uint8)
+    return arrays
+
+
 class SpectaclesDrawer:
     """Draws the spectacles of one portrait; one per renderer, as it owns scratch memory.
 
     Args:
-        arrays: SpectaclesAssets.to_arrays() of portrait/spectacles.py.
-        frame_px: side of the portrait's frame.
-        out_px: side of the rendered picture.
+        arrays: from scale_spectacles.
+        scale: output px per frame px.
     """
 
-    def __init__(self, arrays: Mapping[str, NDArray[Any]], frame_px: int, out_px: int) -> None:
-        self._arrays: dict[str, NDArray[Any]] = {
-            name: np.ascontiguousarray(value, np.float32) for name, value in arrays.items()
-        }
-        self._scale = out_px / frame_px
-        self._arrays["texture"] = prefilter(self._arrays["texture"], self._scale)
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], scale: float) -> None:
+        self._arrays = arrays
+        self._scale = scale
         self._unit_px = float(self._arrays["unit"][0])
-        # Most of the picture is empty: texels whose neighbourhood has anything to draw.
-        alpha = (self._arrays["texture"][..., 3] >= 1).astype(np.uint8)
-        self._is_frame = np.asarray(cv2.dilate(alpha, np.ones((3, 3), np.uint8)), np.uint8)
         self._rest = np.eye(3, 4, dtype=np.float32)
         self._points = np.zeros((4, 3), np.float32)
         self._placed = np.zeros((8, 2), np.float32)
         self._to_head = np.zeros((3, 2), np.float32)
         self._colour = np.zeros(4, np.float32)
-
-    @property
-    def arrays(self) -> Mapping[str, NDArray[Any]]:
-        """What the kernels read: the assets, filtered for the output's size."""
-        return self._arrays
 
     def draw(self, pose: FramePose, frame: UInt8Array) -> None:
         """Draw the frames; call it last.
@@ -172,6 +177,6 @@ class SpectaclesDrawer:
             self._points, self._placed, self._to_head,
         )  # fmt: skip
         _draw_frame(
-            frame, a["texture"], self._is_frame, a["origin"], self._scale, self._placed,
+            frame, a["texture"], a["is_frame"], a["origin"], self._scale, self._placed,
             self._to_head, a["hinge"][0], self._colour,
         )  # fmt: skip

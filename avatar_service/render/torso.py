@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -84,33 +85,51 @@ def draw_under(
             person[o] = under(front, back)
 
 
-class TorsoLayer:
-    """The torso of one renderer.
+@dataclass(frozen=True, slots=True)
+class TorsoTexture:
+    """The torso of a person, prepared for one output size.
 
     Attributes:
+        is_shown: whether there is a layer.
         texels: (rows * columns,) uint32 premultiplied RGBA8; empty where there is no layer.
         columns: of them.
         layer: (4,) of place_torso.
     """
 
-    def __init__(self, portrait: Portrait, size_px: int) -> None:
+    is_shown: bool
+    texels: UInt32Array
+    columns: int
+    layer: Float32Array
+
+    @classmethod
+    def of(cls, portrait: Portrait, size_px: int) -> TorsoTexture:
+        """Scale it to at most two texels per output px."""
         torso = portrait.torso
-        self._size_px = size_px
-        self._is_shown = torso.is_shown
         texture, scale = torso.texture, 1.0
-        if self._is_shown:
+        if torso.is_shown:
             texture, scale = scaled_texture(texture, portrait.size_px, size_px)
-        self.columns = texture.shape[1]
-        self.texels = np.ascontiguousarray(texture).reshape(-1).view(np.uint32)
         first = (2 * portrait.margin_px + 1.0) * scale - 0.5
-        self.layer = np.array(
-            [torso.depth, 2 * scale, first, first - torso.top * scale], np.float32
+        layer = [torso.depth, 2 * scale, first, first - torso.top * scale]
+        return cls(
+            is_shown=torso.is_shown,
+            texels=np.ascontiguousarray(texture).reshape(-1).view(np.uint32),
+            columns=texture.shape[1],
+            layer=np.array(layer, np.float32),
         )
+
+
+class TorsoLayer:
+    """Draws the torso for one renderer."""
+
+    def __init__(self, torso: TorsoTexture, size_px: int) -> None:
+        self._torso = torso
+        self._size_px = size_px
         self._place = np.zeros(NUM_PLACE, np.float32)
 
     def draw(self, shift_px: Float32Array, projection: Float32Array, person: UInt32Array) -> None:
         """Draw the layer under the person; see draw_under and place_torso."""
-        if not self._is_shown:
+        torso = self._torso
+        if not torso.is_shown:
             return
-        place_torso(shift_px, projection, self.layer, self._place)
-        draw_under(person, self.texels, self.columns, self._place, self._size_px)
+        place_torso(shift_px, projection, torso.layer, self._place)
+        draw_under(person, torso.texels, torso.columns, self._place, self._size_px)

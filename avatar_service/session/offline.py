@@ -16,6 +16,7 @@ from avatar_service.motion.stage import MotionStage
 from avatar_service.portrait.portrait import Portrait
 from avatar_service.provenance.watermark import Mark
 from avatar_service.render.devices import RenderDevice
+from avatar_service.render.scaled_portrait import ScaledPortrait
 from avatar_service.session.clock import MonotonicClock
 from avatar_service.session.control_queue import set_look
 from avatar_service.session.encoders import RawEncoder
@@ -107,7 +108,7 @@ def animate(
         AvatarError: INVALID_AUDIO for audio without samples or with NaN; INVALID_FIELD.
     """
     motion = MotionStage(settings.rate, settings.controls, lookahead_nanos=settings.lookahead_nanos)
-    renderer = PortraitRenderer(portrait, settings.size_px, mark, device=device)
+    renderer = PortraitRenderer(ScaledPortrait.of(portrait, settings.size_px), mark, device=device)
     yield from animate_with(motion, renderer, audio, settings)
 
 
@@ -175,7 +176,7 @@ def replay(
     Raises:
         AvatarError: INVALID_FIELD for motion without frames, or with values that are not finite.
     """
-    renderer = PortraitRenderer(portrait, settings.size_px, mark, device=device)
+    renderer = PortraitRenderer(ScaledPortrait.of(portrait, settings.size_px), mark, device=device)
     set_look(renderer, settings.controls)
     pixels = np.zeros((settings.size_px, settings.size_px, 4), np.uint8)
     num_frames = 0

@@ -21,6 +21,7 @@ from avatar_service.provenance.watermark import Mark
 from avatar_service.render.bench import moving_frame
 from avatar_service.render.devices import CpuDevice, RenderDevice
 from avatar_service.render.renderer import limit_motion
+from avatar_service.render.scaled_portrait import ScaledPortrait
 from avatar_service.session.admission import Capacity, FrameCost
 from avatar_service.session.session_request import OutputKind, SessionRequest, TransportKind
 from avatar_service.session.stages import FrameRenderer, MotionSource, PictureBatch
@@ -32,6 +33,8 @@ from avatar_service.transports.zmq_publisher import LINGER_MILLIS, Kind, ZmqPubl
 
 log = logging.getLogger(__name__)
 
+MIN_FIT_PX: Final = 512
+"""Smaller frames show the portrait that was fitted for this size."""
 NUM_TRIAL_FRAMES: Final = 20
 NUM_TRIAL_STEPS: Final = 50
 OVERHEAD_SECS: Final = 1.0e-3
@@ -46,8 +49,7 @@ class PortraitRenderer:
     """A renderer that also knows the limits of its portrait, and marks every frame.
 
     Args:
-        portrait: what to draw.
-        size_px: side of the frames.
+        scaled: what to draw.
         mark: the session's watermark. There is no renderer of a session without one.
         has_badge: whether the frames bear the visible badge whatever the controls say.
         device: where it is drawn; None: on the calling thread.
@@ -55,15 +57,14 @@ class PortraitRenderer:
 
     def __init__(
         self,
-        portrait: Portrait,
-        size_px: int,
+        scaled: ScaledPortrait,
         mark: Mark,
         *,
         has_badge: bool = False,
         device: RenderDevice | None = None,
     ) -> None:
-        self._portrait = portrait
-        self._renderer = (device or CpuDevice()).make_renderer(portrait, size_px)
+        self._scaled = scaled
+        self._renderer = (device or CpuDevice()).make_renderer(scaled)
         self._has_badge = has_badge
         self._renderer.set_badge(has_badge)
         self._renderer.warm_up()
@@ -71,7 +72,7 @@ class PortraitRenderer:
 
     def limit_motion(self, motion: MotionFrame) -> MotionFrame:
         """Return the latent as it will be shown."""
-        return limit_motion(self._portrait, motion)
+        return limit_motion(self._scaled, motion)
 
     def set_background(self, background: Background, color: tuple[int, int, int]) -> None:
         """Choose what stands behind the person."""
@@ -115,7 +116,10 @@ class TransportSettings:
 
 
 class RealStages:
-    """The StageFactory of the service. Thread-safe; portraits are shared between sessions.
+    """The StageFactory of the service. Thread-safe.
+
+    What depends on avatar and size only is made once and shared by their sessions; it goes with the
+    last one.
 
     Args:
         portrait_path: tells where an avatar's portrait for a frame size lies.
@@ -141,7 +145,7 @@ class RealStages:
         self._capacity = capacity
         self._device = device or CpuDevice()
         self._lock = threading.Lock()
-        self._portraits: weakref.WeakValueDictionary[tuple[str, int], _SharedPortrait] = (
+        self._scaled: weakref.WeakValueDictionary[tuple[str, int], ScaledPortrait] = (
             weakref.WeakValueDictionary()
         )
         self._is_render_measured = False
@@ -153,22 +157,26 @@ class RealStages:
 
     def make_renderer(self, request: SessionRequest) -> FrameRenderer:
         """Make a renderer of an avatar; the first one is timed for the admission."""
-        fit_size = max(request.size_px, 512)
-        path = self._portrait_path(request.avatar_id, fit_size)
-        with self._lock:
-            shared = self._portraits.get((request.avatar_id, fit_size))
-            if shared is None:
-                shared = _SharedPortrait(Portrait.load(path))
-                self._portraits[(request.avatar_id, fit_size)] = shared
-        renderer = _SharingRenderer(
-            shared,
-            request.size_px,
+        renderer = PortraitRenderer(
+            self._scaled_portrait(request.avatar_id, request.size_px),
             self._issue_mark(request.avatar_id),
             has_badge=self._has_badge,
             device=self._device,
         )
         self._measure_render(renderer, request.size_px)
         return renderer
+
+    def _scaled_portrait(self, avatar_id: str, size_px: int) -> ScaledPortrait:
+        key = (avatar_id, size_px)
+        with self._lock:
+            found = self._scaled.get(key)
+        if found is not None:
+            return found
+        # Not under the lock: others need not wait for this. Two that do it at once share one.
+        path = self._portrait_path(avatar_id, max(size_px, MIN_FIT_PX))
+        made = ScaledPortrait.of(Portrait.load(path), size_px)
+        with self._lock:
+            return self._scaled.setdefault(key, made)
 
     def make_publishers(
         self, session_id: str, request: SessionRequest
@@ -292,24 +300,3 @@ class RealStages:
                     f"this service does not offer {kind.value}",
                     field="transports",
                 )
-
-
-class _SharedPortrait:
-    """A portrait that lives as long as a session shows it."""
-
-    def __init__(self, portrait: Portrait) -> None:
-        self.portrait = portrait
-
-
-class _SharingRenderer(PortraitRenderer):
-    def __init__(
-        self,
-        shared: _SharedPortrait,
-        size_px: int,
-        mark: Mark,
-        *,
-        has_badge: bool,
-        device: RenderDevice,
-    ) -> None:
-        super().__init__(shared.portrait, size_px, mark, has_badge=has_badge, device=device)
-        self._shared = shared

@@ -14,6 +14,7 @@ from avatar_service.render.cpu import CpuRenderer
 from avatar_service.render.cuda.batch import BatchRenderer
 from avatar_service.render.cuda.lane_buffers import Shot
 from avatar_service.render.cuda.renderer import CudaRenderer
+from avatar_service.render.scaled_portrait import ScaledPortrait
 from avatar_service.schema import EXPRESSION_INDEX, EXPRESSION_NAMES, NUM_EXPRESSIONS
 from avatar_service.signals import MARK_TILE_PX, MARK_UNIT, Background, Int8Array, MotionFrame
 from fakes.portraits import SHARED, astronaut, need_models, shared_photo
@@ -106,8 +107,8 @@ def compare(batch: BatchRenderer, name: str, scene: Scene) -> None:
     """Draw a scene on both and fail where the pictures differ."""
     person = portrait(name)
     size = scene.size_px
-    cpu = CpuRenderer(person, size)
-    cuda = CudaRenderer(batch, person, size)
+    scaled = ScaledPortrait.of(person, size)
+    cpu, cuda = CpuRenderer.of(scaled), CudaRenderer(batch, scaled)
     for renderer in (cpu, cuda):
         renderer.set_background(scene.background, (10, 200, 90))
         renderer.set_badge(scene.is_marked)
@@ -121,7 +122,7 @@ def compare(batch: BatchRenderer, name: str, scene: Scene) -> None:
         difference = np.abs(found[k].astype(np.int16) - expected).max(2)
         far = difference > LEVELS
         assert far.mean() <= 1 - SHARE, f"{name}, {scene}, frame {k}: {far.mean():.4%} differ"
-        for what, box in zip(("mouth", "eye", "eye"), feature_boxes(cpu), strict=True):
+        for what, box in zip(("mouth", "eye", "eye"), feature_boxes(cpu, scaled), strict=True):
             share = far[box].mean() if far[box].size else 0.0
             assert share <= 1 - FEATURE_SHARE, f"{name}, {scene}, frame {k}: {what} {share:.3%}"
     cuda.close()
@@ -133,10 +134,9 @@ def _pattern() -> Int8Array:
     return np.clip(noise, -127, 127).astype(np.int8)
 
 
-def feature_boxes(cpu: CpuRenderer) -> list[tuple[slice, slice]]:
+def feature_boxes(cpu: CpuRenderer, scaled: ScaledPortrait) -> list[tuple[slice, slice]]:
     """Return the boxes of mouth and eyes in the last picture, a little grown."""
-    assets = cpu.portrait
-    groups = [assets.mouth.to_arrays()["lip_ids"], *assets.eyes.to_arrays()["margin_ids"]]
+    groups = [scaled.mouth["lip_ids"], *scaled.eyes["margin_ids"]]
     boxes = []
     for ids in groups:
         points = cpu.pose.vertices[np.ravel(ids), :2]

@@ -18,6 +18,7 @@ from avatar_service.render.cuda.batch import BatchRenderer
 from avatar_service.render.cuda.bench import bench_batch
 from avatar_service.render.cuda.cupy_device import open_cuda
 from avatar_service.render.cuda.renderer import CudaRenderer
+from avatar_service.render.scaled_portrait import ScaledPortrait
 from avatar_service.transports.ring import RingGeometry, RingWriter
 
 pytestmark = pytest.mark.gpu
@@ -40,7 +41,7 @@ def test_the_device_draws_what_the_cpu_draws(batch: BatchRenderer, name: str, sc
 def test_the_device_copies_straight_into_the_slots_of_a_ring(batch: BatchRenderer) -> None:
     size = 256
     ring = RingWriter(RingGeometry(size, size), Fraction(40))
-    cuda = CudaRenderer(batch, portrait("astronaut"), size)
+    cuda = CudaRenderer(batch, ScaledPortrait.of(portrait("astronaut"), size))
     cpu = CpuRenderer(portrait("astronaut"), size)
     expected = np.zeros((size, size, 4), np.uint8)
     pinned = []
@@ -63,7 +64,7 @@ def test_the_device_copies_straight_into_the_slots_of_a_ring(batch: BatchRendere
 
 def test_a_large_batch_gives_the_pictures_of_a_small_one(batch: BatchRenderer) -> None:
     person, size, count = portrait("astronaut"), 256, 96
-    renderers = [CudaRenderer(batch, person, size) for _ in range(count)]
+    renderers = [CudaRenderer(batch, ScaledPortrait.of(person, size)) for _ in range(count)]
     places = [np.zeros((size, size, 4), np.uint8) for _ in range(count)]
     shots = [one.shot(moving_frame(3), out) for one, out in zip(renderers, places, strict=True)]
     assert batch.draw(shots) == [None] * count

@@ -13,11 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.portrait import archive
 from avatar_service.portrait.blendshapes import NUM_SHAPES
-from avatar_service.portrait.portrait import SIZES_PX, Geometry, Portrait
 from avatar_service.portrait.topology import Int32Array
-from avatar_service.render.cpu import lid_pairs, lip_pairs, packed_picture
 from avatar_service.render.cuda.layout import (
     AVATAR,
     AVATAR_ARRAYS,
@@ -25,12 +22,7 @@ from avatar_service.render.cuda.layout import (
     ROLE_LID,
     ROLE_UPPER,
 )
-from avatar_service.render.eyes import EyeDrawer
-from avatar_service.render.mouth import MouthDrawer
-from avatar_service.render.person_texture import PersonTexture, face_shading_source
-from avatar_service.render.projection import make_projection
-from avatar_service.render.spectacles import SpectaclesDrawer
-from avatar_service.render.torso import TorsoLayer
+from avatar_service.render.scaled_portrait import ScaledPortrait
 
 _ALIGNED_BYTES = 256
 
@@ -48,13 +40,12 @@ class AvatarArrays:
     data: NDArray[np.uint8]
 
     @classmethod
-    def of(cls, portrait: Portrait, size_px: int) -> AvatarArrays:
-        """Gather the arrays. Raises INVALID_FIELD for a size that is not offered."""
-        archive.check_size(size_px, SIZES_PX)
+    def of(cls, scaled: ScaledPortrait) -> AvatarArrays:
+        """Gather the arrays."""
         record = np.zeros(1, AVATAR)
         arrays: dict[str, NDArray[Any]] = {}
         for part in (_mesh, _person, _torso, _eyes, _mouth, _spectacles):
-            part(portrait, size_px, record, arrays)
+            part(scaled, record, arrays)
         offset = 0
         for name, kind in AVATAR_ARRAYS.items():
             arrays[name] = np.ascontiguousarray(arrays[name], kind)
@@ -74,18 +65,15 @@ class AvatarArrays:
         return record
 
 
-def _mesh(
-    portrait: Portrait, size_px: int, record: NDArray[Any], arrays: dict[str, NDArray[Any]]
-) -> None:
-    geometry, shapes = portrait.geometry, portrait.shapes
+def _mesh(scaled: ScaledPortrait, record: NDArray[Any], arrays: dict[str, NDArray[Any]]) -> None:
+    geometry, shapes, shading = scaled.geometry, scaled.shapes, scaled.shading
     count = len(geometry.rest)
     dense = np.zeros((NUM_SHAPES, count, 3), np.float32)
     for k in range(NUM_SHAPES):
         rows = slice(shapes.start[k], shapes.start[k + 1])
         dense[k, shapes.vertex[rows]] = shapes.delta[rows]
-    shading = face_shading_source(geometry)
     ring_start, ring = _triangles_by_vertex(shading.triangles, geometry.num_face)
-    facing, role = _facing(geometry)
+    facing, role = _facing(scaled)
     arrays |= {
         "rest": geometry.rest, "shapes": dense, "skin_weight": geometry.skin_weight,
         "sway": geometry.sway, "strand_amount": geometry.strand_amount,
@@ -94,16 +82,16 @@ def _mesh(
         "shade_source": shading.source, "shade_weight": shading.weight,
         "rest_light": geometry.rest_light,
     }  # fmt: skip
-    record["size_px"], record["num_vertices"] = size_px, count
-    record["projection"] = make_projection(portrait.size_px, geometry.focal_px, size_px)
+    record["size_px"], record["num_vertices"] = scaled.size_px, count
+    record["projection"] = scaled.projection
     record["light"], record["down"] = geometry.light, geometry.rotation[:, 1]
 
 
-def _facing(geometry: Geometry) -> tuple[Int32Array, Int32Array]:
+def _facing(scaled: ScaledPortrait) -> tuple[Int32Array, Int32Array]:
     """Tell each vertex of a margin which one it faces and what it is there."""
-    facing = np.full(len(geometry.rest), -1, np.int32)
-    role = np.zeros(len(geometry.rest), np.int32)
-    for pairs, kind in ((lip_pairs(geometry), 0), (lid_pairs(geometry), ROLE_LID)):
+    count = len(scaled.geometry.rest)
+    facing, role = np.full(count, -1, np.int32), np.zeros(count, np.int32)
+    for pairs, kind in ((scaled.lips, 0), (scaled.lids, ROLE_LID)):
         for upper, lower in pairs:
             if facing[upper] >= 0 or facing[lower] >= 0 or upper == lower:
                 raise AvatarError(Reason.BUG, "A vertex of a margin faces two others.")
@@ -120,36 +108,30 @@ def _triangles_by_vertex(triangles: Int32Array, count: int) -> tuple[Int32Array,
     return starts.astype(np.int32), (order // 3).astype(np.int32)
 
 
-def _person(
-    portrait: Portrait, size_px: int, record: NDArray[Any], arrays: dict[str, NDArray[Any]]
-) -> None:
-    texture = PersonTexture.of(portrait, size_px)
+def _person(scaled: ScaledPortrait, record: NDArray[Any], arrays: dict[str, NDArray[Any]]) -> None:
+    texture = scaled.texture
     arrays |= {
         "uv": texture.uv,
         "triangles": np.concatenate([texture.opaque, texture.mixed]),
         "texels": texture.texels,
         "folds": texture.folds,
-        "picture": packed_picture(portrait.background, size_px),
+        "picture": scaled.picture,
     }
     record["num_triangles"] = len(texture.opaque) + len(texture.mixed)
     record["num_opaque"] = len(texture.opaque)
     record["texture_px"], record["folds_px"] = texture.side_px, texture.folds_px
 
 
-def _torso(
-    portrait: Portrait, size_px: int, record: NDArray[Any], arrays: dict[str, NDArray[Any]]
-) -> None:
-    torso = TorsoLayer(portrait, size_px)
+def _torso(scaled: ScaledPortrait, record: NDArray[Any], arrays: dict[str, NDArray[Any]]) -> None:
+    torso = scaled.torso
     arrays["torso"] = torso.texels
     record["torso_columns"] = torso.columns
     record["torso_rows"] = len(torso.texels) // torso.columns
     record["torso_layer"] = torso.layer
 
 
-def _eyes(
-    portrait: Portrait, size_px: int, record: NDArray[Any], arrays: dict[str, NDArray[Any]]
-) -> None:
-    a = EyeDrawer(portrait.eyes.to_arrays(), portrait.size_px, size_px).arrays
+def _eyes(scaled: ScaledPortrait, record: NDArray[Any], arrays: dict[str, NDArray[Any]]) -> None:
+    a = scaled.eyes
     for name in (
         "margin_ids", "row_ids", "margin_rest", "row_rest", "sclera", "iris", "glint", "lid_skin",
         "lash_ratio", "grain",
@@ -170,10 +152,8 @@ def _eyes(
         record[name] = a[name].reshape(-1)
 
 
-def _mouth(
-    portrait: Portrait, size_px: int, record: NDArray[Any], arrays: dict[str, NDArray[Any]]
-) -> None:
-    a = MouthDrawer(portrait.mouth.to_arrays(), portrait.size_px, size_px).arrays
+def _mouth(scaled: ScaledPortrait, record: NDArray[Any], arrays: dict[str, NDArray[Any]]) -> None:
+    a = scaled.mouth
     for name in (
         "lip_ids", "outer_ids", "lip_rest", "arch_upper", "arch_lower", "teeth_upper",
         "teeth_lower", "own_teeth", "own_room",
@@ -195,12 +175,12 @@ def _mouth(
 
 
 def _spectacles(
-    portrait: Portrait, size_px: int, record: NDArray[Any], arrays: dict[str, NDArray[Any]]
+    scaled: ScaledPortrait, record: NDArray[Any], arrays: dict[str, NDArray[Any]]
 ) -> None:
-    a = SpectaclesDrawer(portrait.spectacles.to_arrays(), portrait.size_px, size_px).arrays
+    a = scaled.spectacles
     arrays["spectacles"] = a["texture"]
     record["spectacles_rows"], record["spectacles_columns"], _ = a["texture"].shape
     record["spectacles_origin"], record["spectacles_anchor"] = a["origin"], a["anchor"]
     record["spectacles_axes"], record["spectacles_unit_px"] = a["axes"].reshape(-1), a["unit"][0]
-    record["spectacles_scale"] = size_px / portrait.size_px
+    record["spectacles_scale"] = scaled.scale
     record["spectacles_hinge"] = a["hinge"][0]

@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.portrait.portrait import Portrait
 from avatar_service.render.badge import draw_badge
 from avatar_service.render.cuda.avatar_arrays import AvatarArrays
 from avatar_service.render.cuda.device import Device, Memory
@@ -17,6 +16,7 @@ from avatar_service.render.cuda.lane_buffers import LaneBuffers, Shot
 from avatar_service.render.cuda.layout import AVATAR
 from avatar_service.render.cuda.pose import PoseTable
 from avatar_service.render.renderer import check_motion
+from avatar_service.render.scaled_portrait import ScaledPortrait
 from avatar_service.signals import UInt8Array
 
 CHUNK_PX: Final = 16 * 512 * 512
@@ -75,21 +75,20 @@ class BatchRenderer:
         """Memory of the device that does not depend on the number of sessions."""
         return sum(lane.device_bytes for lane in self._lanes)
 
-    def add(self, portrait: Portrait, size_px: int, neutralize: float) -> int:
+    def add(self, scaled: ScaledPortrait, neutralize: float) -> int:
         """Bring a portrait to the device, unless it is there; return the session's pose row."""
-        key = (portrait.content_hash, size_px)
         with self._lock:
             self.device.use()
-            resident = self._residents.get(key)
+            resident = self._residents.get(scaled.key)
             if resident is None:
-                arrays = AvatarArrays.of(portrait, size_px)
+                arrays = AvatarArrays.of(scaled)
                 slot = self._free_slots.pop() if self._free_slots else self._num_slots
                 resident = _Resident(self.device, arrays, slot)
                 self._num_slots = max(self._num_slots, slot + 1)
-                self._residents[key] = resident
+                self._residents[scaled.key] = resident
                 self._upload_table()
             resident.num_users += 1
-            return self.poses.add(portrait, neutralize)
+            return self.poses.add(scaled, neutralize)
 
     def upload(self, data: UInt8Array) -> Memory:
         """Bring an array to the device; it stays as long as what is returned."""
@@ -107,9 +106,8 @@ class BatchRenderer:
                 self._badges[size_px] = (self.upload(picture), *picture.shape[:2])
             return self._badges[size_px]
 
-    def remove(self, portrait: Portrait, size_px: int, pose_row: int) -> None:
-        """Let go of a session; the last one takes the portrait with it."""
-        key = (portrait.content_hash, size_px)
+    def remove(self, key: tuple[str, int], pose_row: int) -> None:
+        """Let go of a session of ScaledPortrait.key; the last one takes the portrait with it."""
         with self._lock:
             self.poses.remove(pose_row)
             resident = self._residents[key]

@@ -14,6 +14,7 @@ from avatar_service.render.bench import moving_frame
 from avatar_service.render.cuda.batch import BatchRenderer
 from avatar_service.render.cuda.lane_buffers import Shot
 from avatar_service.render.cuda.renderer import CudaRenderer
+from avatar_service.render.scaled_portrait import ScaledPortrait
 from avatar_service.signals import UInt8Array
 
 _PX_BYTES: Final = 4
@@ -38,14 +39,12 @@ def bench_batch(
         is_pinned: 1 where the device copies straight into the places.
     """
     places = [_map_place(size_px) for _ in range(avatars)]
-    renderers = [
-        CudaRenderer(
-            batch,
-            dataclasses.replace(portrait, content_hash=f"{portrait.content_hash}-{k}"),
-            size_px,
-        )
+    scaled = ScaledPortrait.of(portrait, size_px)
+    copies = [
+        dataclasses.replace(scaled, content_hash=f"{scaled.content_hash}-{k}")
         for k in range(avatars)
     ]
+    renderers = [CudaRenderer(batch, copy) for copy in copies]
     try:
         walls = np.zeros(ticks)
         cpu_secs = 0.0

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from avatar_service.jit import kernel
 from avatar_service.portrait.blendshapes import NUM_SHAPES
 from avatar_service.portrait.expression_folds import GROUPS
-from avatar_service.portrait.portrait import Portrait
 from avatar_service.portrait.strands import NUM_KINDS
 from avatar_service.render import rig
 from avatar_service.render.breathing import pose_torso
 from avatar_service.render.expression import pull_folds, resolve_expression, resolve_gaze
 from avatar_service.render.raster import FOLD_ONE
 from avatar_service.render.renderer import MAX_FARTHER, MAX_NEARER, MAX_SHIFT
+from avatar_service.render.scaled_portrait import ScaledPortrait
 from avatar_service.render.strands import lag_strands
 from avatar_service.render.sway import (
     DAMPING,
@@ -57,12 +57,12 @@ class PoseTable:
         self.strand_springs = np.zeros((0, NUM_KINDS, 3, 6), np.float64)
         self.last_nanos = np.zeros(0, np.int64)
 
-    def add(self, portrait: Portrait, neutralize: float) -> int:
+    def add(self, scaled: ScaledPortrait, neutralize: float) -> int:
         """Give a session a row."""
         if not self._free:
             self._grow()
         row = self._free.pop()
-        geometry, shapes = portrait.geometry, portrait.shapes
+        geometry, shapes = scaled.geometry, scaled.shapes
         self.rotation[row], self.pivot[row] = geometry.rotation, geometry.pivot
         self.hinge[row], self.down[row] = geometry.hinge, geometry.rotation[:, 1]
         self.numbers[row] = (

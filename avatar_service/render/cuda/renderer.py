@@ -8,11 +8,11 @@ from typing import Any, Final
 import numpy as np
 
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.portrait.portrait import Portrait
 from avatar_service.render.cuda.batch import BatchRenderer
 from avatar_service.render.cuda.device import Memory
 from avatar_service.render.cuda.lane_buffers import Shot
 from avatar_service.render.finish import badge_margin, check_pattern
+from avatar_service.render.scaled_portrait import ScaledPortrait
 from avatar_service.signals import Background, Int8Array, MotionFrame, UInt8Array
 
 _MAX_PLACES: Final = 64
@@ -24,8 +24,7 @@ class CudaRenderer:
 
     Args:
         batch: of the device.
-        portrait: what to draw.
-        size_px: side of the frames, 256, 512 or 1024.
+        scaled: what to draw.
         neutralize: see CpuRenderer.
 
     Raises:
@@ -35,8 +34,7 @@ class CudaRenderer:
     def __init__(
         self,
         batch: BatchRenderer,
-        portrait: Portrait,
-        size_px: int = 512,
+        scaled: ScaledPortrait,
         *,
         neutralize: float = 1.0,
     ) -> None:
@@ -46,12 +44,13 @@ class CudaRenderer:
         self._pattern: Int8Array | None = None
         self._mark: Memory | None = None
         self._badge: tuple[Memory, int, int] | None = None
-        self._portrait = portrait
-        self._size_px = size_px
+        self.resident_key = scaled.key
+        """Names the portrait's memory on the device."""
+        self._size_px = scaled.size_px
         self._lock = threading.Lock()
         self._pinned: dict[int, tuple[UInt8Array, bool]] = {}
         self._is_closed = False
-        self.pose_row = batch.add(portrait, size_px, neutralize)
+        self.pose_row = batch.add(scaled, neutralize)
         self.set_background(Background.KEEP)
 
     @property
@@ -63,16 +62,6 @@ class CudaRenderer:
     def size_px(self) -> int:
         """Side of the frames."""
         return self._size_px
-
-    @property
-    def portrait(self) -> Portrait:
-        """What is drawn."""
-        return self._portrait
-
-    @property
-    def resident_key(self) -> tuple[str, int]:
-        """Names the portrait's memory on the device."""
-        return self._portrait.content_hash, self._size_px
 
     def set_background(
         self, background: Background, color: tuple[int, int, int] = (0, 177, 64)
@@ -142,7 +131,7 @@ class CudaRenderer:
             for place, is_possible in pinned.values():
                 if is_possible:
                     self._batch.device.unpin(place)
-        self._batch.remove(self._portrait, self._size_px, self.pose_row)
+        self._batch.remove(self.resident_key, self.pose_row)
 
     def _draw(self, motion: MotionFrame, out: UInt8Array) -> None:
         error = self._batch.draw([Shot(self, motion, out)])[0]

@@ -3,9 +3,14 @@ import pytest
 from fakes import synthetic_face as face
 
 from avatar_service.portrait.spectacles import SpectaclesAssets, take_off_spectacles
-from avatar_service.render.spectacles import SpectaclesDrawer
+from avatar_service.render.spectacles import SpectaclesDrawer, scale_spectacles
 
 pytestmark = pytest.mark.unit
+
+
+def drawer_of(assets: SpectaclesAssets, fit) -> SpectaclesDrawer:
+    scale = face.SIZE / fit.size_px
+    return SpectaclesDrawer(scale_spectacles(assets.to_arrays(), scale), scale)
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +25,7 @@ def test_a_bare_face_wears_none():
     assert same is fit
     assert not assets.are_worn
     frame = face.blank_frame()
-    SpectaclesDrawer(assets.to_arrays(), fit.size_px, face.SIZE).draw(face.make_pose(fit), frame)
+    drawer_of(assets, fit).draw(face.make_pose(fit), frame)
     assert np.array_equal(frame, face.blank_frame())
 
 
@@ -37,14 +42,14 @@ def test_drawn_at_rest_the_photo_is_back(worn):
     fit, bare, assets = worn
     frame = face.blank_frame()
     frame[..., :3] = bare.image2x[::2, ::2]
-    SpectaclesDrawer(assets.to_arrays(), fit.size_px, face.SIZE).draw(face.make_pose(fit), frame)
+    drawer_of(assets, fit).draw(face.make_pose(fit), frame)
     error = np.abs(frame[..., :3].astype(int) - fit.image2x[::2, ::2])
     assert error.mean() < 1.0
 
 
 def test_frames_follow_the_skull_not_the_brows(worn):
     fit, bare, assets = worn
-    drawer = SpectaclesDrawer(assets.to_arrays(), fit.size_px, face.SIZE)
+    drawer = drawer_of(assets, fit)
     rest, raised, moved = (face.blank_frame() for _ in range(3))
     drawer.draw(face.make_pose(fit), rest)
     points = fit.landmarks.copy()

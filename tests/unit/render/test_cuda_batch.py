@@ -18,6 +18,7 @@ from avatar_service.render.cuda.lane_buffers import OF_MARKS
 from avatar_service.render.cuda.program import KERNELS
 from avatar_service.render.cuda.renderer import CudaRenderer
 from avatar_service.render.devices import CpuDevice, open_render_device
+from avatar_service.render.scaled_portrait import ScaledPortrait
 from avatar_service.signals import MARK_TILE_PX, Background, MotionFrame
 
 pytestmark = pytest.mark.unit
@@ -27,18 +28,20 @@ def blank(size: int) -> np.ndarray:
     return np.zeros((size, size, 4), np.uint8)
 
 
+def scaled(size: int) -> ScaledPortrait:
+    return ScaledPortrait.of(portrait("astronaut"), size)
+
+
 def alone(size: int, k: int) -> np.ndarray:
     out = blank(size)
-    CudaRenderer(BatchRenderer(HostDevice()), portrait("astronaut"), size).render(
-        moving_frame(k), out
-    )
+    CudaRenderer(BatchRenderer(HostDevice()), scaled(size)).render(moving_frame(k), out)
     return out
 
 
 def test_sizes_and_backgrounds_mix_in_one_batch_and_chunks_do_not_show() -> None:
     batch = BatchRenderer(HostDevice(), chunk_px=2 * 256 * 256)
     sizes = (256, 512, 256, 256)
-    renderers = [CudaRenderer(batch, portrait("astronaut"), size) for size in sizes]
+    renderers = [CudaRenderer(batch, scaled(size)) for size in sizes]
     renderers[2].set_background(Background.COLOR, (1, 2, 3))
     places = [blank(size) for size in sizes]
     shots = [one.shot(moving_frame(5), out) for one, out in zip(renderers, places, strict=True)]
@@ -55,7 +58,7 @@ def test_sizes_and_backgrounds_mix_in_one_batch_and_chunks_do_not_show() -> None
 
 def test_a_latent_that_is_not_finite_stays_with_its_shot() -> None:
     batch = BatchRenderer(HostDevice())
-    good, bad = (CudaRenderer(batch, portrait("astronaut"), 256) for _ in range(2))
+    good, bad = (CudaRenderer(batch, scaled(256)) for _ in range(2))
     broken = MotionFrame(pts_nanos=0, head_rotation=np.full(3, np.nan, np.float32))
     places = [blank(256), blank(256)]
     outcomes = batch.draw([bad.shot(broken, places[0]), good.shot(moving_frame(5), places[1])])
@@ -73,7 +76,7 @@ def test_a_mesh_out_of_bounds_is_told_and_the_others_are_drawn() -> None:
     person = portrait("astronaut")
     far = dataclasses.replace(person.geometry, rest=person.geometry.rest * np.float32(1e8))
     broken = dataclasses.replace(person, geometry=far, content_hash="broken")
-    bad, good = CudaRenderer(batch, broken, 256), CudaRenderer(batch, person, 256)
+    bad, good = (CudaRenderer(batch, ScaledPortrait.of(one, 256)) for one in (broken, person))
     places = [blank(256), blank(256)]
     outcomes = batch.draw(
         [bad.shot(moving_frame(5), places[0]), good.shot(moving_frame(5), places[1])]
@@ -85,7 +88,7 @@ def test_a_mesh_out_of_bounds_is_told_and_the_others_are_drawn() -> None:
 
 def test_marked_and_unmarked_frames_mix_in_one_chunk() -> None:
     batch = BatchRenderer(HostDevice())
-    plain, marked = (CudaRenderer(batch, portrait("astronaut"), 256) for _ in range(2))
+    plain, marked = (CudaRenderer(batch, scaled(256)) for _ in range(2))
     marked.set_mark(np.full((MARK_TILE_PX, MARK_TILE_PX), 127, np.int8))
     places = [blank(256), blank(256)]
     shots = [
@@ -104,7 +107,7 @@ def test_marked_and_unmarked_frames_mix_in_one_chunk() -> None:
 
 def test_memory_that_cannot_be_pinned_is_staged() -> None:
     batch = BatchRenderer(HostDevice(can_pin=False))
-    renderer = CudaRenderer(batch, portrait("astronaut"), 256)
+    renderer = CudaRenderer(batch, scaled(256))
     out = blank(256)
     renderer.render(moving_frame(5), out)
     assert not renderer.is_pinned(out)
@@ -112,16 +115,16 @@ def test_memory_that_cannot_be_pinned_is_staged() -> None:
 
 
 def test_a_place_of_another_shape_is_refused() -> None:
-    renderer = CudaRenderer(BatchRenderer(HostDevice()), portrait("astronaut"), 256)
+    renderer = CudaRenderer(BatchRenderer(HostDevice()), scaled(256))
     with pytest.raises(AvatarError, match=r"contiguous \(256, 256, 4\)"):
         renderer.render(moving_frame(0), blank(512))
 
 
 def test_people_share_their_memory_and_take_it_with_them() -> None:
     batch = BatchRenderer(HostDevice())
-    first = CudaRenderer(batch, portrait("astronaut"), 256)
+    first = CudaRenderer(batch, scaled(256))
     alone_bytes = batch.avatar_bytes
-    second = CudaRenderer(batch, portrait("astronaut"), 256)
+    second = CudaRenderer(batch, scaled(256))
     assert (batch.num_avatars, batch.avatar_bytes) == (1, alone_bytes)
     second.render(moving_frame(0), blank(256))
     assert batch.device.pinned  # type: ignore[attr-defined]
@@ -131,7 +134,7 @@ def test_people_share_their_memory_and_take_it_with_them() -> None:
     second.close()
     assert (batch.num_avatars, batch.avatar_bytes) == (0, 0)
     assert not batch.device.pinned  # type: ignore[attr-defined]
-    third = CudaRenderer(batch, portrait("astronaut"), 256)
+    third = CudaRenderer(batch, scaled(256))
     out = blank(256)
     third.render(moving_frame(5), out)
     assert (out == alone(256, 5)).all()
@@ -140,7 +143,7 @@ def test_people_share_their_memory_and_take_it_with_them() -> None:
 def test_a_device_that_fails_says_so() -> None:
     device = HostDevice()
     batch = BatchRenderer(device)
-    renderer = CudaRenderer(batch, portrait("astronaut"), 256)
+    renderer = CudaRenderer(batch, scaled(256))
     device.fault = AvatarError(Reason.DEVICE_FAILED, "host:0 has failed")
     with pytest.raises(AvatarError, match="has failed"):
         renderer.render(moving_frame(0), blank(256))

@@ -3,7 +3,7 @@ import pytest
 from fakes import synthetic_face as face
 
 from avatar_service.portrait.eyes import build_eyes
-from avatar_service.render.eyes import CORNEA_CENTRE_MM, IRIS_ARM_MM, EyeDrawer
+from avatar_service.render.eyes import CORNEA_CENTRE_MM, IRIS_ARM_MM, EyeDrawer, scale_eyes
 from avatar_service.schema import OUTER_EYE_DISTANCE_MM
 
 pytestmark = pytest.mark.unit
@@ -32,7 +32,7 @@ def render(fit, arrays, *, gaze=((0, 0), (0, 0)), points=None, out_px=face.SIZE,
     pose = face.make_pose(fit, points, out_px=out_px)
     pose.gaze[:] = gaze
     frame = face.blank_frame(out_px) if frame is None else frame
-    EyeDrawer(arrays, fit.size_px, out_px).draw(pose, frame)
+    EyeDrawer(scale_eyes(arrays, out_px / fit.size_px)).draw(pose, frame)
     return frame
 
 
@@ -115,7 +115,7 @@ def test_closed_lids_leave_no_trace_of_the_eye(fit, arrays):
 
 
 def test_a_blink_has_no_jump(fit, arrays):
-    drawer = EyeDrawer(arrays, fit.size_px, face.SIZE)
+    drawer = EyeDrawer(scale_eyes(arrays, face.SIZE / fit.size_px))
     before = None
     for amount in np.linspace(0, 1, 61):
         frame = face.blank_frame()
@@ -157,7 +157,7 @@ def test_eyes_out_of_the_picture_are_skipped(fit, arrays):
     assert np.array_equal(frame, face.blank_frame())
 
 
-def test_drawers_leave_the_assets_alone(fit, arrays):
+def test_scaling_leaves_the_assets_alone(fit, arrays):
     before = {name: value.copy() for name, value in arrays.items()}
-    EyeDrawer(arrays, fit.size_px, face.SIZE // 2)
+    scale_eyes(arrays, face.SIZE // 2 / fit.size_px)
     assert all(np.array_equal(before[name], value) for name, value in arrays.items())

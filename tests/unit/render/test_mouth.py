@@ -6,7 +6,7 @@ from fakes import synthetic_face as face
 
 from avatar_service.portrait.eyes import build_eyes
 from avatar_service.portrait.mouth import build_mouth
-from avatar_service.render.mouth import MouthDrawer
+from avatar_service.render.mouth import MouthDrawer, scale_mouth
 from avatar_service.schema import EXPRESSION_INDEX
 
 pytestmark = pytest.mark.unit
@@ -36,7 +36,7 @@ def render(fit, arrays, *, gap=0.0, jaw=0.0, width=1.0, out_px=face.SIZE, frame=
     for name, value in shapes.items():
         pose.coefficients[EXPRESSION_INDEX[name]] = value
     frame = face.blank_frame(out_px, face.LIP) if frame is None else frame
-    MouthDrawer(arrays, fit.size_px, out_px).draw(pose, frame)
+    MouthDrawer(scale_mouth(arrays, out_px / fit.size_px)).draw(pose, frame)
     return frame
 
 
@@ -119,7 +119,7 @@ def test_the_tongue_comes_out_over_the_lower_lip(fit, arrays):
 
 
 def test_opening_has_no_jump(fit, arrays):
-    drawer = MouthDrawer(arrays, fit.size_px, face.SIZE)
+    drawer = MouthDrawer(scale_mouth(arrays, face.SIZE / fit.size_px))
     before = None
     for amount in np.linspace(0, 1, 61):
         frame = face.blank_frame(color=face.LIP)
@@ -144,7 +144,9 @@ def test_a_smiling_photo_keeps_its_teeth_and_gets_a_seam():
     seam = 0.65 * closed[upper] + 0.35 * closed[lower]
     closed[upper], closed[lower] = seam, seam
     frame = face.blank_frame(color=face.LIP)
-    MouthDrawer(arrays, fit.size_px, face.SIZE).draw(face.make_pose(fit, closed), frame)
+    MouthDrawer(scale_mouth(arrays, face.SIZE / fit.size_px)).draw(
+        face.make_pose(fit, closed), frame
+    )
     luma = column(frame).mean(-1)
     assert luma.max() == pytest.approx(np.mean(face.LIP), abs=1)  # no tooth shows
     assert luma.min() < 0.75 * np.mean(face.LIP)
@@ -167,9 +169,9 @@ def test_sizes_agree(fit, arrays):
     assert np.abs(halved - small)[176:200, 100:156].mean() < 9
 
 
-def test_drawers_leave_the_assets_alone(fit, arrays):
+def test_scaling_leaves_the_assets_alone(fit, arrays):
     before = {name: value.copy() for name, value in arrays.items()}
-    MouthDrawer(arrays, fit.size_px, face.SIZE // 2)
+    scale_mouth(arrays, face.SIZE // 2 / fit.size_px)
     assert all(np.array_equal(before[name], value) for name, value in arrays.items())
 
 
@@ -233,7 +235,7 @@ def test_a_smile_that_hardly_opens_shows_the_middle_of_the_photos_teeth_not_the_
     half = half * (1 - np.linspace(-1, 1, 11) ** 2)[:, None]
     lips[upper], lips[lower] = seam - half, seam + half
     frame = face.blank_frame(color=face.LIP)
-    drawer = MouthDrawer({**arrays, "own_teeth": own}, fit.size_px, face.SIZE)
+    drawer = MouthDrawer(scale_mouth({**arrays, "own_teeth": own}, face.SIZE / fit.size_px))
     drawer.draw(face.make_pose(fit, lips), frame)
     x = int(face.MOUTH[0])
     shown = frame[170:200, x - 8 : x + 8, :3].astype(float)

@@ -15,6 +15,7 @@ from rig import Rig, speech
 from avatar_service.provenance.watermark import Mark
 from avatar_service.render.cuda.batch import BatchRenderer
 from avatar_service.render.devices import CudaDevice
+from avatar_service.render.scaled_portrait import ScaledPortrait
 from avatar_service.session.batches import deliver_pictures
 from avatar_service.session.clock import MonotonicClock
 from avatar_service.session.scheduler import Scheduler, Tickable
@@ -198,8 +199,9 @@ def test_sessions_on_a_device_show_what_sessions_on_the_cpu_show() -> None:
     device = CudaDevice(batch)
     settings = SessionSettings(size_px=256)
     clock = ManualClock()
+    scaled = ScaledPortrait.of(astronaut(), 256)
     made = [
-        Rig(settings, renderer=PortraitRenderer(astronaut(), 256, mark, device=device), clock=clock)  # type: ignore[arg-type]
+        Rig(settings, renderer=PortraitRenderer(scaled, mark, device=device), clock=clock)  # type: ignore[arg-type]
         for _ in range(2)
     ]
     pictures: list[np.ndarray] = []
@@ -207,7 +209,7 @@ def test_sessions_on_a_device_show_what_sessions_on_the_cpu_show() -> None:
         rig.session.push_audio(speech(100))
         rig.outlet.publish = lambda _, pixels: pictures.append(pixels.copy())  # type: ignore[method-assign]
     assert not run_together(made, 120)
-    cpu = Rig(settings, renderer=PortraitRenderer(astronaut(), 256, mark))  # type: ignore[arg-type]
+    cpu = Rig(settings, renderer=PortraitRenderer(scaled, mark))  # type: ignore[arg-type]
     expected: list[np.ndarray] = []
     cpu.outlet.publish = lambda _, pixels: expected.append(pixels.copy())  # type: ignore[method-assign]
     cpu.session.push_audio(speech(100))
