@@ -9,6 +9,7 @@ Every state of the kernels' rooms therefore has a cache folder of its own; old o
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -36,7 +37,7 @@ _OLD_SECS: Final = 14 * 24 * 3600.0
 def _kernels_dir() -> Path:
     """Return the cache folder of the kernels as their files are now; drops folders long unused."""
     package = Path(__file__).parent
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(numba.__version__.encode())
     for file in sorted(path for room in _ROOMS for path in (package / room).glob("*.py")):
         state = file.stat()
         digest.update(f"{file}|{state.st_size}|{state.st_mtime_ns};".encode())
@@ -53,8 +54,20 @@ def _kernels_dir() -> Path:
     return folder
 
 
+_FOLDER: Final = _kernels_dir()
 if "NUMBA_CACHE_DIR" not in os.environ:
-    cast(Any, numba.config).CACHE_DIR = str(_kernels_dir())
+    cast(Any, numba.config).CACHE_DIR = str(_FOLDER)
+
+
+def is_compiled(what: str) -> bool:
+    """Whether `note_compiled` was called for a group of kernels as their files are now."""
+    return (_FOLDER / f"{what}.compiled").exists()
+
+
+def note_compiled(what: str) -> None:
+    """Remember that the cache holds a group of kernels."""
+    with contextlib.suppress(OSError):  # an unwritable cache: it is compiled every time
+        (_FOLDER / f"{what}.compiled").touch()
 
 
 def kernel(function: _Kernel) -> _Kernel:

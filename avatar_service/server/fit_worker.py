@@ -66,8 +66,10 @@ def _decode(photo: bytes) -> tuple[LoadedImage, tuple[int, int]]:
 
 
 def _fit(image: LoadedImage, photo: bytes, crop: str, size_px: int, path: Path) -> tuple[str, ...]:
+    from avatar_service.jit import note_compiled
     from avatar_service.portrait.portrait import Portrait
     from avatar_service.render.cpu import CpuRenderer
+    from avatar_service.session.compilation import PICTURE
 
     # The cache is for the commands: what the service holds of a person lies in one folder.
     portrait = Portrait.from_image(
@@ -80,6 +82,7 @@ def _fit(image: LoadedImage, photo: bytes, crop: str, size_px: int, path: Path) 
     portrait.save(path)
     # Compiles the kernels where nothing stutters; the service then finds them in the cache.
     CpuRenderer(portrait, size_px).warm_up()
+    note_compiled(PICTURE)
     return tuple(portrait.notices)
 
 

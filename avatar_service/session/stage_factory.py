@@ -23,6 +23,7 @@ from avatar_service.render.devices import CpuDevice, RenderDevice
 from avatar_service.render.renderer import limit_motion
 from avatar_service.render.scaled_portrait import ScaledPortrait
 from avatar_service.session.admission import Capacity, FrameCost
+from avatar_service.session.compilation import MOTION, PICTURE, compile_ahead
 from avatar_service.session.session_request import OutputKind, SessionRequest, TransportKind
 from avatar_service.session.stages import FrameRenderer, MotionSource, PictureBatch
 from avatar_service.session.timeline import SAMPLE_RATE_HZ
@@ -175,6 +176,7 @@ class RealStages:
         # Not under the lock: others need not wait for this. Two that do it at once share one.
         path = self._portrait_path(avatar_id, max(size_px, MIN_FIT_PX))
         made = ScaledPortrait.of(Portrait.load(path), size_px)
+        compile_ahead(PICTURE, path)
         with self._lock:
             return self._scaled.setdefault(key, made)
 
@@ -237,7 +239,11 @@ class RealStages:
             ending.join(2 * LINGER_MILLIS / 1e3)
 
     def measure_motion(self) -> None:
-        """Time the motion stage (and load it), for the admission; a second or two."""
+        """Time the motion stage (and load it), for the admission; a second or two.
+
+        The first time on a machine it is compiled, which takes a minute or two.
+        """
+        compile_ahead(MOTION)
         stage = MotionStage()
         rng = np.random.default_rng(0)
         others = np.zeros(EVICTED_BYTES, np.uint8)

@@ -1,0 +1,93 @@
+"""Kernels are compiled in a process of their own, where they are not in the cache yet.
+
+The compiler takes 150 MB, and gives nothing back to the process that used it. So whoever lives long
+has another one compile, and then finds the machine code in the cache. It compiles by itself, as
+numba does, where that other process fails.
+
+    python -m avatar_service.session.compilation motion
+    python -m avatar_service.session.compilation picture PORTRAIT.npz
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from avatar_service.audio.mel import SAMPLE_RATE_HZ
+from avatar_service.jit import is_compiled, note_compiled
+from avatar_service.motion.generators import MOTION_MODELS
+from avatar_service.motion.stage import MotionStage, compute_together
+from avatar_service.portrait.portrait import Portrait
+from avatar_service.render.cpu import CpuRenderer
+from avatar_service.signals import AudioChunk, Controls
+
+log = logging.getLogger(__name__)
+
+MOTION: Final = "motion"
+PICTURE: Final = "picture"
+_TIMEOUT_SECS: Final = 900.0
+"""On a starved machine; two minutes are usual."""
+_HEARD_SECS: Final = 1.0
+
+
+def compile_ahead(what: str, portrait: Path | None = None) -> None:
+    """Have what is not compiled yet compiled; return when the cache holds it.
+
+    Args:
+        what: MOTION, or PICTURE.
+        portrait: a stored portrait to compile PICTURE with.
+    """
+    if is_compiled(what):
+        return
+    command = [sys.executable, "-m", __name__, what, *([str(portrait)] if portrait else [])]
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=_TIMEOUT_SECS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        log.warning("kernels are compiled by the service itself: %s", type(error).__name__)
+        return
+    if done.returncode != 0:
+        log.warning("kernels are compiled by the service itself: exit code %d", done.returncode)
+
+
+def compile_motion() -> None:
+    """Move with every motion model, alone and in a batch."""
+    samples = np.random.default_rng(0).normal(0, 0.1, round(_HEARD_SECS * SAMPLE_RATE_HZ))
+    chunk = AudioChunk(samples.astype(np.float32), 0)
+    stages = [MotionStage(controls=Controls(motion_model=name)) for name in MOTION_MODELS]
+    stages += [MotionStage(), MotionStage()]
+    for stage in stages:
+        stage.push(chunk)
+    compute_together(stages[-2:])
+    for stage in stages:
+        list(stage.pull())
+    note_compiled(MOTION)
+
+
+def compile_picture(portrait: Path) -> None:
+    """Draw a stored portrait in all ways."""
+    CpuRenderer(Portrait.load(portrait)).warm_up()
+    note_compiled(PICTURE)
+
+
+def main(arguments: list[str]) -> None:
+    """Compile what is named."""
+    if arguments[0] == MOTION:
+        compile_motion()
+    else:
+        compile_picture(Path(arguments[1]))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
