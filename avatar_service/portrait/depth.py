@@ -20,6 +20,7 @@ from avatar_service.portrait.clothes import Clothes
 from avatar_service.portrait.face_fit import FaceFit
 from avatar_service.portrait.landmark_nets import Float64Array
 from avatar_service.portrait.mesh import FaceMesh, near_person
+from avatar_service.portrait.neck import shows_more
 from avatar_service.portrait.patch_tools import sample
 from avatar_service.portrait.pixels import distance_to
 
@@ -33,6 +34,8 @@ units."""
 _SLIDES: Final = 0.24
 """Where jaw and collar are nearer to each other than this (units) the neck slides over the collar
 with the jaw: there is not enough of it to stretch, and it would fold."""
+_STRETCH, _RISE = 0.3, 0.35
+"""The neck is stretched by that share when the jaw rises by so much (units: 15 degrees)."""
 _ALIKE: Final = 26.0
 """Grey levels within which two colours may be of one material."""
 
@@ -44,10 +47,12 @@ class BodyFields:
     Attributes:
         mesh: with z filled in everywhere.
         skin_weight: (V,) 1 moves with the head, 0 with the torso.
+        rise_weight: (V,) the same where the head takes it upwards, never less.
     """
 
     mesh: FaceMesh
     skin_weight: Float64Array
+    rise_weight: Float64Array
 
 
 def add_depth(mesh: FaceMesh, fit: FaceFit, clothes: Clothes | None = None) -> BodyFields:
@@ -64,9 +69,11 @@ def add_depth(mesh: FaceMesh, fit: FaceFit, clothes: Clothes | None = None) -> B
     chin = float(head.to_head(fit.landmarks[topology.CHIN])[1])
     depth = _outer_depth(mesh, fit, harmonic, position, chin)
     vertices = _with_depth(mesh.vertices, _relax(mesh, depth[mesh.anchor])[mesh.anchor])
+    follows, rises = _skin_weights(mesh, fit, harmonic, position, chin, clothes)
     return BodyFields(
         mesh=replace(mesh, vertices=vertices),
-        skin_weight=_skin_weight(mesh, fit, harmonic, position, chin, clothes)[mesh.anchor],
+        skin_weight=follows[mesh.anchor],
+        rise_weight=np.maximum(follows, rises)[mesh.anchor],
     )
 
 
@@ -138,39 +145,46 @@ def _relax(mesh: FaceMesh, depth: Float64Array) -> Float64Array:
     return z
 
 
-def _skin_weight(
+def _skin_weights(
     mesh: FaceMesh,
     fit: FaceFit,
     harmonic: _Harmonic,
     position: Float64Array,
     chin: float,
     clothes: Clothes | None,
-) -> Float64Array:
+) -> tuple[Float64Array, Float64Array]:
     outer = mesh.outer
     x, y = np.abs(position[outer, 0]), position[outer, 1]
     face = np.arange(mesh.num_face)
     if clothes is None:
         collar = _high_collars(mesh, fit, position, chin)
-        neck, follows = outer[:0], np.zeros(0)
+        neck, follows, rises = outer[:0], np.zeros(0), np.zeros(0)
     else:
         collar = np.zeros(len(outer), bool)
-        neck, follows = _bare_neck(mesh, fit, clothes, outer[y >= chin - 0.45])
+        neck, follows, rises = _bare_neck(mesh, fit, clothes, outer[y >= chin - 0.45])
     head = outer[(y < chin - 0.45) & ~collar]
     torso = outer[(y > chin + 0.62) | ((y > chin + 0.30) & (x > 0.95)) | collar]
     torso = np.setdiff1d(torso, neck)
     fixed = np.r_[face, head, torso, neck]
-    values = np.r_[np.ones(len(face) + len(head)), np.zeros(len(torso)), follows]
-    weight = _smoothstep(harmonic.extend(fixed, values), 0, 1)
-    weight[face] = 1
-    return weight
+    rigid = np.r_[np.ones(len(face) + len(head)), np.zeros(len(torso))]
+    weights = []
+    for of_neck in (follows, rises):
+        weight = _smoothstep(harmonic.extend(fixed, np.r_[rigid, of_neck]), 0, 1)
+        weight[face] = 1
+        weights.append(weight)
+    return weights[0], weights[1]
 
 
 def _bare_neck(
     mesh: FaceMesh, fit: FaceFit, clothes: Clothes, low: NDArray[np.intp]
-) -> tuple[NDArray[np.intp], Float64Array]:
+) -> tuple[NDArray[np.intp], Float64Array, Float64Array]:
     """Return which low vertices are skin of the neck, and how far each follows the head.
 
-    The neck stays with the collar that it ends at, and goes with the jaw that it begins at.
+    The neck stays with the collar that it ends at, and goes with the jaw that it begins at. A
+    rising jaw draws it out over the neck that stays (neck.py), and stretches it a little.
+
+    Returns:
+        (N,) vertices; (N,) their weights, and (N,) those where the head rises.
     """
     unit = fit.head.unit_px
     points = mesh.vertices[low, :2] + fit.margin_px
@@ -184,7 +198,9 @@ def _bare_neck(
     from_jaw = np.sqrt((gaps**2).sum(-1)).min(1, initial=np.inf) / unit
     from_collar = np.maximum(to_collar - _AT_COLLAR, 0)
     slides = 1 - _smoothstep(from_jaw, 0, _SLIDES)
-    return neck, slides + (1 - slides) * from_collar / (from_collar + from_jaw + 1e-6)
+    follows = slides + (1 - slides) * from_collar / (from_collar + from_jaw + 1e-6)
+    rises = np.clip(1 - _STRETCH / _RISE * from_jaw, 0, 1)
+    return neck, follows, shows_more(fit, clothes) * rises
 
 
 def _high_collars(

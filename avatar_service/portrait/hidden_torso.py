@@ -1,4 +1,4 @@
-"""What the head hides of the torso: how far it goes on up behind it, and the neck under the jaw."""
+"""What the head hides of the torso: how far it goes on up behind it."""
 
 from __future__ import annotations
 
@@ -11,32 +11,13 @@ import scipy.sparse.linalg as sla
 from numpy.typing import NDArray
 
 from avatar_service.portrait import topology
-from avatar_service.portrait.clothes import Clothes, face_mask
+from avatar_service.portrait.clothes import Clothes
 from avatar_service.portrait.face_fit import FaceFit
-from avatar_service.portrait.patch_tools import blur, smoothstep
-from avatar_service.portrait.pixels import AREA, LINEAR, disc, distance_to, grow, resize, shrink
+from avatar_service.portrait.pixels import AREA, LINEAR, grow, resize, shrink
 from avatar_service.signals import Float32Array
 
 BoolArray = NDArray[np.bool_]
 
-_EDGE_SIGMA: Final = 0.8
-_BESIDE_PX: Final = 9
-"""Softness of the neck's sides, and how far beyond them its colour goes on, px at 512."""
-_COLLAR_EDGE_PX: Final = (1.5, 3.5)
-"""The collar's own edge is continued so far before the neck begins behind it, px at 512."""
-_NECK_SIDES: Final = (0.52, 0.56)
-"""Half of a neck's width (units) to either side of its turning point: 47 to 50 mm."""
-_NECK_TOP: Final = (0.05, 0.20)
-"""Below that point by this (units) a moving jaw begins to uncover it."""
-_BEARD_SIDES: Final = 0.40
-"""So far from the turning point (units) what lies below the jaw is beard or neck, never hair."""
-_NECK_SKIN: Final = 0.04
-"""The neck goes on so far (units) beyond jaw and bare skin."""
-_NECK_TONE, _FAINT = 0.10, 0.15
-"""Its tone is that of the bare skin around (sigma, units); with less of it than the second share,
-the mean one."""
-_NECK_SHADE: Final = 0.12
-"""It is darker towards its sides by this share."""
 _COARSE: Final = 4
 """The torso's upper end behind the head is found at a quarter of the frame's size."""
 
@@ -49,43 +30,6 @@ def scale_of(fit: FaceFit) -> float:
 def disc_px(diameter_px: float, fit: FaceFit) -> int:
     """Return an odd diameter for the size of the frame."""
     return 2 * max(1, round((diameter_px - 1) / 2 * scale_of(fit))) + 1
-
-
-def hidden_neck(
-    fit: FaceFit, clothes: Clothes, own: Float32Array
-) -> tuple[Float32Array, Float32Array, Float32Array]:
-    """Return what a raised or turned jaw uncovers of the neck.
-
-    Args:
-        fit: of the photo.
-        clothes: that were found.
-        own: (C, C, 3) the person's colours.
-
-    Returns:
-        (C, C) coverage; (C, C, 3) colour; (C, C) how much of it is seen, as the collar's own edge
-        comes first.
-    """
-    unit, side = fit.head.unit_px, clothes.mask.shape[0]
-    away = distance_to(clothes.mask)
-    x = np.abs(np.arange(side) - fit.margin_px - fit.head.pivot[0])[None] / unit
-    jaw_side = 2 * round(_NECK_SKIN * unit) + 1
-    beard = clothes.head & (x < _BEARD_SIDES)
-    skin = grow(face_mask(fit, side) | beard | grow(clothes.bare, jaw_side), jaw_side)
-    y = (np.arange(side) - fit.margin_px - fit.head.pivot[1])[:, None] / unit
-    column = (1 - smoothstep(x, *_NECK_SIDES)) * smoothstep(y, *_NECK_TOP)
-    # Behind hair there is the room beside the neck.
-    coverage = np.asarray(
-        column * blur(skin.astype(np.float32), _EDGE_SIGMA * scale_of(fit)), np.float32
-    )
-    known = shrink(clothes.bare, 3).astype(np.float32)
-    # What is far from all bare skin has its mean tone.
-    nearby = blur(known, _NECK_TONE * unit)[..., None]
-    tone = blur(own * known[..., None], _NECK_TONE * unit) + _FAINT * clothes.skin
-    color = tone / (nearby + _FAINT)
-    color *= 1 - _NECK_SHADE * np.clip(x / _NECK_SIDES[1], 0, 1)[..., None] ** 2
-    wider = cv2.dilate(coverage, disc(disc_px(_BESIDE_PX, fit)))
-    seen = blur(wider * smoothstep(away / scale_of(fit), *_COLLAR_EDGE_PX), scale_of(fit))
-    return coverage, np.asarray(color, np.float32), np.asarray(seen, np.float32)
 
 
 def upper_end(fit: FaceFit, clothes: Clothes) -> Float32Array:

@@ -20,15 +20,14 @@ from avatar_service.portrait.blendshapes import Blendshapes, solve_blendshapes
 from avatar_service.portrait.camera import camera_from_frame, focal_px
 from avatar_service.portrait.clothes import find_clothes
 from avatar_service.portrait.crop import CropPolicy
-from avatar_service.portrait.depth import add_depth
+from avatar_service.portrait.depth import BodyFields, add_depth
 from avatar_service.portrait.expression_folds import paint_folds
 from avatar_service.portrait.eyes import EyeAssets, build_eyes
 from avatar_service.portrait.face_fit import FaceFit, fit_face
 from avatar_service.portrait.hair import sway_weights
 from avatar_service.portrait.image_file import LoadedImage, load_image, read_photo
-from avatar_service.portrait.landmark_nets import Float64Array
 from avatar_service.portrait.light import MIN_LIGHT, fit_light, vertex_normals
-from avatar_service.portrait.mesh import FaceMesh, build_mesh
+from avatar_service.portrait.mesh import build_mesh
 from avatar_service.portrait.mouth import MouthAssets, build_mouth
 from avatar_service.portrait.spectacles import SpectaclesAssets, take_off_spectacles
 from avatar_service.portrait.strands import comb_strands
@@ -37,7 +36,7 @@ from avatar_service.portrait.topology import Int32Array
 from avatar_service.portrait.torso import TorsoAssets, TorsoSplit, split_torso
 from avatar_service.signals import Float32Array, UInt8Array
 
-FORMAT_VERSION: Final = 64
+FORMAT_VERSION: Final = 65
 """Raised whenever a stored portrait of an older version would render differently or not at all."""
 SIZES_PX: Final = (256, 512, 1024)
 _STAYS: Final = 0.01
@@ -54,6 +53,7 @@ class Geometry:
         triangles: (T, 3) int32 to draw; solid_triangles (U, 3) those without eye and mouth holes.
         oval: (R,) int32 vertices of the face's outline.
         skin_weight: (V,) float32, 1 follows the head, 0 the torso.
+        rise_weight: (V,) float32, the same where the head takes it upwards.
         sway: (V,) float32, how loosely it hangs on the head; see hair.sway_weights.
         strand_amount, strand_kind: (V,) float32, strands of hair; see strands.comb_strands.
         rotation: (3, 3) float32, columns are the head's axes (x, y down, z away) at rest.
@@ -72,6 +72,7 @@ class Geometry:
     solid_triangles: Int32Array
     oval: Int32Array
     skin_weight: Float32Array
+    rise_weight: Float32Array
     sway: Float32Array
     strand_amount: Float32Array
     strand_kind: Float32Array
@@ -175,8 +176,8 @@ def _hash_of(photo: bytes, crop: str, size_px: int) -> str:
     return f"{hashlib.sha256(photo).hexdigest()}-{options.hexdigest()[:16]}"
 
 
-def _geometry(fit: FaceFit, mesh: FaceMesh, skin_weight: Float64Array) -> Geometry:
-    head = fit.head
+def _geometry(fit: FaceFit, fields: BodyFields) -> Geometry:
+    head, mesh, skin_weight = fit.head, fields.mesh, fields.skin_weight
     rest = camera_from_frame(mesh.vertices, head, fit.size_px)
     points = np.stack([head.center, head.pivot, head.hinge])
     center, pivot, hinge = camera_from_frame(points, head, fit.size_px).astype(np.float32)
@@ -192,6 +193,7 @@ def _geometry(fit: FaceFit, mesh: FaceMesh, skin_weight: Float64Array) -> Geomet
         solid_triangles=mesh.solid_triangles,
         oval=mesh.oval,
         skin_weight=skin_weight.astype(np.float32),
+        rise_weight=fields.rise_weight.astype(np.float32),
         sway=sway.astype(np.float32),
         strand_amount=strand_amount.astype(np.float32),
         strand_kind=strand_kind.astype(np.float32),
@@ -217,12 +219,12 @@ def _build(photographed: FaceFit, content_hash: str) -> Portrait:
     split = split_torso(whole, colors, clothes) if clothes else TorsoSplit.none(whole, colors)
     fit = split.head
     fields = add_depth(build_mesh(fit, is_whole=clothes is None), fit, clothes)
-    geometry = _geometry(fit, fields.mesh, fields.skin_weight)
+    geometry = _geometry(fit, fields)
     eyes = build_eyes(fit, fit.image2x)
     return Portrait(
         size_px=fit.size_px,
         margin_px=fit.margin_px,
-        texture=build_texture(fit, split.colors),
+        texture=build_texture(fit, split.colors, split.alpha),
         folds=paint_folds(fit),
         background=background,
         photo=photographed.image,

@@ -19,7 +19,7 @@ _INSIDE: Final = 0.97
 """Coverage from which a pixel counts as the person's own colour."""
 
 
-def build_texture(fit: FaceFit, colors: Float32Array) -> UInt8Array:
+def build_texture(fit: FaceFit, colors: Float32Array, alpha: Float32Array) -> UInt8Array:
     """Return the texture, (2C, 2C, 4) uint8 premultiplied RGBA, C = frame plus margins.
 
     A point p of the frame lies at 2 * (p + margin_px) + 0.5. The eye openings hold lid colour and
@@ -28,6 +28,7 @@ def build_texture(fit: FaceFit, colors: Float32Array) -> UInt8Array:
     Args:
         fit: of the photo.
         colors: (2C, 2C, 3) float32, of own_colors; changed.
+        alpha: (C, C) coverage.
     """
     inside = slice(2 * fit.margin_px, 2 * (fit.margin_px + fit.size_px))
     face = colors[inside, inside]
@@ -35,12 +36,12 @@ def build_texture(fit: FaceFit, colors: Float32Array) -> UInt8Array:
     soften_folds(face, fit)
     fill_eyes(face, fit)
     fill_mouth(face, fit)
-    return premultiplied(colors, _alpha_2x(fit))
+    return premultiplied(colors, _twice(alpha))
 
 
-def _alpha_2x(fit: FaceFit) -> Float32Array:
-    side = fit.canvas2x.shape[0]
-    return resize(fit.canvas_alpha, (side, side), LINEAR)
+def _twice(alpha: Float32Array) -> Float32Array:
+    height, width = alpha.shape
+    return resize(alpha, (2 * width, 2 * height), LINEAR)
 
 
 def premultiplied(colors: Float32Array, alpha: Float32Array) -> UInt8Array:
@@ -63,7 +64,7 @@ def own_colors(fit: FaceFit, background: UInt8Array) -> Float32Array:
         fit: of the photo.
         background: (S, S, 3) uint8, the repaired background of the frame.
     """
-    alpha = _alpha_2x(fit)
+    alpha = _twice(fit.canvas_alpha)
     colors = fit.canvas2x.astype(np.float32)
     rows, columns = np.nonzero((alpha > 0.003) & (alpha < 0.995))
     if not len(rows):

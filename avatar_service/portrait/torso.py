@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from avatar_service.portrait.background import repair_background
 from avatar_service.portrait.clothes import Clothes
 from avatar_service.portrait.face_fit import FaceFit
-from avatar_service.portrait.hidden_torso import disc_px, hidden_neck, scale_of, upper_end
+from avatar_service.portrait.hidden_torso import disc_px, scale_of, upper_end
+from avatar_service.portrait.neck import split_neck
 from avatar_service.portrait.patch_tools import blur, push_pull, smoothstep
 from avatar_service.portrait.pixels import AREA, LINEAR, grow, resize, shrink
+from avatar_service.portrait.skin_grain import skin_grain, spread_grain
 from avatar_service.portrait.texture import premultiplied
 from avatar_service.signals import Float32Array, UInt8Array
 
@@ -65,18 +67,20 @@ class TorsoSplit:
 
     Attributes:
         head: the fit, its canvas_alpha that of head and neck alone.
+        alpha: (C, C) coverage of the head's texture: as canvas_alpha, but the neck ends softly.
         colors: (2C, 2C, 3) float32, the head's own colours.
         texture: (2C, 2C, 4) premultiplied RGBA of the torso, or none.
     """
 
     head: FaceFit
+    alpha: Float32Array
     colors: Float32Array
     texture: UInt8Array | None
 
     @classmethod
     def none(cls, fit: FaceFit, colors: Float32Array) -> TorsoSplit:
         """Return a person who is drawn as one mesh."""
-        return cls(fit, colors, None)
+        return cls(fit, fit.canvas_alpha, colors, None)
 
     def assets(self, depths: Float32Array) -> TorsoAssets:
         """Return the layer, at the mean of the depths (N,) of what moves with it."""
@@ -101,21 +105,30 @@ def split_torso(fit: FaceFit, colors: Float32Array, clothes: Clothes) -> TorsoSp
     share = _soft_share(own, clothes, fit)
     head_alpha = np.asarray(alpha * (1 - share), np.float32)
 
-    neck, of_neck, neck_seen = hidden_neck(fit, clothes, own)
-    upper = np.maximum(upper_end(fit, clothes), neck)
+    neck = split_neck(fit, clothes, own)
+    faded = head_alpha * neck.front
+    upper = np.maximum(upper_end(fit, clothes), neck.coverage)
     inside = np.clip(2 * alpha - 1, 0, 1)
-    torso_alpha = np.asarray(alpha * share + (1 - share) * upper * inside, np.float32)
+    torso_alpha = alpha * share + (1 - share) * upper * inside
+    # The two together cover as much as without the soft end.
+    covered = head_alpha + (1 - head_alpha) * torso_alpha
+    behind_neck = (covered - faded) / np.maximum(1 - faded, 1e-3)
+    torso_alpha = np.where(neck.front < 0.999, behind_neck, torso_alpha)
 
     clean = clothes.mask & (alpha > 0.97) & ~grow(head_alpha > 0.05, disc_px(_MIXED_PX, fit))
     picture = np.clip(own + 0.5, 0, 255).astype(np.uint8)
     of_torso = repair_background(picture, 1 - clean.astype(np.float32)).astype(np.float32)
-    of_torso += neck_seen[..., None] * (of_neck - of_torso)
+    of_torso += neck.seen[..., None] * (neck.color - of_torso)
     of_head = push_pull(own, shrink(head_alpha > 0.97, 3))
-    head_colors, torso_colors = _unmix(colors, of_head, of_torso, share)
+    behind = np.asarray(1 - (1 - share) * neck.front, np.float32)
+    head_colors, torso_colors = _unmix(colors, of_head, of_torso, behind)
+    grain = spread_grain(skin_grain(fit.image2x.astype(np.float32), fit), torso_colors.shape[:2])
+    torso_colors += grain[..., None] * _twice(neck.painted * neck.seen)[..., None]
     return TorsoSplit(
         head=replace(fit, canvas_alpha=head_alpha),
+        alpha=np.asarray(faded, np.float32),
         colors=head_colors,
-        texture=premultiplied(torso_colors, _twice(torso_alpha)),
+        texture=premultiplied(torso_colors, _twice(torso_alpha.astype(np.float32))),
     )
 
 

@@ -237,6 +237,7 @@ class CpuRenderer:
         is_good = rig.pose_mesh(
             self._blended,
             geometry.skin_weight,
+            geometry.rise_weight,
             geometry.sway,
             geometry.strand_amount,
             geometry.strand_kind,

@@ -171,6 +171,7 @@ def pose_head(
 def pose_mesh(
     vertices: Float32Array,
     skin_weight: Float32Array,
+    rise_weight: Float32Array,
     sway: Float32Array,
     strand_amount: Float32Array,
     strand_kind: Float32Array,
@@ -188,6 +189,7 @@ def pose_mesh(
     Args:
         vertices: (V, 3) camera space, expression applied.
         skin_weight: (V,) 1 follows the head, 0 the torso.
+        rise_weight: (V,) the same where the head takes it upwards.
         sway: (V,) share of the lagging head in the head's motion.
         strand_amount: (V,) share of a strand's own lag.
         strand_kind: (V,) between which kinds of strands, below NUM_KINDS - 1.
@@ -237,7 +239,9 @@ def pose_mesh(
                     else:
                         pz += amount * (lag - fz)
         px = w * px + v * (x * widen + shift_px[0])
-        py = w * py + v * (y + shift_px[1])
+        stays = y + shift_px[1]
+        rise = rise_weight[i] if py < stays else w
+        py = rise * py + (np.float32(1) - rise) * stays
         pz = w * pz + v * (z + shift_px[2])
         camera[i, 0], camera[i, 1], camera[i, 2] = px, py, pz
         k = focal / max(focal + pz, np.float32(0.05) * focal)

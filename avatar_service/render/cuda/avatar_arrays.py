@@ -76,7 +76,8 @@ def _mesh(scaled: ScaledPortrait, record: NDArray[Any], arrays: dict[str, NDArra
     facing, role = _facing(scaled)
     arrays |= {
         "rest": geometry.rest, "shapes": dense, "skin_weight": geometry.skin_weight,
-        "sway": geometry.sway, "strand_amount": geometry.strand_amount,
+        "rise_weight": geometry.rise_weight, "sway": geometry.sway,
+        "strand_amount": geometry.strand_amount,
         "strand_kind": geometry.strand_kind, "facing": facing, "margin_role": role,
         "face_triangles": shading.triangles, "ring_start": ring_start, "ring": ring,
         "shade_source": shading.source, "shade_weight": shading.weight,

@@ -28,8 +28,8 @@ ROLE_UPPER, ROLE_LID = 1, 2
 
 AVATAR_ARRAYS: Final[dict[str, str]] = {
     # The mesh at rest and its shapes, (NUM_SHAPES, V, 3).
-    "rest": "f4", "shapes": "f4", "skin_weight": "f4", "sway": "f4",
-    "strand_amount": "f4", "strand_kind": "f4", "uv": "f4",
+    "rest": "f4", "shapes": "f4", "skin_weight": "f4", "rise_weight": "f4",
+    "sway": "f4", "strand_amount": "f4", "strand_kind": "f4", "uv": "f4",
     # The point of the other margin that a vertex faces, -1: none; and what it is there.
     "facing": "i4", "margin_role": "i4",
     # Face triangles around each face vertex: ring[ring_start[i] .. ring_start[i + 1]].

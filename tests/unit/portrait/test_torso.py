@@ -9,7 +9,8 @@ from fakes.synthetic_face import make_fit
 
 from avatar_service.portrait.background import repair_background
 from avatar_service.portrait.clothes import find_clothes
-from avatar_service.portrait.hidden_torso import hidden_neck, upper_end
+from avatar_service.portrait.hidden_torso import upper_end
+from avatar_service.portrait.neck import shows_more, split_neck
 from avatar_service.portrait.pixels import shrink
 from avatar_service.portrait.portrait import Portrait
 from avatar_service.portrait.texture import own_colors
@@ -76,7 +77,7 @@ def test_what_cannot_be_told_apart_stays_one_mesh() -> None:
 def test_both_layers_mix_to_what_the_photo_shows(found) -> None:
     fit, colors, clothes = found
     split = split_torso(fit, colors, clothes)
-    head = np.kron(split.head.canvas_alpha, np.ones((2, 2)))[..., None]
+    head = np.kron(split.alpha, np.ones((2, 2)))[..., None]
     torso = split.texture.astype(float)
     seen = head * split.colors + (1 - head) * torso[..., :3]
     inside = np.kron(fit.canvas_alpha > 0.999, np.ones((2, 2))) > 0
@@ -95,10 +96,49 @@ def test_the_torso_goes_on_behind_the_head_and_not_above_it(found) -> None:
     below = int(0.1 * fit.head.unit_px)
     assert upper[chin_y + below, chin_x] > 0.9
     assert upper[chin_y - int(0.8 * fit.head.unit_px), chin_x] < 0.1
-    coverage, color, seen = hidden_neck(fit, clothes, colors[::2, ::2])
-    assert not coverage[: chin_y - int(1.0 * fit.head.unit_px)].any()
-    tone = color[seen > 0.9].mean(0)
+    neck = split_neck(fit, clothes, colors[::2, ::2])
+    assert not neck.coverage[: chin_y - int(1.0 * fit.head.unit_px)].any()
+    tone = neck.color[(neck.seen > 0.9) & (neck.painted > 0.9)].mean(0)
     assert np.abs(tone - clothes.skin).max() < 40
+
+
+def test_the_neck_ends_softly_over_the_same_neck(found) -> None:
+    fit, colors, clothes = found
+    own = colors[::2, ::2]
+    neck = split_neck(fit, clothes, own)
+    x, y = (fit.landmarks[152, :2] + fit.margin_px).astype(int)
+    collar = y + int(clothes.mask[y:, x].argmax())
+    way = neck.front[y:collar, x]
+    assert way[0] > 0.95
+    assert way[-3] < 0.05
+    assert (np.diff(way) < 0.02).all()
+    # What shows through is what the photo shows there.
+    through = (neck.front < 0.25) & (fit.canvas_alpha > 0.99)
+    assert through.sum() > 500
+    assert np.abs(neck.color - own)[through].max() < 1
+    assert (neck.front[shrink(clothes.mask, 63)] == 1).all()
+
+
+def test_only_a_short_neck_shows_more_when_the_chin_rises(found) -> None:
+    fit, _, clothes = found
+    assert shows_more(fit, clothes) == 1
+    geometry = astronaut().geometry
+    assert (geometry.rise_weight >= geometry.skin_weight).all()
+    assert (geometry.rise_weight - geometry.skin_weight).max() > 0.5
+    low = dataclasses.replace(clothes, mask=np.roll(clothes.mask, int(0.5 * fit.head.unit_px), 0))
+    assert shows_more(fit, low) == 0
+
+
+def test_a_rising_chin_leaves_the_neck_at_the_collar() -> None:
+    portrait = astronaut()
+    rest, risen = (picture(portrait, turn=(0, pitch, 0)).astype(int) for pitch in (0, -15))
+    x, y = (portrait.geometry.rest[152, :2] + (portrait.size_px - 1) / 2).astype(int)
+    is_skin = rest[y : y + 60, x - 9 : x + 10, :3].mean(-1).min(1) > 150
+    collar = y + int(np.flatnonzero(is_skin)[-1])
+    at_collar = (slice(collar - 4, collar), slice(x - 9, x + 10))
+    assert np.abs(risen[at_collar] - rest[at_collar]).mean() < 4
+    # It has risen indeed.
+    assert np.abs(risen[y - 20 : y, x - 20 : x + 20] - rest[y - 20 : y, x - 20 : x + 20]).mean() > 8
 
 
 def test_a_ring_keeps_its_shape_while_the_head_rolls_over_it() -> None:

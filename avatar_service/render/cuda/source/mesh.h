@@ -52,7 +52,9 @@ DEVICE bool pose_vertex(const Avatar& avatar, const Frame& frame, int i, const f
   const float* torso = frame.torso_shift;
   for (int j = 0; j < 3; j++) {
     float widened = j == 0 ? at[j] * (1.0f + torso[3]) : at[j];
-    p[j] = w * p[j] + (1.0f - w) * (widened + torso[j]);
+    float stays = widened + torso[j];
+    float follows = j == 1 && p[j] < stays ? avatar.rise_weight[i] : w;
+    p[j] = follows * p[j] + (1.0f - follows) * stays;
     camera[j] = p[j];
   }
   const float* projection = avatar.projection;
