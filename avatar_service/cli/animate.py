@@ -70,7 +70,9 @@ def animate(
     """Animate a photo with speech or with a captured performance."""
     from avatar_service.cli import options
     from avatar_service.config import parse_fps
+    from avatar_service.motion.control_checks import check_controls
     from avatar_service.portrait.image_file import load_image
+    from avatar_service.render.devices import open_render_device
 
     backdrop, color = options.parse_background(background)
     controls = Controls(
@@ -87,7 +89,9 @@ def animate(
         badge=badge,
         seed=seed,
     )
+    check_controls(controls)
     rate = parse_fps(fps, name="--fps")
+    rendering = open_render_device(device)
     load_image(portrait)  # what is no photo is told before all else is loaded, which takes seconds
 
     from avatar_service.cli.animation import Animation
@@ -95,13 +99,9 @@ def animate(
     from avatar_service.cli.motion_source import is_motion_file
     from avatar_service.export.part_file import check_writable
     from avatar_service.export.video import check_video_path
-    from avatar_service.motion.controls import check_controls
-    from avatar_service.render.devices import open_render_device
     from avatar_service.session.offline import OfflineSettings
 
-    check_controls(controls)
     _check_source(source, audio, controls, is_motion=track or is_motion_file(source))
-    rendering = open_render_device(device)
     options.check_distinct([output, save_motion, report], [portrait, source, audio])
     check_video_path(output, with_alpha=backdrop is Background.TRANSPARENT)
     for path in (save_motion, report):

@@ -49,7 +49,7 @@ def _controls(
     seed: int,
 ) -> Controls:
     from avatar_service.cli.options import parse_emotion
-    from avatar_service.motion.controls import check_controls
+    from avatar_service.motion.control_checks import check_controls
     from avatar_service.signals import Controls
 
     controls = Controls(

@@ -15,7 +15,7 @@ from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.articulation import ArticulationStage, run_batched
 from avatar_service.motion.articulation_parameters import load_weights
 from avatar_service.motion.articulation_step import ArticulationStepper
-from avatar_service.motion.controls import check_controls
+from avatar_service.motion.control_checks import check_controls
 from avatar_service.motion.life import Life
 from avatar_service.motion.life_stream import LifeModel, LifeStream, draw_together
 from avatar_service.motion.lips import LipTrack, compose

@@ -6,12 +6,11 @@ import re
 from typing import TYPE_CHECKING, Final, Protocol
 
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.render.cpu import CpuRenderer
-from avatar_service.render.renderer import Renderer
-from avatar_service.render.scaled_portrait import ScaledPortrait
 
 if TYPE_CHECKING:
     from avatar_service.render.cuda.batch import BatchRenderer
+    from avatar_service.render.renderer import Renderer
+    from avatar_service.render.scaled_portrait import ScaledPortrait
 
 AUTO: Final = "auto"
 CPU: Final = "cpu"
@@ -37,6 +36,9 @@ class CpuDevice:
 
     def make_renderer(self, scaled: ScaledPortrait, *, neutralize: float = 1.0) -> Renderer:
         """Make a renderer that draws on the calling thread."""
+        # Late: a command looks at its device before it loads what draws.
+        from avatar_service.render.cpu import CpuRenderer
+
         return CpuRenderer.of(scaled, neutralize=neutralize)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.gen.avatar.v1 import control_pb2
-from avatar_service.motion.controls import check_controls
+from avatar_service.motion.control_checks import check_controls
 from avatar_service.signals import Background, Controls
 
 MAX_GAZE_YAW: Final = 1.2

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.motion.controls import ControlSchedule, check_controls
+from avatar_service.motion.control_checks import check_controls
+from avatar_service.motion.controls import ControlSchedule
 from avatar_service.motion.styles import STYLES, style_of
 from avatar_service.schema import EMOTION_NAMES
 from avatar_service.signals import Controls
