@@ -70,6 +70,11 @@ allow teeth to be whiter than the varnish."""
 _TOOTH_OVER_SKIN: Final = 1.15
 """Light on an ideal tooth over the mean of lit skin, at least; fair skin comes near."""
 
+_TOOTH_PINK: Final = 0.8
+"""How far green lies below red, as a share of how far blue does: of teeth against skin, at most."""
+_BLUER_THAN_LIPS: Final = 1.2
+"""Blue over green of flesh, at most, against that of the lips."""
+
 _WET_SHADE: Final = 0.5
 """Light on the lips' inner side, as a share of that on the lips."""
 
@@ -201,6 +206,24 @@ def _flesh_colours(
     )
 
 
+def _no_pinker_than(skin: FloatArray, tooth: FloatArray) -> FloatArray:
+    """Return a tooth's colour (3,) with so much green that beside this skin (3,) it is not pink."""
+    spread = max(float(skin[0] - skin[2]), 1.0)
+    pink = _TOOTH_PINK * max(float(skin[0] - skin[1]), 0.0) / spread
+    green = tooth[0] - pink * max(float(tooth[0] - tooth[2]), 0.0)
+    return np.asarray([tooth[0], max(float(tooth[1]), float(green)), tooth[2]], np.float32)
+
+
+def _as_yellow_as(lip: FloatArray, flesh: FloatArray) -> FloatArray:
+    """Return flesh (3,) with little more blue in it than lips of this colour (3,) have.
+
+    Blue over green of lips is .8 to 1.1 in photos; varnish and a painter's palette take it to .5,
+    and beside lips of that orange natural flesh looks purple.
+    """
+    bluest = _BLUER_THAN_LIPS * float(lip[2]) / max(float(lip[1]), 1.0) * flesh[1]
+    return np.asarray([flesh[0], flesh[1], min(flesh[2], bluest)], np.float32)
+
+
 def _reddened(tint: float, green: float, blue: float) -> FloatArray:
     """Return (3,) factors that redden flesh by `tint`, and darken it as much without colour."""
     red = np.array([1.0, green, blue], np.float32)
@@ -246,7 +269,10 @@ def build_mouth(
     points = head.to_head(fit.landmarks)
     skin = skin_tone(image, fit.landmarks)
     flesh_tint = float(np.clip(np.ptp(skin) / skin.max() / _COLOURFUL, 0, 1))
+    lip = lip_tones(image, fit.landmarks).mean(0)
     tooth, gum, flesh = _flesh_colours(skin, _white_of_eyes(eyes), _brightest(fit))
+    tooth = _no_pinker_than(skin, tooth)
+    gum, flesh = _as_yellow_as(lip, gum), _as_yellow_as(lip, flesh)
     own, own_origin, own_show, own_colour = cut_own_teeth(image, fit, skin)
     room, room_origin = cut_own_room(image, fit)
     if own_colour is not None and own_colour.max() - own_colour.min() < 80:
@@ -287,7 +313,6 @@ def build_mouth(
         painted = teeth.paint_teeth(jaw, tooth * tone, gum * tone, tint=flesh_tint)  # type: ignore[arg-type]
         strips.append(blur(painted, max(0.3, 0.8 * softness / texel)))
     seam_line = fit.landmarks[list(LIP_INNER_UPPER + LIP_INNER_LOWER), :2] * 2 + 0.5
-    lip = lip_tones(image, fit.landmarks).mean(0)
     if fit.is_mouth_open:
         seam = 0.50 * lip * _reddened(flesh_tint, 0.86, 0.86)
     else:

@@ -12,6 +12,7 @@ from avatar_service.portrait.patch_tools import (
     FloatArray,
     blur,
     patch_bounds,
+    photo_blur,
     push_pull,
     signed_distance,
     smoothstep,
@@ -27,6 +28,17 @@ _OWN_TEETH_PAD: Final = 0.07
 _END_REACH: Final = 0.03
 _END_SHADE: Final = 0.45
 """Width of the row's soft ends, units, and how much darker they are."""
+_EDGE_SMOOTH: Final = 0.008
+_EDGE_PER_BLUR: Final = 5.0
+_SHARP: Final = 0.8
+"""The row's lower edge is smoothed over the first (units), and where the photo is blurred by more
+than a sharp one (2x px) over so many times the excess: there, steps are noise."""
+_GAP_LUMA: Final = (0.50, 0.75)
+_GAP_TALL: Final = 0.055
+_GAP_REACH: Final = 0.05
+_GAP_FILLED: Final = 0.8
+"""Gaps between the tips of teeth: their light as a share of that on the teeth around (over so many
+units), how far above the row's edge they reach, units, and how far they are filled."""
 
 
 def ring_patch(
@@ -86,12 +98,19 @@ def cut_own_teeth(
     window = max(3, int(0.07 * unit)) | 1
     padded = np.pad(edge, window // 2, "edge")
     edge = np.median(np.lib.stride_tricks.sliding_window_view(padded, window), -1)
-    edge = blur(edge[None].astype(np.float32), 0.008 * unit)[0]
+    spread = max(_EDGE_SMOOTH * unit, _EDGE_PER_BLUR * (photo_blur(fit) - _SHARP))
+    edge = blur(edge[None].astype(np.float32), spread)[0]
     columns = blur(np.asarray(has_tooth)[None].astype(np.float32), _END_REACH * unit)
     # Beneath the upper lip the teeth go on: repeat the colours of their visible upper end.
     known = smoothstep(inside, 1.0, 2.5) * np.maximum(smoothstep(shown, 0.3, 0.6), columns < 0.2)
-    filled = push_pull(patch, known)
-    own = smoothstep(inside, 0.5, 2.0)[..., None]
+    # The dark between their tips would be a hole in a tooth before a mouth that is not as dark.
+    around = blur(luma * is_tooth, _GAP_REACH * unit) / np.maximum(
+        blur(is_tooth.astype(np.float32), _GAP_REACH * unit), 1e-3
+    )
+    gap = 1 - smoothstep(luma / np.maximum(around, 1.0), *_GAP_LUMA)
+    gap *= smoothstep(rows - edge[None], -_GAP_TALL * unit, -0.6 * _GAP_TALL * unit)
+    filled = push_pull(patch, known * (1 - np.minimum(2 * gap, 1.0)))
+    own = (smoothstep(inside, 0.5, 2.0) * (1 - _GAP_FILLED * gap))[..., None]
     # The row turns away from the light towards its ends, and goes over into the modelled one.
     alpha = smoothstep(edge[None] - rows, -1.0, 1.2) * smoothstep(columns, 0.3, 0.7)
     turned = 1 - _END_SHADE * (1 - smoothstep(columns, 0.5, 1.0))

@@ -30,6 +30,8 @@ so full of detail finer than a px, as a grizzled beard, that it would sparkle un
 _OPAQUE: Final = 250
 _SHADE_REACH: Final = 0.4
 """How far beyond the face's outline its shading fades out, units."""
+_MARGIN_SHADING: Final = 0.3
+"""Share of the shading that the margins of the lips take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +135,14 @@ class ShadingSource:
     weight: Float32Array
 
 
-def face_shading_source(geometry: Geometry) -> ShadingSource:
-    """Shade the face by its own normals and let that fade out over neck and hair."""
+def face_shading_source(geometry: Geometry, lip_margins: Int32Array) -> ShadingSource:
+    """Shade the face by its own normals and let that fade out over neck and hair.
+
+    Args:
+        geometry: of the portrait.
+        lip_margins: vertices where the lips meet. Pressed or rolled lips turn the surface edge-on
+            there, and a row of dark triangles lower than a px would be a staircase.
+    """
     count, num_face = len(geometry.rest), geometry.num_face
     solid = geometry.solid_triangles
     outer = np.arange(num_face, count)
@@ -147,6 +155,7 @@ def face_shading_source(geometry: Geometry) -> ShadingSource:
     weight = np.ones(count, np.float32)
     weight[outer] = 0.8 * fade * fade * (3 - 2 * fade)
     weight[geometry.oval] = 0.8
+    weight[lip_margins] = _MARGIN_SHADING
     return ShadingSource(
         triangles=np.ascontiguousarray(solid[(solid < num_face).all(1)]),
         source=source,

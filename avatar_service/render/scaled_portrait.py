@@ -83,6 +83,7 @@ class ScaledPortrait:
         """
         archive.check_size(size_px, SIZES_PX)
         geometry, scale = portrait.geometry, size_px / portrait.size_px
+        lips = lip_pairs(geometry)
         return cls(
             content_hash=portrait.content_hash,
             size_px=size_px,
@@ -91,8 +92,8 @@ class ScaledPortrait:
             shapes=portrait.shapes,
             projection=make_projection(portrait.size_px, geometry.focal_px, size_px),
             texture=PersonTexture.of(portrait, size_px),
-            shading=face_shading_source(geometry),
-            lips=lip_pairs(geometry),
+            shading=face_shading_source(geometry, lips.ravel()),
+            lips=lips,
             lids=lid_pairs(geometry),
             torso=TorsoTexture.of(portrait, size_px),
             picture=packed_picture(portrait.background, size_px),

@@ -93,6 +93,31 @@ def test_varnish_tints_modelled_teeth_and_a_coloured_wall_does_not():
     assert tooth_of((1.0, 1.0, 1.0), blue) == pytest.approx(plain, rel=0.03)
 
 
+def test_the_inside_is_no_purple_beside_a_painters_orange_lips():
+    fit = face.make_fit()
+    plain = build(fit)
+    is_lip = np.abs(fit.image2x.astype(int) - face.LIP).max(-1) < 40
+    painted = fit.image2x.copy()
+    painted[is_lip] = (130, 65, 30)
+    orange = build(replace(fit, image2x=painted))
+    assert plain.tongue[2] > 0.8 * plain.tongue[1]
+    for flesh in (orange.tongue, orange.cavity):
+        assert 0.3 * flesh[1] < flesh[2] < 0.65 * flesh[1]
+
+
+def test_a_dark_gap_between_tips_of_own_teeth_is_no_hole_in_the_row():
+    fit = face.make_fit(lip_gap=0.13)
+    own = build(fit)
+    x, y = (int(2 * (v + 0.5)) for v in face.MOUTH)
+    image = fit.image2x.copy()
+    rows = np.flatnonzero(image[:, x].min(-1) > 190)
+    low = int(rows[(rows > y - 20) & (rows < y + 30)].max())
+    image[low - 6 : low - 1, x - 1 : x + 2] = (50, 25, 22)
+    gapped = build(replace(fit, image2x=image))
+    before, after = (a.own_teeth[..., :3][a.own_teeth[..., 3] > 250] for a in (own, gapped))
+    assert after.min() > 0.6 * before.min()
+
+
 def test_fill_mouth_takes_the_teeth_out_of_open_lips_only():
     closed = face.make_fit()
     texture = closed.image2x.astype(np.float32)
