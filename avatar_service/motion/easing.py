@@ -64,13 +64,28 @@ class Springs:
     def __init__(
         self, frequency_hz: FloatArray, damping: FloatArray, tick_secs: float = TICK_SECS
     ) -> None:
-        omega = 2 * np.pi * np.asarray(frequency_hz, np.float64)
-        zeta = np.broadcast_to(np.asarray(damping, np.float64), omega.shape)
+        self.omega = 2 * np.pi * np.asarray(frequency_hz, np.float64)
+        self._zeta = np.broadcast_to(np.asarray(damping, np.float64), self.omega.shape)
+        self._matrix = self._matrix_over(tick_secs)
+        self.value: FloatArray = np.zeros_like(self.omega)
+        self.velocity: FloatArray = np.zeros_like(self.omega)
+
+    def step(self, target: FloatArray) -> None:
+        """Advance one tick towards (n,) `target`."""
+        self.value, self.velocity = _swing(self.value, self.velocity, target, self._matrix)
+
+    def step_over(self, target: FloatArray, secs: float) -> None:
+        """Advance by a time that need not be a tick."""
+        matrix = self._matrix_over(secs)
+        self.value, self.velocity = _swing(self.value, self.velocity, target, matrix)
+
+    def _matrix_over(self, secs: float) -> FloatArray:
+        """(4, n): value from value and velocity, velocity from both."""
+        omega, zeta = self.omega, self._zeta
         damped = omega * np.sqrt(1 - zeta**2)
-        decay = np.exp(-zeta * omega * tick_secs)
-        cos, sin = np.cos(damped * tick_secs), np.sin(damped * tick_secs)
-        self.omega = omega
-        self._matrix = np.array(  # (4, n): value from value and velocity, velocity from both
+        decay = np.exp(-zeta * omega * secs)
+        cos, sin = np.cos(damped * secs), np.sin(damped * secs)
+        return np.array(
             [
                 decay * (cos + zeta * omega / damped * sin),
                 decay * sin / damped,
@@ -78,12 +93,6 @@ class Springs:
                 decay * (cos - zeta * omega / damped * sin),
             ]
         )
-        self.value: FloatArray = np.zeros_like(omega)
-        self.velocity: FloatArray = np.zeros_like(omega)
-
-    def step(self, target: FloatArray) -> None:
-        """Advance one tick towards (n,) `target`."""
-        self.value, self.velocity = _swing(self.value, self.velocity, target, self._matrix)
 
     def kick(self, speed: FloatArray) -> None:
         """Add (n,) `speed` per second: an impulse."""

@@ -43,19 +43,31 @@ _SACCADE_SECS: Final = 0.025
 _SACCADE_SECS_PER_DEG: Final = 0.0024
 """Main sequence: duration = 25 ms + 2.4 ms per degree (Lee, Badler & Badler 2002)."""
 
-# Looking away and back, per minute, and how long; measured talking video: 4-6 large saccades.
-_AWAY_PER_MIN_SPEAKING: Final = 0.5
-_AWAY_AT_START: Final = 0.055
-_AWAY_AT_TURN: Final = 0.16
+# Looking aside and back. Who talks to somebody looks at them for 40 to 60 % of the time, who
+# listens for 75 % (Argyle & Cook 1976; Kendon 1967); in conversation the speaker looks aside for
+# 2 s every 7 s, the listener for 1.1 s every 8 s (Andrist et al. 2014). Who speaks to a camera
+# hardly looks aside. A character that speaks to its player lies between the two.
+_AWAY_PER_MIN_SPEAKING: Final = 7.0
+_AWAY_AT_START: Final = 0.25
+_AWAY_AT_TURN: Final = 0.5
 _TURN_PAUSE_SECS: Final = 0.6
 _GREETING_PAUSE_SECS: Final = 4.0
+_GREETING_SECS: Final = 2.0
 """Who plans what to say next looks aside as speech begins, above all after a longer pause, and is
 back before the phrase ends (Kendon 1967; Lee, Badler & Badler 2002). Who breaks a long silence
-looks at whom they greet."""
+looks at whom they greet for a while."""
+_LEAST_CONTACT_SECS: Final = 1.5
+"""Between two looks aside, so that eyes do not wander about."""
 _BACK_SECS: Final = 0.15
-_AWAY_PER_MIN_LISTENING: Final = 0.9
+_BREAK_BACK_SECS: Final = 1.8
+"""A phrase's end brings the eyes back at once, a break within it only after a look so long."""
+_AWAY_PER_MIN_LISTENING: Final = 6.0
 _AWAY_PER_MIN_IDLE: Final = 1.5
-_AWAY_SECS_MEDIAN: Final = 1.0
+_AWAY_SECS_SPEAKING: Final = 2.4
+_AWAY_SECS_LISTENING: Final = 1.0
+_AWAY_DEG: Final = (5.5, 9.0)
+_AWAY_HEIGHT: Final = 0.8
+"""Looks up and down are smaller than looks aside."""
 _SHIFT_PER_MIN: Final = 9.0
 """Small shifts between the eyes and mouth of the viewer, 0.5-1.5 degrees."""
 _MICRO_HZ: Final = 1.3
@@ -103,7 +115,9 @@ class Gaze:
     def __init__(self, seed: int) -> None:
         self._random = random_stream(seed, "gaze")
         self._away = (0.0, 0.0)
+        self._away_from = -1.0
         self._away_until = -1.0
+        self._contact_until = 0.0
         self._shift = (0.0, 0.0)
         self._micro = (0.0, 0.0)
         self._now_secs = 0.0
@@ -242,24 +256,32 @@ class Gaze:
         life = speaking + min(1.0, idle) * (1 - speaking)
         has_jumped = False
         chance = per_min * TICK_SECS / 60
-        if 0 < beat.resumed_secs < _GREETING_PAUSE_SECS:
+        if beat.resumed_secs >= _GREETING_PAUSE_SECS:
+            self._contact_until = now_secs + _GREETING_SECS
+        elif beat.resumed_secs > 0:
             chance += _AWAY_AT_TURN if beat.resumed_secs > _TURN_PAUSE_SECS else _AWAY_AT_START
-        if beat.is_break:
+        has_looked = now_secs - self._away_from >= _BREAK_BACK_SECS
+        if beat.is_phrase_end or (beat.is_break and has_looked):
             self._away_until = min(self._away_until, now_secs + _BACK_SECS)
         if self._away != (0.0, 0.0):
             if now_secs >= self._away_until or not is_free:
                 self._away = (0.0, 0.0)
+                self._contact_until = now_secs + _LEAST_CONTACT_SECS
                 has_jumped = True
-        elif is_free and uniform[0] < chance:
-            # Amplitude of Lee, Badler & Badler 2002: -6.9 ln(P / 15.7) degrees, P in 0..15 %.
-            size = min(16.0, max(6.0, -6.9 * math.log(max(0.01, 15 * uniform[1]) / 15.7)))
+        elif is_free and now_secs >= self._contact_until and uniform[0] < chance:
+            # Amplitude of Lee, Badler & Badler 2002: -6.9 ln(P / 15.7) degrees, P in 0..15 %; but
+            # large enough to be seen and small enough not to look for something else.
+            least, most = _AWAY_DEG
+            size = min(most, max(least, -6.9 * math.log(max(0.01, 15 * uniform[1]) / 15.7)))
             angle = _away_direction(uniform[2], normal[0])
             self._away = (
                 math.radians(size * math.cos(angle)),
-                math.radians(0.65 * size * math.sin(angle)),
+                math.radians(_AWAY_HEIGHT * size * math.sin(angle)),
             )
-            duration = _AWAY_SECS_MEDIAN * math.exp(0.45 * normal[1])
-            self._away_until = now_secs + min(3.0, max(0.3, duration))
+            usual = _AWAY_SECS_SPEAKING if speaking > 0.5 else _AWAY_SECS_LISTENING
+            duration = usual * math.exp(0.35 * normal[1])
+            self._away_from = now_secs
+            self._away_until = now_secs + min(3.5, max(0.5, duration))
             has_jumped = True
         if uniform[3] < _SHIFT_PER_MIN * TICK_SECS / 60 * life:
             spread = math.radians(0.7) if is_free else math.radians(0.25)
@@ -273,8 +295,8 @@ class Gaze:
 
 def _away_direction(uniform: float, normal: float) -> float:
     """Angle of a glance: mostly sideways, then down, rarely up; 0 = subject's left, + down."""
-    centre = 0.0 if uniform < 0.36 else math.pi if uniform < 0.72 else math.pi / 2
-    if uniform > 0.88:
+    centre = 0.0 if uniform < 0.31 else math.pi if uniform < 0.62 else math.pi / 2
+    if uniform > 0.9:
         centre = -math.pi / 2
     return centre + 0.45 * normal
 

@@ -2,7 +2,7 @@
 
 They lie over whoever generates the rest, and give the face a meaning that follows the sentence:
 
-    emphasis        brows flash or knit, the head beats; not on every stressed syllable
+    emphasis        brows flash or knit, the head beats; small beats on some other accents
     a phrase        the chin lifts as it begins and sinks towards its end
     break           a smile or a nod now and then
     going on        the head takes a new attitude, the face a new mood
@@ -68,8 +68,8 @@ _NOD_FADE: Final = 0.6
 # docs/models/motion.md lie in the ranges of real video.
 _FLASH_CHANCE: Final = 0.65
 _KNIT_CHANCE: Final = 0.2
-_FLASH_HEIGHT: Final = 0.43
-_MAX_FLASH: Final = 0.5
+_FLASH_HEIGHT: Final = 0.37
+_MAX_FLASH: Final = 0.46
 _KNIT_DEPTH: Final = 0.3
 _GREETING: Final = 0.34
 _SMILE_HEIGHT: Final = 0.38
@@ -81,9 +81,13 @@ _SPEAKING: Final = 0.3
 _LONG_PAUSE_SECS: Final = 1.0
 """Who speaks after this begins a turn."""
 
-_BEAT_DEG: Final = 6.3
-_SMALL_BEAT_DEG: Final = 1.6
-_SMALL_BEAT_CHANCE: Final = 0.2
+_BEAT_DEG: Final = 4.7
+_SMALL_BEAT_DEG: Final = 2.3
+_SMALL_BEAT_CHANCE: Final = 0.45
+"""Of an ordinary accent at a head of strength 1; lively styles take up more of them."""
+_MOST_LIVELY: Final = 1.6
+_TEMPO_SHARE: Final = 0.6
+"""Beats are on the accent already; so much of the head's tempo they take over."""
 _BREAK_NOD_DEG: Final = 2.8
 _BREAK_NOD_CHANCE: Final = 0.35
 _ANSWER_NOD_DEG: Final = 4.0
@@ -156,6 +160,7 @@ class Gestures:
         self._vigour = 1.0
         self._phrase_secs = 1e3
         self._engaged = 0.0
+        self._tempo = 1.0
         self.head = HeadTick(np.zeros(6), np.zeros(6))
         self.face: FloatArray = np.zeros(NUM_EXPRESSIONS)
         self.face_rate: FloatArray = np.zeros(NUM_EXPRESSIONS)
@@ -164,13 +169,14 @@ class Gestures:
         """Draw everything that is still to come from another seed."""
         self._random = random_stream(seed, "gestures")
 
-    def step(self, beat: Beat, heard: Beat, controls: EasedControls) -> None:
+    def step(self, beat: Beat, heard: Beat, controls: EasedControls, tempo: float = 1.0) -> None:
         """Advance one tick.
 
         Args:
             beat: the avatar's own voice.
             heard: the partner's voice.
             controls: as they act over this tick.
+            tempo: how fast time runs for the head, see entrainment.tempo_of.
         """
         normal = np.clip(self._random.standard_normal(12), -_LIMIT, _LIMIT)
         uniform = self._random.random(10)
@@ -181,7 +187,7 @@ class Gestures:
         if beat.resumed_secs > 0:
             self._go_on(beat.resumed_secs, normal, uniform)
         if beat.accent > 0 and beat.speaking > _SPEAKING:
-            self._stress(beat, normal, uniform)
+            self._stress(beat, min(_MOST_LIVELY, controls.head), normal, uniform)
         if beat.is_break or beat.is_phrase_end:
             self._pause(beat, normal, uniform)
         if beat.speaking < _SPEAKING:
@@ -190,7 +196,7 @@ class Gestures:
                 self._change_mood(normal)
         vigour = vigour_of(controls.emotion)
         self._move_face(controls, vigour)
-        self._move_head(beat, controls, vigour)
+        self._move_head(beat, controls, vigour, tempo)
 
     def _go_on(self, silence_secs: float, normal: FloatArray, uniform: FloatArray) -> None:
         """Speech resumes: the chin lifts; after a while also a new attitude and mood."""
@@ -211,11 +217,11 @@ class Gestures:
         """Warm, open (brows up) or earnest (brows down): partly what it was before."""
         self._mood = 0.35 * self._mood + np.array([0.3, 0.1, -0.05]) + 0.55 * normal[4:7]
 
-    def _stress(self, beat: Beat, normal: FloatArray, uniform: FloatArray) -> None:
+    def _stress(self, beat: Beat, lively: float, normal: FloatArray, uniform: FloatArray) -> None:
         """A stressed syllable: small beats on some, brows and larger beats on emphasis."""
         lean = np.array([0.55 * normal[7], 1.0, 0.45 * normal[8]])
         if beat.emphasis == 0:
-            if uniform[0] < _SMALL_BEAT_CHANCE:
+            if uniform[0] < _SMALL_BEAT_CHANCE * lively:
                 size = _SMALL_BEAT_DEG * beat.accent * (0.5 + float(uniform[1])) * self._vigour
                 self._pull_head(size * lean)
             return
@@ -275,7 +281,7 @@ class Gestures:
         self.face = self._face_springs.value @ self._mixing
         self.face_rate = self._face_springs.velocity @ self._mixing
 
-    def _move_head(self, beat: Beat, controls: EasedControls, vigour: float) -> None:
+    def _move_head(self, beat: Beat, controls: EasedControls, vigour: float, tempo: float) -> None:
         goal, secs = self._sink_deg, _SINK_SECS
         if beat.pause_secs > _BREATH_AFTER_SECS:
             goal, secs = -0.5 * _LIFT_DEG, _RISE_SECS
@@ -284,9 +290,11 @@ class Gestures:
         target[:3] = self._nod_pull
         target[3:6] = self._attitude_deg * self._engaged
         target[6] = self._chin_deg * self._engaged
-        self._head_springs.step(controls.head * vigour * target)
+        own = 1 + _TEMPO_SHARE * (tempo - 1)
         springs = self._head_springs
-        self.head = HeadTick(_pose(springs.value), _pose(springs.velocity))
+        springs.step_over(controls.head * vigour * target, TICK_SECS * (own + self._tempo) / 2)
+        self._tempo = own
+        self.head = HeadTick(_pose(springs.value), own * _pose(springs.velocity))
 
 
 def _pose(springs: FloatArray) -> FloatArray:

@@ -22,6 +22,7 @@ from avatar_service.motion.emotion import (
     blend_norm,
     felt_of,
 )
+from avatar_service.motion.entrainment import Entrainment, tempo_of
 from avatar_service.motion.gaze import Gaze, eyes_from_aim
 from avatar_service.motion.generators import GESTURES, parts_of
 from avatar_service.motion.gestures import Gestures
@@ -197,6 +198,7 @@ class Life:
             self.stream = LifeStream(self._model or shared_model(), self._seed)
             settings = self.stream.model.settings
             self._shaping = HeadShaping(settings.head_drift_db, settings.head_slow_db)
+            self._entrainment = Entrainment()
 
     def act(self) -> None:
         """End the tick that was begun."""
@@ -236,12 +238,14 @@ class Life:
             face = (self._brows.value, self._brows.rate)
         if GESTURES in self._parts:
             gestures = self._gestures
-            gestures.step(beat, partner, controls)
+            tempo = tempo_of(beat.pulse, controls.head)
+            gestures.step(beat, partner, controls, tempo)
             face = (
                 face[0] + controls.expression * gestures.face,
                 face[1] + controls.expression * gestures.face_rate,
             )
             if sway is not None:
+                sway = self._entrainment.step(sway, tempo)
                 sway = HeadTick(sway.value + gestures.head.value, sway.rate + gestures.head.rate)
         pose = self._head.step(beat, partner, controls, self._gaze.follow, sway)
         self._cross(sensed.has_changed, pose, face)

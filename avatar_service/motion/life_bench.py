@@ -38,7 +38,7 @@ LIFE_TARGETS: Final[dict[str, str]] = {
     "blinks_per_min": "12..42",
     "blink_interval_cv": "0.5..0.9",
     "blink_length_ms": "200..350",
-    "saccades_per_min": "2..9",
+    "saccades_per_min": "2..18",
     "seam_acceleration_ratio": "<= 1.2",
     "gaze_error_deg": "<= 2",
     "distance_error": "<= 0.02",

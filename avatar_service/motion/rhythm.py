@@ -7,6 +7,7 @@ silence within or after it, as a comma has, or a full stop in the speech of a qu
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -34,6 +35,8 @@ _EMPHASIS_PER_SEMITONE: Final = 0.06
 """Emphasis is on the accents that stand out among their neighbours by loudness and pitch."""
 
 
+_PULSE_HOPS: Final = 3
+
 _SILENCE: Final = (ProsodyHop(-100.0, 0.0, 0.0, 0.0, 0.0),) * 2
 
 
@@ -52,6 +55,7 @@ class Beat:
         emphasis: strength 0..1 of an accent that stands out among its neighbours, else 0.
         is_break: a break has been noticed in this tick, 0.1 s into the silence.
         resumed_secs: speech goes on in this tick after a break that was so long; else 0.
+        pulse: how much louder the last three hops are than the last second, -1..1; 0 in silence.
     """
 
     speaking: float = 0.0
@@ -65,6 +69,7 @@ class Beat:
     emphasis: float = 0.0
     is_break: bool = False
     resumed_secs: float = 0.0
+    pulse: float = 0.0
 
 
 class Rhythm:
@@ -91,6 +96,7 @@ class Rhythm:
         self._is_broken = True
         self._since_emphasis = 0.0
         self._typical_stress = 0.6
+        self._newest = deque([0.0] * _PULSE_HOPS, _PULSE_HOPS)
 
     def step(self, hops: Sequence[ProsodyHop]) -> Beat:
         """Take the hops that ended in this tick; no hops are silence."""
@@ -115,6 +121,7 @@ class Rhythm:
             emphasis=self._emphasis(accent),
             is_break=is_break,
             resumed_secs=resumed_secs,
+            pulse=self._pulse(),
         )
 
     def _follow_breaks(self, hop: ProsodyHop, has_ended: bool) -> tuple[bool, float]:
@@ -187,8 +194,12 @@ class Rhythm:
         target = self._slow_loudness * (0.4 + 0.6 * swing) if activity > 0.5 else 0.0
         self._arousal += (target - self._arousal) * 0.008
 
+    def _pulse(self) -> float:
+        return sum(self._newest) / _PULSE_HOPS - self._slow_loudness
+
     def _follow_loudness(self, loudness: float) -> float:
         """Strength of the accent whose loudness peak this hop passed, else 0."""
+        self._newest.append(loudness)
         self._since_accent += HOP_SECS
         accent = 0.0
         change = loudness - self._last_loudness

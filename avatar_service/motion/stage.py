@@ -18,7 +18,7 @@ from avatar_service.motion.articulation_step import ArticulationStepper
 from avatar_service.motion.control_checks import check_controls
 from avatar_service.motion.life import Life
 from avatar_service.motion.life_stream import LifeModel, LifeStream, draw_together
-from avatar_service.motion.lips import LipTrack, compose
+from avatar_service.motion.lips import STEP_NANOS, LipTrack, compose
 from avatar_service.motion.model import LipSource, MotionModel
 from avatar_service.motion.phones import TimedPhone
 from avatar_service.signals import AudioChunk, AudioRole, Controls, Float32Array, MotionFrame
@@ -28,6 +28,10 @@ SAMPLE_NANOS: Final = 62_500
 TICK_NANOS: Final = 40_000_000
 HOP_NANOS: Final = HOP_SAMPLES * SAMPLE_NANOS
 DEFAULT_LOOKAHEAD_NANOS: Final = 40_000_000
+LIFE_HEARS_AHEAD_NANOS: Final = 20_000_000
+"""How far beyond its tick's end life hears the voice. A frame waits for the lips' next 20 ms step
+and their look-ahead; so much of a look-ahead of 40 ms always lies beyond the tick's end too, and
+costs no wait of its own."""
 MIN_FRAME_RATE: Final = 1
 MAX_FRAME_RATE: Final = 120
 
@@ -37,7 +41,7 @@ class MotionStage(MotionModel):
 
     Two clocks run inside: lips every 20 ms, life every 40 ms, both read at the frame's time by
     cubic curves. A frame at p comes out when the lips are known up to p (audio up to the next
-    20 ms step plus look-ahead) and the line up to the end of p's tick.
+    20 ms step plus look-ahead) and the line up to 20 ms beyond the end of p's tick.
 
     Not thread-safe; several stages may run in several threads.
     """
@@ -84,6 +88,8 @@ class MotionStage(MotionModel):
         self._is_sensed = False  # the newest of them is begun, not ended
         self._next_frame = 0
         self._lookahead_nanos = lookahead_nanos
+        spare = lookahead_nanos - STEP_NANOS
+        self._hears_ahead = min(LIFE_HEARS_AHEAD_NANOS, max(0, spare))
         self._epoch = 0
         self._is_closed = False
 
@@ -92,7 +98,7 @@ class MotionStage(MotionModel):
         """End of the line from which `pull` yields the next frame; see MotionModel."""
         pts = self._pts_of(self._next_frame)
         step = self._track.step_from(pts)
-        needed = _tick_end(pts)
+        needed = _tick_end(pts) + self._hears_ahead
         if step > self._track.end_pts_nanos:
             needed = max(needed, step + self._lookahead_nanos)
         return needed
@@ -162,7 +168,9 @@ class MotionStage(MotionModel):
 
     def _has_frame(self) -> bool:
         pts = self._pts_of(self._next_frame)
-        return pts <= self._track.end_pts_nanos and _tick_end(pts) <= self._line_end
+        return pts <= self._track.end_pts_nanos and (
+            _tick_end(pts) + self._hears_ahead <= self._line_end
+        )
 
     def _sense(self) -> None:
         """Begin the next tick, if that is not done yet."""
@@ -170,7 +178,7 @@ class MotionStage(MotionModel):
             return
         self._is_sensed = True
         start, self._ticks_end = self._ticks_end, self._ticks_end + TICK_NANOS
-        voice = self._voice.take(self._ticks_end)
+        voice = self._voice.take(self._ticks_end + self._hears_ahead)
         heard = self._heard.take(self._ticks_end)
         self._life.sense(start, voice, heard)
 

@@ -72,12 +72,27 @@ def test_noise_is_no_emphasis() -> None:
         assert np.array_equal(faces, plain[1])
 
 
-def test_ordinary_accents_are_mostly_passed_over() -> None:
+def small_beats(style: str) -> int:
+    """How many of 60 lives of a style answer an ordinary accent."""
+    beats = [SPEECH] * 40
+    found = 0
+    for seed in range(60):
+        asked = Controls(speaking_style=style)
+        plain = run(beats, seed, controls=asked)[0]
+        accented = [*beats[:20], replace(SPEECH, accent=0.7), *beats[21:]]
+        found += np.abs(run(accented, seed, controls=asked)[0] - plain).max() > 0.1
+    return found
+
+
+def test_some_ordinary_accents_get_a_small_beat_and_more_of_a_lively_speaker() -> None:
     plain = replace(SPEECH, accent=0.7)
     effects = [effect(plain, seed) for seed in range(60)]
     nods = np.array([np.abs(head).max() for head, _ in effects])
-    assert 0.08 < np.mean(nods > 0.3) < 0.4
+    assert 0.3 < np.mean(nods > 0.3) < 0.6
+    assert np.median(nods[nods > 0.3]) < 3
     assert max(np.abs(face).max() for _, face in effects) == 0
+    lively, calm = (small_beats(style) for style in ("lively", "calm"))
+    assert lively > np.sum(nods > 0.3) > calm
 
 
 def test_breaks_bring_a_smile_or_a_nod_now_and_then() -> None:

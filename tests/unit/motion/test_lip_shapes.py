@@ -170,8 +170,37 @@ def test_masked_speech_closes_the_lips_on_less_proof() -> None:
             True,
             True,
         ]
-        assert closes(1.0, **{word: 0.5})
+        assert closes(1.0, **{word: 0.6})
         assert not closes(0.0, **{word: 0.25})
+
+
+def test_doubtful_closures_bring_the_lips_near_and_no_more() -> None:
+    def contact(*levels: float) -> list[float]:
+        shaper = MouthShaper()
+        rows = [row(jaw=0.4, closure=value) for value in levels]
+        return [float(shaper.step(one, 0.0)[CLOSURE]) for one in rows]
+
+    doubtful = contact(0.52, 0.55, 0.5, 0.1, 0.0, 0.0)
+    assert max(doubtful) == pytest.approx(0.4)
+    assert doubtful[-1] == 0
+    assert max(contact(0.52, 0.7, 0.7, 0.7)) == 1  # proof that comes late seals
+    assert max(contact(0.52, 0.1, 0.0, 0.0)) == pytest.approx(0.4)
+
+
+def test_the_mouth_opens_no_faster_than_people_do() -> None:
+    def opening(rows: list[np.ndarray]) -> np.ndarray:
+        shaper = MouthShaper()
+        shown = np.stack([shaper.step(one, 0.0) for one in rows])
+        return np.asarray(aperture(lip_shapes(shown)))
+
+    bilabial = [row(jaw=0.4, closure=0.9)] * 5 + [row(jaw=0.55)] * 8
+    gap = opening(bilabial)
+    wide = float(gap[-1])
+    assert wide > 0.5
+    assert np.diff(gap).max() < 0.25  # in 20 ms; 1 is some 24 mm
+    shut = int(np.flatnonzero(gap[3:] > 0.1 * wide)[0]) + 3
+    assert 5 <= shut <= 6  # the closure lasts five steps: the release is not later for it
+    assert opening([row()] * 3 + [row(jaw=0.6)] * 5)[3] < 0.27
 
 
 def test_in_a_pause_shaped_rows_are_exactly_still() -> None:
