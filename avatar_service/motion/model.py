@@ -47,8 +47,9 @@ class MotionModel(Protocol):
         """Put controls in force; 0 means as early as possible.
 
         Returns:
-            pts_nanos from which they act. Giving it as effective_pts_nanos in another run with
-            the same audio gives the same frames.
+            pts_nanos of the first frame that shows them: it is not made yet, and not earlier than
+            asked. Giving it as effective_pts_nanos in another run with the same audio gives the
+            same frames.
 
         Raises:
             AvatarError: INVALID_FIELD, naming the field.

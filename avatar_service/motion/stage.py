@@ -141,11 +141,17 @@ class MotionStage(MotionModel):
             self._track.append(step.expression)
 
     def set_controls(self, controls: Controls, effective_pts_nanos: int = 0) -> int:
-        """Put controls in force from a tick on; see MotionModel.set_controls."""
+        """Put controls in force from a tick on; see MotionModel.set_controls.
+
+        A frame shows the ticks up to its time: the tick is the first one that no frame shows which
+        was made already, or lies before the time asked for.
+        """
         check_controls(controls)
-        ticks = -(-max(effective_pts_nanos, self._ticks_end) // TICK_NANOS)
-        self._life.controls.schedule(controls, ticks * TICK_NANOS)
-        return ticks * TICK_NANOS
+        before = self._first_frame_after(effective_pts_nanos - 1) - 1
+        asked = _tick_end(self._pts_of(before)) if before >= 0 else 0
+        tick = max(asked, self._ticks_end)
+        self._life.controls.schedule(controls, tick)
+        return self._pts_of(self._first_frame_after(tick))
 
     def reset(self, epoch: int) -> None:
         """Barge-in: what was pushed beyond the newest frame becomes silence."""
@@ -211,6 +217,14 @@ class MotionStage(MotionModel):
             emotion=np.clip(life.emotion, 0.0, 1.0).astype(np.float32),
             speech=min(1.0, max(0.0, life.speech)),
         )
+
+    def _first_frame_after(self, pts: int) -> int:
+        """Index of the first frame later than a time."""
+        rate = self.frame_rate
+        index = max(0, pts * rate.numerator // (1_000_000_000 * rate.denominator))
+        while self._pts_of(index) <= pts:
+            index += 1
+        return index
 
     def _pts_of(self, index: int) -> int:
         return index * 1_000_000_000 * self.frame_rate.denominator // self.frame_rate.numerator
