@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import struct
 import tempfile
+import tokenize
 import typing
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avatar_service.config import cache_dir
 from avatar_service.errors import AvatarError, Reason
@@ -23,6 +27,23 @@ from avatar_service.errors import AvatarError, Reason
 _KIND: Final = "avatar.portrait"
 _MAX_BYTES: Final = 500_000_000
 _T = TypeVar("_T")
+Check = Callable[[Mapping[str, NDArray[Any]]], None]
+_UNREADABLE: Final = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    SyntaxError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What zipfile and NumPy raise on files that are damaged, encrypted, or no archives at all."""
 
 
 def check_size(size_px: int, allowed: tuple[int, ...]) -> None:
@@ -56,8 +77,14 @@ def save(portrait: object, path: Path, version: int) -> None:
         ) from error
 
 
-def load(path: Path, kind: type[_T], version: int) -> _T:
+def load(path: Path, kind: type[_T], version: int, check: Check) -> _T:
     """Read a dataclass that save wrote.
+
+    Args:
+        path: the file.
+        kind: the dataclass.
+        version: that the file must have.
+        check: of the arrays by name; see stored_arrays.check_stored.
 
     Raises:
         AvatarError: INVALID_FILE, damaged, of another kind or version.
@@ -70,7 +97,7 @@ def load(path: Path, kind: type[_T], version: int) -> _T:
         if str(arrays["kind"]) != _KIND:
             raise ValueError("another kind")
         found = int(arrays["version"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise AvatarError(
             Reason.INVALID_FILE, "The file is no stored portrait, or it is damaged."
         ) from error
@@ -81,9 +108,19 @@ def load(path: Path, kind: type[_T], version: int) -> _T:
             "Create it again from the photo.",
         )
     try:
+        check(arrays)
         return cast(_T, _rebuild(kind, arrays, ""))
-    except (KeyError, ValueError, TypeError) as error:
-        raise AvatarError(Reason.INVALID_FILE, "The stored portrait is incomplete.") from error
+    except KeyError as error:
+        raise _damaged(f"{error.args[0]} is missing") from error
+    except (ValueError, TypeError) as error:
+        raise _damaged(str(error)) from error
+
+
+def _damaged(what: str) -> AvatarError:
+    return AvatarError(
+        Reason.INVALID_FILE,
+        f"The stored portrait is damaged: {what}. Create it again from the photo.",
+    )
 
 
 def cache_path(content_hash: str) -> Path:
@@ -99,10 +136,10 @@ def erase_cached(photo_sha256: str) -> int:
     return len(found)
 
 
-def load_cached(path: Path, kind: type[_T], version: int) -> _T | None:
+def load_cached(path: Path, kind: type[_T], version: int, check: Check) -> _T | None:
     """Read a cached portrait; a damaged one is dropped and None returned."""
     try:
-        return load(path, kind, version)
+        return load(path, kind, version, check)
     except AvatarError:
         # The photo is at hand, so nothing is lost: it is fitted again.
         with contextlib.suppress(OSError):

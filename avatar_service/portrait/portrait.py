@@ -30,6 +30,7 @@ from avatar_service.portrait.light import MIN_LIGHT, fit_light, vertex_normals
 from avatar_service.portrait.mesh import build_mesh
 from avatar_service.portrait.mouth import MouthAssets, build_mouth
 from avatar_service.portrait.spectacles import SpectaclesAssets, take_off_spectacles
+from avatar_service.portrait.stored_arrays import check_stored
 from avatar_service.portrait.strands import comb_strands
 from avatar_service.portrait.texture import build_texture, own_colors
 from avatar_service.portrait.topology import Int32Array
@@ -148,7 +149,7 @@ class Portrait:
         content_hash = _hash_of(photo, crop, size_px)
         cached = archive.cache_path(content_hash) if use_cache else None
         if cached is not None and cached.is_file():
-            found = archive.load_cached(cached, cls, FORMAT_VERSION)
+            found = archive.load_cached(cached, cls, FORMAT_VERSION, check_stored)
             if found is not None:
                 return found
         portrait = _build(fit_face(decode(photo), crop=crop, size_px=size_px), content_hash)
@@ -167,7 +168,7 @@ class Portrait:
         Raises:
             AvatarError: INVALID_FILE, damaged, of another kind or version.
         """
-        return archive.load(path, cls, FORMAT_VERSION)
+        return archive.load(path, cls, FORMAT_VERSION, check_stored)
 
 
 def _hash_of(photo: bytes, crop: str, size_px: int) -> str:

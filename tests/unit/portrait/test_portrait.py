@@ -94,7 +94,7 @@ def test_incomplete_file_is_refused(tmp_path):
         version=np.array(portrait_module.FORMAT_VERSION),
         **arrays,
     )
-    with pytest.raises(AvatarError, match="incomplete"):
+    with pytest.raises(AvatarError, match=r"geometry\.rest is missing"):
         Portrait.load(tmp_path / "a.npz")
 
 
