@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+import scipy
 
 from avatar_service.motion.phones import TimedPhone
 from avatar_service.motion.visemes import (
@@ -73,8 +73,8 @@ def _cells(phone: TimedPhone, num_cells: int) -> tuple[int, int]:
 
 def _dominated(targets: Float32Array, dominance: Float32Array, sigma_secs: float) -> Float32Array:
     sigma = sigma_secs / GRID_SECS
-    pull = gaussian_filter1d(targets * dominance, sigma, mode="nearest")
-    weight = gaussian_filter1d(dominance, sigma, mode="nearest")
+    pull = scipy.ndimage.gaussian_filter1d(targets * dominance, sigma, mode="nearest")
+    weight = scipy.ndimage.gaussian_filter1d(dominance, sigma, mode="nearest")
     return np.asarray(pull / np.maximum(weight, _MOTOR_FLOOR), np.float32)
 
 
@@ -136,7 +136,9 @@ def articulator_grid(phones: Sequence[TimedPhone], duration_secs: float) -> Floa
         _JAW_SIGMA_SECS,
     )
     tongue = paint(phones, _TONGUE_OF, num_cells)
-    curves[:, TONGUE] = gaussian_filter1d(tongue, _TONGUE_SIGMA_SECS / GRID_SECS, mode="nearest")
+    curves[:, TONGUE] = scipy.ndimage.gaussian_filter1d(
+        tongue, _TONGUE_SIGMA_SECS / GRID_SECS, mode="nearest"
+    )
     curves[:, CLOSURE] = _trapezoids(_holds(phones, _SEAL_HOLD), num_cells)
     curves[:, LABIODENTAL] = _trapezoids(_holds(phones, _DENTAL_HOLD), num_cells)
     # Lip on teeth leaves no room for a wide jaw, a seal next to none.

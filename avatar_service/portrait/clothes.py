@@ -11,8 +11,8 @@ from typing import Final
 
 import cv2
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from avatar_service.portrait import topology
 from avatar_service.portrait.face_fit import FaceFit
@@ -241,7 +241,9 @@ def _hanging_hair(
     if not len(colours) or not doubtful.any():
         return like
     some = colours[:: max(1, len(colours) // _NUM_COLOURS)]
-    away, _ = cKDTree(some).query(smooth[doubtful], p=np.inf, distance_upper_bound=_ALIKE)
+    away, _ = scipy.spatial.cKDTree(some).query(
+        smooth[doubtful], p=np.inf, distance_upper_bound=_ALIKE
+    )
     like[doubtful] = away < _ALIKE
     return _hanging_together(like, hair, width_px)
 

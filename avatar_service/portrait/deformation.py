@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 import numpy as np
-import scipy.sparse as sp
-import scipy.sparse.linalg as sla
+import scipy
 from numpy.typing import NDArray
 
 from avatar_service.portrait.landmark_nets import Float64Array
@@ -49,14 +48,14 @@ class DeformationSpace:
         weight = np.zeros(self._count)
         weight[np.array(sorted(set(handles)))] = _HANDLE_WEIGHT
         weight[self._pins] = _HANDLE_WEIGHT
-        system = self._energy + sp.diags(weight) + 1e-6 * sp.eye(self._count)
-        return Solver(weight, sla.splu(system.tocsc()))
+        system = self._energy + scipy.sparse.diags(weight) + 1e-6 * scipy.sparse.eye(self._count)
+        return Solver(weight, scipy.sparse.linalg.splu(system.tocsc()))
 
 
 class Solver:
     """Solves displacement fields for one set of handles."""
 
-    def __init__(self, weight: Float64Array, factors: sla.SuperLU) -> None:
+    def __init__(self, weight: Float64Array, factors: scipy.sparse.linalg.SuperLU) -> None:
         self._weight = weight
         self._factors = factors
 
@@ -75,7 +74,7 @@ class Solver:
         return solved
 
 
-def _bending_energy(mesh: FaceMesh, position: Float64Array) -> sp.csc_matrix:
+def _bending_energy(mesh: FaceMesh, position: Float64Array) -> scipy.sparse.csc_matrix:
     triangles = mesh.solid_triangles
     count = len(position)
     rows: list[NDArray[np.int32]] = []
@@ -92,8 +91,8 @@ def _bending_energy(mesh: FaceMesh, position: Float64Array) -> sp.csc_matrix:
         columns += [triangles[:, j], triangles[:, i]]
         weights += [weight, weight]
         np.add.at(mass, triangles[:, i], np.maximum(area2, 1e-5) / 6)
-    adjacency = sp.coo_matrix(
+    adjacency = scipy.sparse.coo_matrix(
         (np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))), (count, count)
     ).tocsr()
-    laplacian = sp.diags(np.asarray(adjacency.sum(1)).ravel()) - adjacency
-    return (laplacian @ sp.diags(1 / np.maximum(mass, 1e-5)) @ laplacian).tocsc()
+    laplacian = scipy.sparse.diags(np.asarray(adjacency.sum(1)).ravel()) - adjacency
+    return (laplacian @ scipy.sparse.diags(1 / np.maximum(mass, 1e-5)) @ laplacian).tocsc()

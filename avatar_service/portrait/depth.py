@@ -11,8 +11,7 @@ from typing import Final
 
 import cv2
 import numpy as np
-import scipy.sparse as sp
-import scipy.sparse.linalg as sla
+import scipy
 from numpy.typing import NDArray
 
 from avatar_service.portrait import topology
@@ -85,10 +84,12 @@ class _Harmonic:
         length = np.linalg.norm(mesh.vertices[a, :2] - mesh.vertices[b, :2], axis=1)
         weight = 1 / np.maximum(length, 1.0)
         self._count = len(mesh.vertices)
-        adjacency = sp.coo_matrix(
+        adjacency = scipy.sparse.coo_matrix(
             (np.r_[weight, weight], (np.r_[a, b], np.r_[b, a])), (self._count, self._count)
         ).tocsr()
-        self._laplacian = (sp.diags(np.asarray(adjacency.sum(1)).ravel()) - adjacency).tocsr()
+        self._laplacian = (
+            scipy.sparse.diags(np.asarray(adjacency.sum(1)).ravel()) - adjacency
+        ).tocsr()
 
     def extend(self, fixed: NDArray[np.intp], values: Float64Array) -> Float64Array:
         """Return (V,) values that equal `values` at the vertices `fixed`.
@@ -100,8 +101,8 @@ class _Harmonic:
         free = np.setdiff1d(np.arange(self._count), fixed)
         rows = self._laplacian[free]
         # The small diagonal decides parts that touch no fixed vertex.
-        system = rows[:, free] + 1e-9 * sp.eye(len(free))
-        result[free] = sla.spsolve(system.tocsc(), -rows[:, fixed] @ result[fixed])
+        system = rows[:, free] + 1e-9 * scipy.sparse.eye(len(free))
+        result[free] = scipy.sparse.linalg.spsolve(system.tocsc(), -rows[:, fixed] @ result[fixed])
         return result
 
 

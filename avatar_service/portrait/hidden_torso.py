@@ -6,8 +6,7 @@ from typing import Final
 
 import cv2
 import numpy as np
-import scipy.sparse as sp
-import scipy.sparse.linalg as sla
+import scipy
 from numpy.typing import NDArray
 
 from avatar_service.portrait import topology
@@ -64,11 +63,11 @@ def upper_end(fit: FaceFit, clothes: Clothes) -> Float32Array:
         values.append(-np.ones(int(is_free.sum())))
         border = fixed[near_y[exists], near_x[exists]] > 0.5
         np.add.at(right, own[~is_free], border[~is_free].astype(float))
-    matrix = sp.coo_matrix(
+    matrix = scipy.sparse.coo_matrix(
         (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))),
         (len(right), len(right)),
-    ) + sp.diags(degree + 1e-9)
-    fixed[free] = sla.spsolve(matrix.tocsc(), right)
+    ) + scipy.sparse.diags(degree + 1e-9)
+    fixed[free] = scipy.sparse.linalg.spsolve(matrix.tocsc(), right)
     smooth = resize(fixed, (side, side), LINEAR)
     # About two px wide: the way leads from 0 to 1 over the whole head.
     slope = np.hypot(cv2.Sobel(smooth, -1, 1, 0), cv2.Sobel(smooth, -1, 0, 1)) / 8

@@ -10,8 +10,8 @@ from typing import Final
 
 import cv2
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.spatial import Delaunay, cKDTree
 
 from avatar_service.portrait import topology
 from avatar_service.portrait.face_fit import FaceFit
@@ -84,7 +84,7 @@ def build_mesh(fit: FaceFit, *, is_whole: bool = True) -> FaceMesh:
     outline = vertices[oval, :2]
     grid = _with_outline(_grid_around(fit, outline), outline, fit, is_whole)
     points = np.concatenate([outline, grid])
-    cells = Delaunay(points).simplices
+    cells = scipy.spatial.Delaunay(points).simplices
     contour = outline.astype(np.float32).reshape(-1, 1, 2)
     outside = [not _is_inside(contour, center, 0.0) for center in points[cells].mean(1)]
     numbers = np.concatenate([oval, num_face + np.arange(len(grid))])
@@ -197,7 +197,7 @@ def _with_outline(
     points = points[wanted & ((points > 1 - fit.margin_px) & (points < size - 2)).all(1)]
     if not len(points):
         return grid
-    apart, _ = cKDTree(points).query(grid)
+    apart, _ = scipy.spatial.cKDTree(points).query(grid)
     return np.concatenate([grid[apart > _TIP_STEP * cell], points])
 
 
@@ -232,7 +232,7 @@ def _anchors(fit: FaceFit, vertices: Float64Array, num_face: int) -> NDArray[np.
     on_person[:num_face] = True
     anchor = np.arange(len(vertices))
     inside = np.flatnonzero(on_person)
-    _, nearest = cKDTree(vertices[inside, :2]).query(vertices[~on_person, :2])
+    _, nearest = scipy.spatial.cKDTree(vertices[inside, :2]).query(vertices[~on_person, :2])
     anchor[~on_person] = inside[nearest]
     return anchor
 

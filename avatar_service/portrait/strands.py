@@ -12,7 +12,7 @@ from typing import Final
 
 import cv2
 import numpy as np
-from scipy.special import ndtr
+import scipy
 
 from avatar_service.portrait.face_fit import FaceFit
 from avatar_service.portrait.hair import ON_TOP
@@ -67,7 +67,7 @@ def comb_strands(
     (x0, y0), (x1, y1) = points.min(0), points.max(0)
     box = (slice(max(int(y0), 0), min(int(y1) + 2, last)), slice(max(int(x0), 0), int(x1) + 2))
     noise = sample(_smeared_noise(fit, box), points - [box[1].start, box[0].start])
-    evened = ndtr((noise - noise.mean()) / max(float(noise.std()), 1e-6))
+    evened = scipy.special.ndtr((noise - noise.mean()) / max(float(noise.std()), 1e-6))
     kind[strands] = np.clip(evened * (NUM_KINDS - 1), 0, NUM_KINDS - 1 - 1e-3)
     return amount[mesh.anchor], kind[mesh.anchor]
 

@@ -21,10 +21,11 @@ def loaded_by(code: str) -> set[str]:
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
-def test_the_service_does_not_load_what_only_training_needs() -> None:
+def test_the_service_does_not_load_what_training_fitting_and_video_need() -> None:
     loaded = loaded_by("import avatar_service.server.main, avatar_service.session.offline")
     assert "avatar_service.motion.stage" in loaded
-    assert "torch" not in loaded
+    others = {"torch", "scipy.sparse", "scipy.spatial", "scipy.ndimage", "scipy.special", "av"}
+    assert not loaded & {*others, "ai_edge_litert"}
 
 
 @pytest.mark.parametrize("content", [b"no photo", b"\x89PNG\r\n\x1a\n"])
