@@ -72,7 +72,9 @@ def solve_blendshapes(mesh: FaceMesh, fit: FaceFit) -> Blendshapes:
     mouth = MouthShapes(space, position, head.to_head(head.hinge)).build(
         source_gap=source_gap, source_smile=fit.smile, corners_height=_corners_height(fit)
     )
-    fields = {**mouth.shapes, **brow_shapes(space), **lid_shapes(space, position)}
+    neutral = position + mouth.shapes["sourceUnsmile"]
+    lids = lid_shapes(space, neutral, -head.rotation[2])
+    fields = {**mouth.shapes, **brow_shapes(space), **lids}
     assert set(fields) == set(SHAPE_NAMES)
     starts, vertices, deltas = [0], [], []
     for name in SHAPE_NAMES:

@@ -45,7 +45,9 @@ _LONG_ENOUGH: Final = (0.05, 0.14)
 """Where jaw and collar are nearer to each other than this (units) there is no neck between them
 that could end softly: the jaw has its own edge."""
 _LONG: Final = (0.40, 0.60)
-"""Below the chin by this (units) the collar begins where a neck is long."""
+_BELOW_CHIN, _NEAREST = 0.2, 25
+"""Below the chin by this (units) the collar begins where a neck is long: so far to either side of
+the chin, and by this percentile, as a knot or a chain may be taken for skin."""
 _ENDS: Final = (0.10, 0.62)
 """On its way from the collar (0) to the jaw (1) the neck that goes with the jaw comes in from here
 to there, over the neck that stays with the collar."""
@@ -132,9 +134,10 @@ def shows_more(fit: FaceFit, clothes: Clothes) -> float:
     """
     unit = fit.head.unit_px
     x, y = np.round(fit.landmarks[topology.CHIN, :2] + fit.margin_px).astype(int)
-    throat = np.asarray(clothes.mask[y:, max(x - 2, 0) : x + 3].all(1))
-    length = float(throat.argmax() if throat.any() else throat.size) / unit
-    return 1 - float(smoothstep(np.array(length), *_LONG))
+    reach = round(_BELOW_CHIN * unit)
+    below = _above(clothes.mask)[y, max(x - reach, 0) : x + reach + 1]
+    length = np.percentile(below, _NEAREST, keepdims=True) / unit
+    return 1 - float(smoothstep(length, *_LONG)[0])
 
 
 def _ends(

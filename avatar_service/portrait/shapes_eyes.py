@@ -22,6 +22,10 @@ _STILL: Final = (168, 6, 195, 2, 98, 327, 10, 151)
 _STILL_BROW: Final = (2, 98, 327, 1, 4, 5, 195, 168, 6, 10, 9, 234, 454, 127, 356)
 _FOLLOW_BLINK: Final = (0.62, 0.14)
 """How far the two rows above the upper lid follow it."""
+_MEETS, _RISES = 1.01, 0.06
+"""The lids of a blink meet a little before its end, and the lower one comes up by this share."""
+_OVER_BALL: Final = 0.025
+"""So far forward, units, a lid slides over the ball."""
 _FOLLOW_LOWER: Final = (0.5, 0.15)
 
 BrowTarget = Callable[[float, float], tuple[float, float, float]]
@@ -70,8 +74,18 @@ def brow_shapes(space: DeformationSpace) -> dict[str, Float64Array]:
     return shapes
 
 
-def lid_shapes(space: DeformationSpace, position: Float64Array) -> dict[str, Float64Array]:
-    """Return name -> (V, 3) displacements of blink, squint, wide, look and cheekSquint."""
+def lid_shapes(
+    space: DeformationSpace, neutral: Float64Array, to_camera: Float64Array
+) -> dict[str, Float64Array]:
+    """Return name -> (V, 3) displacements of blink, squint, wide, look and cheekSquint.
+
+    Args:
+        space: of the photo.
+        neutral: (V, 3) without the photo's own expression, whose smile narrows the eyes: a lid that
+            closes the photo's gap leaves a slit of the neutral face's.
+        to_camera: (3,) unit vector: lids meet in the picture, so that a closing lid may come
+            forward along no other way.
+    """
     handles = {*_STILL, *_lips(), *topology.FACE_OVAL}
     for row in (
         *(topology.LID_UPPER, topology.LID_LOWER, topology.LID_UPPER_ROW2, topology.LID_UPPER_ROW3),
@@ -84,18 +98,20 @@ def lid_shapes(space: DeformationSpace, position: Float64Array) -> dict[str, Flo
     def solve(
         side: float, upper: LidTarget, lower: LidTarget, cheek: tuple[float, ...] = (0.0, 0.0, 0.0)
     ) -> Float64Array:
-        targets = _lid_targets(position, side, upper, lower)
+        targets = _lid_targets(neutral, side, upper, lower)
         for row in (topology.CHEEKBONE_ROW, topology.LID_LOWER_ROW3):
             for landmark in _row(row, side):
                 targets[landmark] = targets.get(landmark, np.zeros(3)) + np.array(cheek)
         return solver.solve(targets)
 
     shapes: dict[str, Float64Array] = {}
-    forward = np.array([0.0, 0.0, -0.025])  # the lid slides over the ball
+    forward = _OVER_BALL * to_camera
     for side, suffix in SIDES:
         shapes |= {
             "eyeBlink" + suffix: solve(
-                side, lambda g: g * [0.9, 1.0, 0.9] + forward, lambda g: -0.06 * g
+                side,
+                lambda g: (_MEETS - _RISES) * g + forward,
+                lambda g: -_RISES * g,
             ),
             "eyeSquint" + suffix: solve(
                 side, lambda g: 0.14 * g, lambda g: -0.24 * g, (0, -0.01, 0)

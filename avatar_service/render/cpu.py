@@ -66,6 +66,7 @@ class CpuRenderer:
         self._pose = FramePose.allocate(count)
         self._pose.projection[:] = scaled.projection
         self._down = np.ascontiguousarray(geometry.rotation[:, 1])
+        self._lid_down = rig.down_in_picture(geometry.rotation)
         self._image_down = np.zeros(3, np.float32)
         self._pull = np.zeros(1 + len(GROUPS), np.int32)
         self._shapes = np.zeros(NUM_SHAPES, np.float32)
@@ -233,7 +234,7 @@ class CpuRenderer:
             geometry.rest, shapes.start, shapes.vertex, shapes.delta, self._shapes, self._blended
         )
         rig.part_margins(self._blended, self._scaled.lips, self._down, 0.5)
-        rig.part_margins(self._blended, self._scaled.lids, self._down, 1.0)
+        rig.part_margins(self._blended, self._scaled.lids, self._lid_down, 1.0)
         is_good = rig.pose_mesh(
             self._blended,
             geometry.skin_weight,

@@ -77,6 +77,16 @@ def part_margins(
                 vertices[lower, j] -= np.float32(1 - upper_share) * gap * down[j]
 
 
+def down_in_picture(rotation: Float32Array) -> Float32Array:
+    """Return (3,) the head's y axis as seen at rest: lids meet there, one further forward.
+
+    Args:
+        rotation: (3, 3) the head's axes at rest, camera space.
+    """
+    axis = rotation[:, 1] * np.array([1, 1, 0], np.float32)
+    return np.asarray(axis / np.linalg.norm(axis), np.float32)
+
+
 @kernel
 def turn_axis(matrix: Float32Array, axis: Float32Array, out: Float32Array) -> None:
     """Set out (3,) to where a (3, 4) matrix turns an axis, as a unit vector in the image."""

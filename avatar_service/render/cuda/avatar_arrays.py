@@ -22,6 +22,7 @@ from avatar_service.render.cuda.layout import (
     ROLE_LID,
     ROLE_UPPER,
 )
+from avatar_service.render.rig import down_in_picture
 from avatar_service.render.scaled_portrait import ScaledPortrait
 
 _ALIGNED_BYTES = 256
@@ -86,6 +87,7 @@ def _mesh(scaled: ScaledPortrait, record: NDArray[Any], arrays: dict[str, NDArra
     record["size_px"], record["num_vertices"] = scaled.size_px, count
     record["projection"] = scaled.projection
     record["light"], record["down"] = geometry.light, geometry.rotation[:, 1]
+    record["lid_down"] = down_in_picture(geometry.rotation)
 
 
 def _facing(scaled: ScaledPortrait) -> tuple[Int32Array, Int32Array]:

@@ -56,7 +56,8 @@ _INTS: Final = (
     "spectacles_columns", "torso_rows", "torso_columns",
 )  # fmt: skip
 _FLOATS: Final[dict[str, tuple[int, ...]]] = {
-    "projection": (4,), "light": (4,), "down": (3,), "torso_layer": (4,),
+    "projection": (4,), "light": (4,), "down": (3,), "lid_down": (3,),
+    "torso_layer": (4,),
     "eye_anchor": (2, 3), "eye_axes": (3, 3), "eye_unit_px": (), "eye_shadow": (4,),
     "patch_origin": (2, 2), "iris_center": (2, 2), "iris_radius": (2,), "iris_edge": (2, 2),
     "lash_range": (2,), "lash_color": (2, 3), "lash_strength": (2,),

@@ -1,10 +1,16 @@
 import numpy as np
 import pytest
 from fakes import synthetic_face as face
+from fakes.portraits import need_models, shared_photo
 
+from avatar_service.portrait import topology
 from avatar_service.portrait.eyes import build_eyes
+from avatar_service.portrait.portrait import Portrait
 from avatar_service.render import lids
+from avatar_service.render.cpu import CpuRenderer
 from avatar_service.render.sdf import fill_curve
+from avatar_service.schema import EXPRESSION_INDEX, NUM_EXPRESSIONS
+from avatar_service.signals import MotionFrame
 
 pytestmark = pytest.mark.unit
 
@@ -81,3 +87,31 @@ def test_fill_curve_survives_folded_knots():
     assert (np.diff(x) > 0).all()
     assert np.isfinite(table).all()
     assert table.max() <= 6.001
+
+
+@pytest.mark.parametrize("photo", ["pd_nasa_astronaut.png", "pd_wh_obama_official.jpg"])
+def test_a_blink_closes_as_much_of_the_opening_as_is_asked(photo: str) -> None:
+    """Read in the picture: on a head that is photographed from above or below, too."""
+    need_models()
+    renderer = CpuRenderer(Portrait.from_image(shared_photo(photo)), 512)
+    out = np.zeros((512, 512, 4), np.uint8)
+
+    def opening(blink: float) -> float:
+        expression = np.zeros(NUM_EXPRESSIONS, np.float32)
+        for side in ("Left", "Right"):
+            expression[EXPRESSION_INDEX[f"eyeBlink{side}"]] = blink
+        renderer.render(MotionFrame(pts_nanos=0, expression=expression), out)
+        seen = renderer.pose.vertices
+        return float(
+            sum(
+                (seen[list(ids(topology.LID_LOWER)), 1] - seen[list(ids(topology.LID_UPPER)), 1])
+                .clip(0)
+                .sum()
+                for ids in (tuple, topology.mirrored)
+            )
+        )
+
+    rest = opening(0.0)
+    for blink in (0.25, 0.5, 0.75):
+        assert opening(blink) / rest == pytest.approx(1 - blink, abs=0.02), blink
+    assert opening(1.0) / rest < 0.05

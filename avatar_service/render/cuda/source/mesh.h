@@ -79,7 +79,8 @@ DEVICE bool place_vertex(const Avatar& avatar, const Frame& frame, int i, float*
   int role = avatar.margin_role[i];
   float share = role & ROLE_LID ? 1.0f : 0.5f;
   bool is_upper = role & ROLE_UPPER;
-  part_pair(is_upper ? own : other, is_upper ? other : own, avatar.down, share);
+  const float* down = role & ROLE_LID ? avatar.lid_down : avatar.down;
+  part_pair(is_upper ? own : other, is_upper ? other : own, down, share);
   bool is_good = pose_vertex(avatar, frame, i, own, camera, out);
   pose_vertex(avatar, frame, facing, other, other_camera, other_out);
   part_pair(is_upper ? out : other_out, is_upper ? other_out : out, frame.image_down, share);
