@@ -86,7 +86,7 @@ class CpuRenderer:
         self._color = 0
         self._eyes = EyeDrawer(scaled.eyes)
         self._mouth = MouthDrawer(scaled.mouth)
-        self._spectacles = SpectaclesDrawer(scaled.spectacles, scaled.scale)
+        self._spectacles = SpectaclesDrawer(scaled.spectacles)
         self._finish = Finish(scaled.size_px)
         self._stage_nanos = dict.fromkeys(STAGES, 0)
 

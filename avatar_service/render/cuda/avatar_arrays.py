@@ -185,5 +185,5 @@ def _spectacles(
     record["spectacles_rows"], record["spectacles_columns"], _ = a["texture"].shape
     record["spectacles_origin"], record["spectacles_anchor"] = a["origin"], a["anchor"]
     record["spectacles_axes"], record["spectacles_unit_px"] = a["axes"].reshape(-1), a["unit"][0]
-    record["spectacles_scale"] = scaled.scale
+    record["spectacles_step"] = a["step"][0]
     record["spectacles_hinge"] = a["hinge"][0]

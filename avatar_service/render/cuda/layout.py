@@ -65,7 +65,7 @@ _FLOATS: Final[dict[str, tuple[int, ...]]] = {
     "tongue": (3,), "seam": (3,), "wet": (3,), "tongue_tip": (3,), "tongue_half_width": (),
     "own_origin": (2,), "room_origin": (2,), "own_show": (), "flesh_tint": (),
     "spectacles_origin": (2,), "spectacles_anchor": (3,), "spectacles_axes": (3, 3),
-    "spectacles_unit_px": (), "spectacles_scale": (), "spectacles_hinge": (),
+    "spectacles_unit_px": (), "spectacles_step": (), "spectacles_hinge": (),
 }  # fmt: skip
 # Passed on as one row of numbers in C: matrices are read by index.
 _FLAT: Final = "eye_anchor eye_axes patch_origin iris_center iris_edge lash_color spectacles_axes"

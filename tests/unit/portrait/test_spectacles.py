@@ -10,7 +10,7 @@ pytestmark = pytest.mark.unit
 
 def drawer_of(assets: SpectaclesAssets, fit) -> SpectaclesDrawer:
     scale = face.SIZE / fit.size_px
-    return SpectaclesDrawer(scale_spectacles(assets.to_arrays(), scale), scale)
+    return SpectaclesDrawer(scale_spectacles(assets.to_arrays(), scale))
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +45,20 @@ def test_drawn_at_rest_the_photo_is_back(worn):
     drawer_of(assets, fit).draw(face.make_pose(fit), frame)
     error = np.abs(frame[..., :3].astype(int) - fit.image2x[::2, ::2])
     assert error.mean() < 1.0
+
+
+def test_rims_are_as_sharp_between_pixels_as_on_them(worn):
+    fit, bare, assets = worn
+    drawer = drawer_of(assets, fit)
+    sharpness = []
+    for step in range(10):
+        frame = face.blank_frame()
+        pose = face.make_pose(fit)
+        pose.skull[0, 3] = pose.skull[1, 3] = 0.1 * step
+        drawer.draw(pose, frame)
+        slopes = np.gradient(frame[..., :3].mean(-1).astype(float))
+        sharpness.append(sum((slope**2).sum() for slope in slopes))
+    assert max(sharpness) < 1.04 * min(sharpness)
 
 
 def test_frames_follow_the_skull_not_the_brows(worn):

@@ -24,7 +24,7 @@ DEVICE void trace_spectacles(const Avatar& avatar, const Frame& frame, Spectacle
   worn->to_head[2] = -c / det;
   worn->to_head[3] = a / det;
 
-  float two_px = 2.0f / avatar.spectacles_scale;  // 2x px per output px at rest
+  float step = avatar.spectacles_step;  // texels per output px at rest
   float ra = placed[5][0] - placed[4][0], rb = placed[6][0] - placed[4][0];
   float rc = placed[5][1] - placed[4][1], rd = placed[6][1] - placed[4][1];
   float rest_det = ra * rd - rb * rc;
@@ -32,8 +32,8 @@ DEVICE void trace_spectacles(const Avatar& avatar, const Frame& frame, Spectacle
   for (int k = 0; k < 4; k++) {
     float u = avatar.spectacles_origin[0] + (k % 2 == 0 ? 0 : avatar.spectacles_columns);
     float v = avatar.spectacles_origin[1] + (k < 2 ? 0 : avatar.spectacles_rows);
-    float rx = (u + 0.5f) / two_px - 0.5f - placed[4][0];
-    float ry = (v + 0.5f) / two_px - 0.5f - placed[4][1];
+    float rx = (u + 0.5f) / step - 0.5f - placed[4][0];
+    float ry = (v + 0.5f) / step - 0.5f - placed[4][1];
     float hx = (rd * rx - rb * ry) / rest_det, hy = (ra * ry - rc * rx) / rest_det;
     float x = placed[0][0] + hx * a + hy * b, y = placed[0][1] + hx * c + hy * d;
     x0 = fminf(x0, x);
@@ -63,9 +63,9 @@ DEVICE void draw_spectacles(const Avatar& avatar, const SpectaclesTrace& worn, i
              hy * (placed[6][0] - placed[4][0]) + back * (placed[7][0] - placed[4][0]);
   float ry = placed[4][1] + hx * (placed[5][1] - placed[4][1]) +
              hy * (placed[6][1] - placed[4][1]) + back * (placed[7][1] - placed[4][1]);
-  float two_px = 2.0f / avatar.spectacles_scale;
-  float u = (rx + 0.5f) * two_px - 0.5f - avatar.spectacles_origin[0];
-  float v = (ry + 0.5f) * two_px - 0.5f - avatar.spectacles_origin[1];
+  float step = avatar.spectacles_step;
+  float u = (rx + 0.5f) * step - 0.5f - avatar.spectacles_origin[0];
+  float v = (ry + 0.5f) * step - 0.5f - avatar.spectacles_origin[1];
   if (!(u >= 0.0f && v >= 0.0f && u <= columns - 1 && v <= rows - 1)) return;
   float color[4];
   sample_texture<4>(avatar.spectacles, rows, columns, u, v, color);
