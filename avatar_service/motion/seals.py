@@ -84,6 +84,8 @@ class Seal:
             self._closed_steps, self._proof = 1, 0.0
         else:
             self._open_steps += 1
+        if self._proof < sure <= level:
+            self._closed_steps = min(self._closed_steps, 1)  # a closure lasts from its proof on
         self._proof = max(self._proof, level)
         target = 0.0
         if self._closed_steps:
