@@ -18,6 +18,7 @@ from avatar_service.motion.easing import FloatArray
 from avatar_service.motion.emotion import EMOTION_FACE
 from avatar_service.motion.innovations import BLOCK
 from avatar_service.motion.life_figures import beat_alignment_z, diversity, upper_face_sd
+from avatar_service.motion.life_meaning import eye_contact
 from avatar_service.motion.model import MotionModel
 from avatar_service.motion.stage import SAMPLE_NANOS, TICK_NANOS, MotionStage
 from avatar_service.motion.statistics import motion_statistics
@@ -39,6 +40,7 @@ LIFE_TARGETS: Final[dict[str, str]] = {
     "blink_interval_cv": "0.5..0.9",
     "blink_length_ms": "200..350",
     "saccades_per_min": "2..18",
+    "eye_contact": "0.6..0.85",
     "seam_acceleration_ratio": "<= 1.2",
     "gaze_error_deg": "<= 2",
     "distance_error": "<= 0.02",
@@ -153,6 +155,7 @@ def _speaking(tracks: Sequence[MotionTrack], speech: Float32Array) -> dict[str, 
         | {
             "upper_face_sd": upper_face_sd(track),
             "beat_alignment_z": beat_alignment_z(track, speech),
+            "eye_contact": eye_contact(track),
         }
         for track in tracks
     ]

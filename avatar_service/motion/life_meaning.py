@@ -42,7 +42,7 @@ def meaning_figures(track: MotionTrack, samples: Float32Array) -> dict[str, floa
         brow_at_emphasis: rise of the brows around an emphasis, less that around any moment;
         chin_fall_deg: pitch at breaks less that at emphases, degrees, + where the chin sinks;
         blinks_at_breaks: rate of blinks in the second after a break over the mean rate;
-        eye_contact: share of time with the eyes within 4 degrees of the camera.
+        eye_contact: see there.
         NaN where the voice has fewer than two such events.
     """
     emphases, breaks = _events(samples)
@@ -50,14 +50,19 @@ def meaning_figures(track: MotionTrack, samples: Float32Array) -> dict[str, floa
     pitch = head_degrees(track)[:, 1]
     lids = at_25_hz(track, _columns(track, _BLINKS)).mean(axis=1)
     closing = (lids[1:] > _BLINK_LEVEL) & (lids[:-1] <= _BLINK_LEVEL)
-    sight = np.degrees(np.hypot(*camera_gaze(track).T))
     lifts = np.array([_lift(brows, i) for i in range(len(brows))])
     return {
         "brow_at_emphasis": _mean(lifts, emphases) - float(np.nanmean(lifts)),
         "chin_fall_deg": _mean(pitch, breaks) - _mean(pitch, emphases),
         "blinks_at_breaks": _blinks_after(closing.astype(np.float64), breaks),
-        "eye_contact": float(np.mean(sight < _CONTACT_DEG)),
+        "eye_contact": eye_contact(track),
     }
+
+
+def eye_contact(track: MotionTrack) -> float:
+    """Share of time with the eyes within 4 degrees of the camera, 0..1."""
+    sight = np.degrees(np.hypot(*camera_gaze(track).T))
+    return float(np.mean(sight < _CONTACT_DEG))
 
 
 def _events(samples: Float32Array) -> tuple[list[int], list[int]]:
