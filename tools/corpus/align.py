@@ -138,6 +138,12 @@ def align(samples: np.ndarray, text: str) -> list[TimedPhone] | None:
     Returns:
         Canonical phones with the aligner's bias removed; None where no path was found.
     """
+    phones = align_arpabet(samples, text)
+    return None if phones is None else canonical_phones(phones, "arpabet")
+
+
+def align_arpabet(samples: np.ndarray, text: str) -> list[TimedPhone] | None:
+    """Align as `align` does and keep the dictionary's own symbols, and UNKNOWN."""
     words = normalise(text)
     if not words:
         return None
@@ -172,8 +178,7 @@ def _phones(decoder: Any, raw: bytes, spans: list[_Word]) -> list[TimedPhone]:
 
 
 def _unbiased(phones: list[TimedPhone]) -> list[TimedPhone]:
-    moved = [
+    return [
         TimedPhone(p.start_secs + ALIGNMENT_BIAS_SECS, p.end_secs + ALIGNMENT_BIAS_SECS, p.symbol)
         for p in phones
     ]
-    return canonical_phones(moved, "arpabet")

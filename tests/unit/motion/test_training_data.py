@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from avatar_service.motion.visemes import CLOSURE, NUM_VISEMES, UNKNOWN, VISEME_
 from avatar_service.signals import Float32Array
 from tools.corpus import augment, texts
 from tools.corpus.batches import BatchMaker
+from tools.corpus.prompts import read_transcripts
 from tools.corpus.store import Utterance, read_shard, write_shard
 from tools.train_articulation import loss_of
 
@@ -153,3 +155,20 @@ def test_every_cycle_of_the_recipe_warms_up_and_comes_to_rest():
         step += cycle.steps
     with pytest.raises(ValueError, match="beyond"):
         _at(CYCLES, step)
+
+
+def test_prompts_are_taken_that_are_read_as_they_are_written(tmp_path: Path) -> None:
+    lines = [
+        "; a remark: prompts that are long enough to be taken, were they not remarked upon",
+        "menu/help: Press 1 to hear the message again, or 2 to remove it from the mailbox.",
+        "short: Press the pound key.",
+        "web: For more information please visit our pages at www.example.org at any time.",
+        "tone: Please leave your message after the tone. (a simple tone is played here)",
+    ]
+    path = tmp_path / "prompts.txt.gz"
+    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    [(name, text)] = read_transcripts(path)
+    assert name == "menu/help"
+    assert text.split()[:6] == ["Press", "one", "to", "hear", "the", "message"]
+    assert "two" in text
+    assert not any(letter.isdigit() for letter in text)

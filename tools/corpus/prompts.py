@@ -1,0 +1,90 @@
+"""Make labelled evaluation speech from telephone prompts that a person recorded.
+
+    apt-get download asterisk-core-sounds-en asterisk-core-sounds-en-g722
+    for package in asterisk-core-sounds-en*.deb; do dpkg -x $package prompts; done
+    python -m tools.corpus.prompts --sounds prompts/usr/share/asterisk/sounds/en_US_f_Allison \
+        --transcripts prompts/usr/share/doc/asterisk-core-sounds-en/core-sounds-en.txt.gz
+
+Ten minutes of one voice in a studio (Allison Smith, CC BY-SA 3.0), whom no net of this project was
+trained on. pocketsphinx labels them, as it does the other human clips.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import av
+import numpy as np
+import soundfile
+from rich.progress import track
+
+from avatar_service.motion.visemes import UNKNOWN
+from tools.corpus.align import align_arpabet
+from tools.corpus.store import SAMPLE_RATE_HZ
+
+_SHORTEST: Final = 55
+"""Letters; shorter prompts are single words."""
+_NOT_AS_WRITTEN: Final = re.compile(r"[(\[*@]|www|PBX|IVR|IAX|\d\d|\d\.")
+"""Signs that somebody reads in a way of his own."""
+_DIGITS: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+def read_transcripts(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the name and the words of each prompt that is long enough and read as it is written.
+
+    Args:
+        path: gzip'd lines of `name: words`; `;` begins a remark.
+    """
+    for line in gzip.decompress(path.read_bytes()).decode("utf-8", "replace").splitlines():
+        name, colon, text = line.partition(":")
+        text = text.strip()
+        if line.startswith(";") or not colon or len(text) < _SHORTEST:
+            continue
+        if not _NOT_AS_WRITTEN.search(text):
+            yield name.strip(), re.sub(r"\d", lambda digit: f" {_DIGITS[int(digit[0])]} ", text)
+
+
+def _read_g722(path: Path) -> np.ndarray:
+    with av.open(str(path), format="g722") as container:
+        frames = [frame.to_ndarray().ravel() for frame in container.decode(audio=0)]
+    return np.concatenate(frames).astype(np.int16)
+
+
+def main() -> None:
+    """Write NAME.wav with NAME.json and NAME.txt beside it."""
+    parser = argparse.ArgumentParser(description="Make evaluation speech from recorded prompts.")
+    parser.add_argument("--sounds", type=Path, required=True)
+    parser.add_argument("--transcripts", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("corpus/prompts"))
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    secs, count = 0.0, 0
+    for name, text in track(list(read_transcripts(options.transcripts)), "prompts"):
+        sound = options.sounds / f"{name}.g722"
+        if not sound.exists():
+            continue
+        samples = _read_g722(sound)
+        phones = align_arpabet(samples, text)
+        if phones is None or any(phone.symbol == UNKNOWN for phone in phones):
+            continue
+        path = options.out / f"prompt_{name.replace('/', '_')}.wav"
+        soundfile.write(path, samples, SAMPLE_RATE_HZ, subtype="PCM_16")
+        path.with_suffix(".txt").write_text(text + "\n", encoding="utf-8")
+        labels = {
+            "alphabet": "arpabet",
+            "bias_secs": 0.0,
+            "phones": [[p.start_secs, p.end_secs, p.symbol] for p in phones],
+        }
+        path.with_suffix(".json").write_text(json.dumps(labels) + "\n", encoding="utf-8")
+        secs, count = secs + len(samples) / SAMPLE_RATE_HZ, count + 1
+    print(f"{count} prompts, {secs:.0f} s in {options.out}")
+
+
+if __name__ == "__main__":
+    main()
