@@ -25,7 +25,7 @@ from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.articulation_kernels import tell
 from avatar_service.motion.articulation_parameters import MELS_PER_STEP, STEP_NANOS
 from avatar_service.motion.articulation_step import ArticulationStepper, NetMemory
-from avatar_service.motion.coarticulation import articulator_grid, sample_grid, viseme_grid
+from avatar_service.motion.coarticulation import mouth_grid, sample_grid, viseme_grid
 from avatar_service.motion.lip_shapes import lip_shapes
 from avatar_service.motion.phones import TimedPhone, canonical_phones
 from avatar_service.motion.quiet import HeardLevel, LevelTracker
@@ -75,7 +75,7 @@ def phone_articulators(
     """
     timeline = canonical_phones(phones, alphabet)
     duration = timeline[-1].end_secs + 0.1 if timeline else 0.1
-    grid = articulator_grid(timeline, duration)
+    grid = mouth_grid(timeline, duration)
     return sample_grid(grid, np.asarray(times_secs, np.float32))
 
 
@@ -180,7 +180,7 @@ class ArticulationStage:
             return
         secs = timeline[-1].end_secs
         labels = np.maximum(viseme_grid(timeline, secs), 0)
-        grid = articulator_grid(timeline, secs)
+        grid = mouth_grid(timeline, secs)
         end = pts_nanos + round(secs * _NANOS)
         self._known.append(_KnownSpeech(pts_nanos, end, grid, labels))
 

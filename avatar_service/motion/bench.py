@@ -25,7 +25,7 @@ from avatar_service.motion.articulation import ArticulationStage, ArticulationSt
 from avatar_service.motion.articulation_parameters import load_weights
 from avatar_service.motion.articulation_step import ArticulationStepper
 from avatar_service.motion.baselines import energy_jaw, viseme_lookup
-from avatar_service.motion.coarticulation import GRID_SECS, articulator_grid, viseme_grid
+from avatar_service.motion.coarticulation import GRID_SECS, mouth_grid, viseme_grid
 from avatar_service.motion.disturbances import CONDITIONS
 from avatar_service.motion.lip_shapes import aperture, lip_shapes
 from avatar_service.motion.metrics import STEP_SECS, ScoredClip, score_clips
@@ -232,7 +232,7 @@ def phones_known(clip: LabelledClip) -> ScoredClip:
     """The mouth where the phones and their times are known, as a speech engine gives them."""
     secs = len(clip.samples) / 16000
     stride = round(STEP_SECS / GRID_SECS)
-    expression = lip_shapes(articulator_grid(clip.phones, secs)[::stride])
+    expression = lip_shapes(mouth_grid(clip.phones, secs)[::stride])
     visemes = np.maximum(viseme_grid(clip.phones, secs)[::stride], 0).astype(np.int64)
     return ScoredClip(clip.phones, clip.samples, expression, aperture(expression), visemes)
 

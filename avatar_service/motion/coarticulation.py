@@ -42,6 +42,13 @@ phones start early and linger)."""
 _TONGUE_SIGMA_SECS: Final = 0.02
 SEAL_RAMP_SECS: Final = 0.04
 """Time in which the lips come together or part."""
+PARTING: Final = 0.5
+"""Contact at which the lips begin to part."""
+PARTING_PER_SEC: Final = 10.0
+"""How fast the contact falls from there on. Lower lip and jaw reach 0.2 to 0.3 m/s in speech (Kuehn
+& Moll 1976; Loefqvist & Gracco 1997) and a viseme takes some 120 ms to unfold (JALI)."""
+JAW_PER_SEC: Final = 10.0
+"""The most by which the jaw opens, for the same reason."""
 _MIN_SEAL_SECS: Final = 0.04
 _MOTOR_FLOOR: Final = 1e-3
 _PHONE_JAW_UNDER_SEAL: Final = 0.85
@@ -146,6 +153,37 @@ def articulator_grid(phones: Sequence[TimedPhone], duration_secs: float) -> Floa
     rest = 0.1
     curves[:, JAW] = jaw - _PHONE_JAW_UNDER_SEAL * seal * np.maximum(jaw - rest, 0.0)
     return np.clip(curves, 0.0, 1.0)
+
+
+def mouth_grid(phones: Sequence[TimedPhone], duration_secs: float) -> Float32Array:
+    """Compute the mouth that is shown: articulator_grid, opening no faster than people do.
+
+    Args:
+        phones: as articulator_grid.
+        duration_secs: as articulator_grid.
+
+    Returns:
+        As articulator_grid.
+    """
+    curves = articulator_grid(phones, duration_secs)
+    for column in (CLOSURE, LABIODENTAL):
+        curves[:, column] = _parting(curves[:, column].tolist())
+    jaw, most = curves[:, JAW].tolist(), JAW_PER_SEC * GRID_SECS
+    for i in range(1, len(jaw)):
+        jaw[i] = min(jaw[i], jaw[i - 1] + most)
+    curves[:, JAW] = jaw
+    return curves
+
+
+def _parting(contact: list[float]) -> list[float]:
+    """Let a contact at or below PARTING fall no faster than lips part."""
+    slowest = PARTING_PER_SEC * GRID_SECS
+    for i in range(1, len(contact)):
+        if contact[i - 1] > PARTING:
+            contact[i] = max(contact[i], min(contact[i - 1], PARTING - slowest))
+        else:
+            contact[i] = max(contact[i], contact[i - 1] - slowest)
+    return contact
 
 
 def viseme_grid(phones: Sequence[TimedPhone], duration_secs: float) -> np.ndarray:

@@ -45,8 +45,8 @@ _SACCADE_SECS_PER_DEG: Final = 0.0024
 
 # Looking aside and back. Who talks to somebody looks at them for 40 to 60 % of the time, who
 # listens for 75 % (Argyle & Cook 1976; Kendon 1967); in conversation the speaker looks aside for
-# 2 s every 7 s, the listener for 1.1 s every 8 s (Andrist et al. 2014). Who speaks to a camera
-# hardly looks aside. A character that speaks to its player lies between the two.
+# 2 s every 7 s, the listener for 1.1 s every 8 s (Andrist, Mutlu & Gleicher 2013). Who speaks to a
+# camera hardly looks aside. A character that speaks to its player lies between the two.
 _AWAY_PER_MIN_SPEAKING: Final = 7.0
 _AWAY_AT_START: Final = 0.25
 _AWAY_AT_TURN: Final = 0.5

@@ -12,20 +12,17 @@ from typing import Final
 
 import numpy as np
 
+from avatar_service.motion.coarticulation import JAW_PER_SEC, PARTING, PARTING_PER_SEC
 from avatar_service.motion.visemes import CLOSURE, JAW, LABIODENTAL, SHAPES
 from avatar_service.signals import Float32Array
 
 _RAMP_PER_STEP: Final = 0.5
 """40 ms from open to sealed at 20 ms a step."""
-_PARTING: Final = 0.5
-"""Contact at which the lips begin to part, reached one step into the release."""
-_PARTING_PER_STEP: Final = 0.2
-"""From there on. Lower lip and jaw reach 0.2 to 0.3 m/s in speech (Kuehn & Moll 1976; Loefqvist &
-Gracco 1997) and a viseme takes some 120 ms to unfold (JALI): 60 ms more until all is open."""
+_PARTING_PER_STEP: Final = PARTING_PER_SEC * 0.02
+"""The first step of a release brings the lips to PARTING, three more open them."""
+_JAW_PER_STEP: Final = JAW_PER_SEC * 0.02
 _NEAR: Final = 0.4
 """Contact of lips that nearly meet: what viewers take for no closure, and for no wide mouth."""
-_JAW_PER_STEP: Final = 0.2
-"""The most by which the jaw opens in a step, for the same reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +87,7 @@ class Seal:
         target = 0.0
         if self._closed_steps:
             target = 1.0 if self._proof >= sure else _NEAR
-        fall = _RAMP_PER_STEP if self._value > _PARTING else _PARTING_PER_STEP
+        fall = _RAMP_PER_STEP if self._value > PARTING else _PARTING_PER_STEP
         self._value += min(max(target - self._value, -fall), _RAMP_PER_STEP)
         return self._value
 

@@ -58,8 +58,8 @@ REFERENCES: Final[dict[str, Reference]] = {
     "jaw_open_sd": Reference("jawOpen SD", 0.097, 0.06, 0.16),
 }
 """The people in the videos address a camera (2 to 9 large saccades a minute); who talks to somebody
-looks aside and back up to nine times a minute (Andrist et al. 2014). jawOpen's SD is that of the
-VOCASET speakers in ARKit coefficients; the rest is the video's."""
+looks aside and back up to nine times a minute (Andrist, Mutlu & Gleicher 2013). jawOpen's SD is
+that of the VOCASET speakers in ARKit coefficients; the rest is the video's."""
 
 
 def motion_statistics(track: MotionTrack, is_wanted: BoolArray | None = None) -> dict[str, float]:

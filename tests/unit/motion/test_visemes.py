@@ -11,9 +11,11 @@ from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.coarticulation import (
     GRID_SECS,
     articulator_grid,
+    mouth_grid,
     sample_grid,
     viseme_grid,
 )
+from avatar_service.motion.lip_shapes import aperture, lip_shapes
 from avatar_service.motion.phones import ALPHABETS, TimedPhone, canonical_phones, split_symbol
 from avatar_service.motion.visemes import (
     ARTICULATORS,
@@ -164,3 +166,16 @@ def test_sampling_between_cells_is_linear_and_holds_beyond_the_ends() -> None:
 
 def test_alphabets_are_named() -> None:
     assert set(ALPHABETS) == {"arpabet", "espeak", "ipa"}
+
+
+def test_the_mouth_of_known_phones_opens_no_faster_than_people_do() -> None:
+    phones = timeline([("AA", 0.2), ("B", 0.09), ("AA", 0.25), ("F", 0.1), ("AE", 0.25)])
+    shown, wanted = (grid(phones, 0.9) for grid in (mouth_grid, articulator_grid))
+    for column in (CLOSURE, LABIODENTAL):
+        contact = shown[:, column]
+        assert (contact >= wanted[:, column]).all()
+        np.testing.assert_array_equal(contact > 0.5, wanted[:, column] > 0.5)  # seals as before
+        assert np.diff(contact[contact < 0.5]).min() > -0.051
+        assert contact.min() == 0
+    opening, before = (np.diff(aperture(lip_shapes(grid))[::4]).max() for grid in (shown, wanted))
+    assert opening < min(0.4, 0.75 * before)  # in 20 ms; 1 is some 24 mm
