@@ -50,6 +50,10 @@ _UNLIKE_SKIN: Final = (24.0, 52.0)
 _SMOOTH_GRAIN, _COARSE_GRAIN = 0.6, 3.0
 """Deviation of the skin's detail (grey levels) of a child or a soft painting, and of a face whose
 folds are deepest."""
+_LINED: Final = (1.0, 1.7)
+_UNLINED: Final = 0.45
+"""How much more a forehead changes downwards than across, from which on lines are seen in it and
+where it is all lines; and how deep new ones are where there are none."""
 
 
 def paint_folds(fit: FaceFit) -> UInt8Array:
@@ -66,6 +70,9 @@ def paint_folds(fit: FaceFit) -> UInt8Array:
     grain = float(skin_grain(fit.image2x.astype(np.float32), fit).std())
     coarse = np.clip((grain - _SMOOTH_GRAIN) / (_COARSE_GRAIN - _SMOOTH_GRAIN), 0, 1)
     depth = 0.35 + 0.60 * float(coarse)
+    # Pores, and a painting's cracks, tell little of a forehead that shows no line of its own.
+    lined = smoothstep(_lines_over(picture, points, unit), *_LINED)
+    forehead = 0.35 + 0.60 * float(coarse) * float(_UNLINED + (1 - _UNLINED) * lined)
 
     for k in (0, 1):  # left, right
 
@@ -112,11 +119,25 @@ def paint_folds(fit: FaceFit) -> UInt8Array:
         stray = _WAVE * unit * rng.uniform(-1, 1, (len(flat), 1)) * up / np.linalg.norm(up)
         uneven = rng.uniform(0.25, 1.0, _PATCHES)
         painter.line(
-            *(5, flat + height * up + stray, 0.17 * share * depth, 0.014),
-            lit=0.10 * share * depth,
+            *(5, flat + height * up + stray, 0.17 * share * forehead, 0.014),
+            lit=0.10 * share * forehead,
             uneven=uneven / uneven.max(),
         )
     return painter.result()
+
+
+def _lines_over(picture: FloatArray, points: NDArray[np.floating], unit: float) -> np.ndarray:
+    """Return () how much more the forehead changes downwards than across, at the width of lines."""
+    grey = picture.mean(-1)
+    band = blur(grey, 0.016 * unit) - blur(grey, 0.06 * unit)
+    ratios = [1.0]
+    tall, wide = round(0.06 * unit), round(0.10 * unit)
+    for x, y in points[[108, 337, 151]].round().astype(int):
+        spot = band[max(y - tall, 0) : y + tall, max(x - wide, 0) : x + wide]
+        if min(spot.shape) > 4:
+            across = float(np.abs(np.diff(spot, axis=1)).mean())
+            ratios.append(float(np.abs(np.diff(spot, axis=0)).mean()) / max(across, 1e-3))
+    return np.asarray(np.median(ratios[1:] or ratios))
 
 
 class _Painter:

@@ -1,8 +1,7 @@
 """Spectacles: found in the photo, cut out of the skin, and kept to be drawn rigidly over it.
 
-Left in the skin's texture, frames bend with the brows and are painted over by the lids. A rim is
-sought around each eye as the closed path of best line contrast in polar coordinates, a bridge
-between the rims as an open path across the nose; only both together count as spectacles.
+Left in the skin's texture, frames bend with the brows and are painted over by the lids. Where they
+sit is found by spectacles_search.py; only rims and bridge together count as spectacles.
 """
 
 from __future__ import annotations
@@ -23,15 +22,19 @@ from avatar_service.portrait.patch_tools import (
     no_paler,
     patch_bounds,
     push_pull,
-    sample,
     signed_distance,
     smoothstep,
 )
 from avatar_service.portrait.pixels import LINEAR, disc, resize, shrink
-from avatar_service.portrait.skin_grain import skin_grain, spread_grain
+from avatar_service.portrait.skin_grain import quilt_skin
+from avatar_service.portrait.spectacles_search import (
+    BRIDGE_LANDMARK,
+    MIN_BRIDGE_CONTRAST,
+    MIN_RIM_CONTRAST,
+    SpectaclesSearch,
+    find_paths,
+)
 from avatar_service.portrait.topology import (
-    BROW_LOWER,
-    BROW_UPPER,
     FACE_OVAL,
     LID_LOWER,
     LID_UPPER,
@@ -40,22 +43,6 @@ from avatar_service.portrait.topology import (
 
 AnyArray = NDArray[Any]
 
-_ANGLES: Final = 144
-_RADII: Final = 64
-_NEAR: Final = (0.205, 0.115)
-_FAR_OUTER: Final = (0.52, 0.40)
-_FAR_INNER: Final = (0.33, 0.40)
-"""Half axes of the ellipses between which a rim is sought, towards the ear and the nose."""
-_BRIDGE_LANDMARK: Final = 168
-_LINE_WIDTHS: Final = (0.022, 0.045)
-"""A rim differs from the skin this far to both sides of it, outer-eye distances."""
-_BEND: Final = 0.8
-_REFINE_ROWS: Final = 9
-"""Cost of one radius step between neighbouring angles, in grey levels."""
-MIN_RIM_CONTRAST: Final = 20.0
-MIN_BRIDGE_CONTRAST: Final = 25.0
-"""Median line contrast (grey levels) of the weaker rim and of the bridge that spectacles have.
-Bare noses were measured at 4 to 12, bridges at 57 and more."""
 _BAND: Final = 0.026
 _THICK_BAND: Final = 0.042
 _GROWTH: Final = 1.5
@@ -112,165 +99,6 @@ class SpectaclesAssets:
         return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
 
-def _line_contrast(image: FloatArray, points: FloatArray, normal: FloatArray) -> FloatArray:
-    """Return how much points differ from both sides along the normal, in the best channel.
-
-    Args:
-        image: (H, W, 3).
-        points: (..., 2) image px.
-        normal: (..., 2) offset to one side, px.
-    """
-    here = sample(image, points)
-    one = sample(image, points + normal) - here
-    other = sample(image, points - normal) - here
-    both = np.where(one * other > 0, np.minimum(np.abs(one), np.abs(other)), 0.0)
-    return np.asarray(both.max(-1), np.float32)
-
-
-def _best_path(gain: FloatArray, bend: float) -> NDArray[np.int64]:
-    """Return the row per column that collects most gain, steps of at most 2 rows costing `bend`."""
-    rows, columns = gain.shape
-    total = gain[:, 0].astype(np.float64)
-    back = np.zeros((rows, columns), np.int64)
-    steps = (-2, -1, 0, 1, 2)
-    for x in range(1, columns):
-        options = np.full((len(steps), rows), -1e9)
-        for k, step in enumerate(steps):
-            source = slice(max(0, -step), rows - max(0, step))
-            target = slice(max(0, step), rows - max(0, -step))
-            options[k, target] = total[source] - bend * abs(step)
-        choice = options.argmax(0)
-        back[:, x] = np.arange(rows) - np.array(steps)[choice]
-        total = options.max(0) + gain[:, x]
-    path = np.zeros(columns, np.int64)
-    path[-1] = int(total.argmax())
-    for x in range(columns - 1, 0, -1):
-        path[x - 1] = back[path[x], x]
-    return path
-
-
-class _Search:
-    """The photo in the head's upright axes, lengths in outer-eye distances."""
-
-    def __init__(self, fit: FaceFit) -> None:
-        self.fit = fit
-        self.unit = 2.0 * float(fit.head.unit_px)
-        self.image = blur(fit.image2x.astype(np.float32), 0.8)
-        self.points = fit.landmarks[:, :2] * 2 + 0.5
-        x_axis = fit.head.rotation[:2, 0] / np.linalg.norm(fit.head.rotation[:2, 0])
-        self.axes = np.stack([x_axis, [-x_axis[1], x_axis[0]]])  # rows: right, down
-        self.brows = [
-            self.points[list(side(BROW_UPPER)) + list(side(BROW_LOWER))[::-1]].astype(np.float32)
-            for side in (tuple, mirrored)
-        ]
-        cover = np.zeros(self.image.shape[:2], np.float32)
-        cv2.fillPoly(cover, [np.round(brow).astype(np.int32) for brow in self.brows], 1.0)
-        self.brow_cover = blur(cover, 0.01 * self.unit)
-
-    def contrast(self, points: FloatArray, normals: FloatArray) -> FloatArray:
-        """Return the line contrast at points, none inside the brows and outside the face."""
-        best = np.zeros(points.shape[:-1], np.float32)
-        for width in _LINE_WIDTHS:
-            normal = normals * (width * self.unit)
-            best = np.maximum(best, _line_contrast(self.image, points, normal))
-        return np.minimum(best, 60.0)
-
-    def rims(self) -> list[tuple[FloatArray, FloatArray]]:
-        """Return per eye the rim's (angles, 2) points in 2x px and the contrast at each.
-
-        Spectacles are symmetric: the eye with the clearer path leads, and the other one's path is
-        sought near its mirror image, unless a much clearer one lies elsewhere.
-        """
-        polar = [self._polar_contrast(eye) for eye in (0, 1)]
-        count = polar[0][1].shape[1]
-        start = (count - _ANGLES) // 2
-        kept = np.arange(start, start + _ANGLES)
-        rows = np.arange(_RADII)[:, None]
-        paths = [_best_path(contrast, _BEND) for _, contrast in polar]
-        clear = [float(np.median(polar[k][1][paths[k][kept], kept])) for k in (0, 1)]
-        leader = int(clear[1] > clear[0])
-        other = 1 - leader
-        contrast = polar[other][1]
-        close = np.abs(rows - paths[leader][None]) <= _REFINE_ROWS
-        path = _best_path(np.where(close, contrast, np.float32(-60.0)), _BEND)
-        if float(np.median(contrast[path[kept], kept])) > 0.5 * clear[other]:
-            paths[other] = path
-        return [
-            (polar[k][0][paths[k][kept], kept], polar[k][1][paths[k][kept], kept]) for k in (0, 1)
-        ]
-
-    def _polar_contrast(self, eye: int) -> tuple[FloatArray, FloatArray]:
-        """Return (radii, angles, 2) points around an eye and their contrast.
-
-        Angles run from the outer side over below to the inner side, one and a half rounds, so that
-        the middle of a path over them is closed.
-        """
-        side = tuple if eye == 0 else mirrored
-        ring = self.points[list(side(LID_UPPER)) + list(side(LID_LOWER))]
-        center = ring.mean(0) + 0.03 * self.unit * self.axes[1]
-        angle = np.arange(3 * _ANGLES // 2) * 2 * np.pi / _ANGLES
-        out, down = np.cos(angle), np.sin(angle)
-        across = np.where(out > 0, _FAR_OUTER[0], _FAR_INNER[0])
-        near = 1 / np.hypot(out / _NEAR[0], down / _NEAR[1])
-        far = 1 / np.hypot(out / across, down / _FAR_OUTER[1])
-        share = np.linspace(0, 1, _RADII)[:, None]
-        radius = (near + share * (far - near)) * self.unit  # (radii, angles)
-        outwards = self.axes[0] * (-1 if eye == 0 else 1)
-        direction = out[:, None] * outwards + down[:, None] * self.axes[1]
-        points = (center + radius[..., None] * direction).astype(np.float32)
-        contrast = self.contrast(points, np.broadcast_to(direction, points.shape))
-        contrast = contrast * (1 - sample(self.brow_cover, points))
-        return points, contrast
-
-    def bridge(self, right: FloatArray, left: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the path across the nose from one rim to the other, and its contrast."""
-        first = right[(right @ self.axes[0]).argmax()]
-        last = left[(left @ self.axes[0]).argmin()]
-        columns = 32
-        along = np.linspace(0.0, 1.0, columns)[:, None]
-        level = self.points[_BRIDGE_LANDMARK] @ self.axes[1]
-        base = first + along * (last - first)
-        base = base + (level - base @ self.axes[1])[:, None] * self.axes[1]
-        offsets = np.linspace(-0.10, 0.16, 40)[:, None, None] * self.unit
-        points = (base[None] + offsets * self.axes[1]).astype(np.float32)
-        normals = np.broadcast_to(self.axes[1], points.shape).astype(np.float32)
-        contrast = self.contrast(points, normals)
-        path = _best_path(contrast, _BEND)
-        kept = np.arange(columns)
-        return points[path, kept], contrast[path, kept]
-
-    def temple(self, rim: FloatArray, direction: int) -> tuple[FloatArray, FloatArray]:
-        """Return the path from a rim's outer end to the side of the face, and its contrast."""
-        along_x = (rim @ self.axes[0]) * direction
-        start = rim[along_x.argmax()]
-        oval = self.points[list(FACE_OVAL)]
-        end = ((oval @ self.axes[0]) * direction).max() - along_x.max()
-        columns = max(4, int(end / (0.012 * self.unit)))
-        along = np.linspace(0.0, max(end, 1.0), columns)[:, None] * direction
-        offsets = np.linspace(-0.20, 0.10, 44)[:, None, None] * self.unit
-        points = start + along[None] * self.axes[0] + offsets * self.axes[1]
-        points = points.astype(np.float32)
-        normals = np.broadcast_to(self.axes[1], points.shape).astype(np.float32)
-        contrast = self.contrast(points, normals)
-        path = _best_path(contrast, _BEND)
-        kept = np.arange(columns)
-        return points[path, kept], contrast[path, kept]
-
-
-def _find_paths(search: _Search) -> tuple[list[FloatArray], float, float]:
-    """Return rims, bridge and temples, and the contrast of the weaker rim and of the bridge."""
-    rims = search.rims()
-    bridge, bridge_contrast = search.bridge(rims[0][0], rims[1][0])
-    paths = [np.concatenate([points, points[:1]]) for points, _ in rims]
-    paths.append(bridge)
-    for eye, direction in ((0, -1), (1, 1)):
-        temple, contrast = search.temple(rims[eye][0], direction)
-        if np.median(contrast) > MIN_BRIDGE_CONTRAST:
-            paths.append(temple)
-    rim_contrast = min(float(np.median(contrast)) for _, contrast in rims)
-    return paths, rim_contrast, float(np.median(bridge_contrast))
-
-
 def _person(fit: FaceFit) -> NDArray[np.bool_]:
     """Return where the photo at 2x surely shows the person, well inside the outline."""
     margin, side = fit.margin_px, fit.size_px
@@ -314,9 +142,9 @@ def take_off_spectacles(fit: FaceFit) -> tuple[FaceFit, SpectaclesAssets]:
         The fit with the frames removed from image2x and canvas2x (the same fit where none are
         worn), and the frames.
     """
-    search = _Search(fit)
-    paths, rim_contrast, bridge_contrast = _find_paths(search)
-    anchor = camera_from_frame(fit.landmarks[_BRIDGE_LANDMARK], fit.head, fit.size_px)
+    search = SpectaclesSearch(fit)
+    paths, rim_contrast, bridge_contrast = find_paths(search)
+    anchor = camera_from_frame(fit.landmarks[BRIDGE_LANDMARK], fit.head, fit.size_px)
     bridge = anchor.astype(np.float32)
     axes = fit.head.rotation.astype(np.float32)
     units = np.array([fit.head.unit_px], np.float32)
@@ -342,8 +170,11 @@ def take_off_spectacles(fit: FaceFit) -> tuple[FaceFit, SpectaclesAssets]:
         ring = search.points[list(side(LID_LOWER)) + list(side(LID_UPPER))[-2:0:-1]]
         eyes = np.maximum(eyes, signed_distance(ring, shape, (x0, y0)))
     allowed = allowed * (1 - smoothstep(eyes, -0.05 * unit, -0.03 * unit))
+    # Hairs are no frame, but for those that a rim lies on.
+    on_rim = 1 - smoothstep(away, _BAND, 1.5 * _BAND)
     for brow in search.brows:
-        allowed = allowed * (1 - smoothstep(signed_distance(brow, shape, (x0, y0)), -2.0, 0.0))
+        hairs = smoothstep(signed_distance(brow, shape, (x0, y0)), -2.0, 0.0)
+        allowed = allowed * (1 - hairs * (1 - on_rim))
 
     # Where the photo differs from bare skin, found in two rounds: away from the frames first,
     # then all that is like it.
@@ -387,13 +218,13 @@ def take_off_spectacles(fit: FaceFit) -> tuple[FaceFit, SpectaclesAssets]:
     skin = no_paler(push_pull(image, known), luma, bare, 0.12 * unit)
     image2x, canvas2x = fit.image2x.copy(), fit.canvas2x.copy()
     # What is painted anew has pores as well.
-    skin = skin + spread_grain(skin_grain(image2x.astype(np.float32), fit), shape)[..., None]
+    skin = skin + quilt_skin(image2x.astype(np.float32), fit, shape)
     bare_face = image * (1 - cover[..., None]) + skin * cover[..., None]
     image2x[y0:y1, x0:x1] = np.clip(np.rint(bare_face), 0, 255).astype(np.uint8)
     margin, side = 2 * fit.margin_px, image2x.shape[0]
     canvas2x[margin : margin + side, margin : margin + side] = image2x
     texture = np.concatenate([image * cover[..., None], 255 * cover[..., None]], -1)
-    middle = search.points[_BRIDGE_LANDMARK] @ search.axes[0]
+    middle = search.points[BRIDGE_LANDMARK] @ search.axes[0]
     ends = [float(np.abs(rim @ search.axes[0] - middle).max()) / unit for rim in paths[:2]]
     hinge = np.array([float(np.clip(max(ends) + _HINGE_GAP, *_HINGES))], np.float32)
     assets = SpectaclesAssets(np.asarray(texture, np.float32), origin, bridge, axes, units, hinge)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fakes import synthetic_face as face
@@ -62,3 +64,16 @@ def test_lines_over_the_forehead_are_uneven_and_no_mirror_image():
     deepest = middle.min(0)
     assert np.ptp(deepest) > 0.3 * np.abs(deepest).max()
     assert np.abs(middle - middle[:, ::-1]).max() > 0.4 * np.abs(deepest).max()
+
+
+def test_a_coarse_forehead_without_lines_of_its_own_gets_shallower_ones():
+    fit = face.make_fit()
+    noise = np.random.default_rng(2).normal(0, 5, (*fit.canvas2x.shape[:2], 1))
+    rows = 4 * np.sin(np.arange(len(noise)) / 4)[:, None, None]
+
+    def deepest(pattern):
+        picture = np.clip(fit.canvas2x + pattern, 0, 255).astype(np.uint8)
+        folds = paint_folds(replace(fit, canvas2x=picture, image2x=picture))
+        return int(128 - folds[folds[..., 0] == GROUPS.index("browUp") + 1, 1].min())
+
+    assert deepest(noise) < 0.8 * deepest(noise + rows)
