@@ -109,6 +109,17 @@ STRIPS: Final[dict[str, tuple[tuple[int, ...], float, tuple[Pose, ...]]]] = {
             {"pitch": -12},
         ),
     ),
+    "necks": (
+        CHIN,
+        2.0,
+        (
+            {"pitch": -15},
+            {"yaw": 12, "pitch": -9, "roll": 10},
+            {"yaw": 20, "pitch": -15, "roll": 18},
+            {"yaw": -20, "pitch": -15, "roll": -18},
+            {"yaw": -20, "pitch": -15, "roll": 18},
+        ),
+    ),
     "hair_and_room": (
         (10,),
         2.6,
