@@ -5,8 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from avatar_service import jit
+from tools import run_tests
 
 pytestmark = pytest.mark.contract
 
@@ -40,3 +44,30 @@ def test_a_failure_of_either_half_is_shown(tmp_path: Path, live: bool, other: bo
     assert done.stdout.index("live at") < done.stdout.index("other at")
     assert done.stdout.count("1 deselected") == 2
     assert done.stdout.count("1 passed") == 1
+
+
+def test_kernels_are_compiled_once_before_both_halves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[str]] = []
+
+    class Done:
+        def __init__(self, command: list[str], **_: Any) -> None:
+            started.append(command)
+            self._code = int("bench" in command)
+
+        def wait(self) -> int:
+            return self._code
+
+    monkeypatch.setattr(jit, "_FOLDER", tmp_path)
+    monkeypatch.setattr(subprocess, "Popen", Done)
+    run_tests.compile_kernels()
+    assert [command[2] for command in started] == [
+        "avatar_service.session.compilation",
+        "avatar_service.cli",
+    ]
+    assert jit.is_compiled("motion")
+    assert not jit.is_compiled("picture")  # it failed
+    jit.note_compiled("picture")
+    run_tests.compile_kernels()
+    assert len(started) == 2
