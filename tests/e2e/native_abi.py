@@ -21,7 +21,7 @@ READY, RECONNECTING, ENDED, FAILED = 2, 3, 4, 5
 INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED, UNIMPLEMENTED, UNAVAILABLE = 3, 5, 7, 12, 14
 UNAUTHENTICATED = 16
 STATE, SEGMENT_STARTED, SEGMENT_ENDED, CONTROL_APPLIED, NOTICE, RESTARTED = 1, 2, 3, 4, 6, 7
-CONTROL_BADGE = 1 << 12
+CONTROL_BADGE, CONTROL_MOTION_MODEL = 1 << 12, 1 << 13
 SHM, ZMQ, GRPC = 1, 2, 4
 FRAMES, MOTION, AUDIO = 1, 2, 4
 BURST = 2
@@ -87,6 +87,7 @@ class ServerInfo(ctypes.Structure):
         ("product_version", ctypes.c_char * 32),
         ("device", ctypes.c_char * 32),
         ("speaking_styles", ctypes.c_char * 512),
+        ("motion_models", ctypes.c_char * 256),
     ]
 
 
@@ -145,6 +146,7 @@ class Controls(ctypes.Structure):
         *((name, f32) for name in ("head_motion", "expression", "blink_rate", "idle")),
         *((name, u32) for name in ("background", "background_rgb", "seed", "badge")),
         ("speaking_style", Text),
+        ("motion_model", Text),
     ]
 
 
@@ -326,7 +328,7 @@ class Native:
     def end_segment(self) -> None:
         self.must("session_end_segment", self.session, 0)
 
-    def set_controls(self, mask: int, **values: float) -> None:
+    def set_controls(self, mask: int, **values: float | Text) -> None:
         controls = Controls()
         self.lib.avatar_controls_init(ctypes.byref(controls), ctypes.sizeof(controls))
         controls.mask = mask

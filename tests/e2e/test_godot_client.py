@@ -304,7 +304,8 @@ def test_the_bridge_speaks_interrupts_and_ends_with_the_game(
     assert game.wait_for("failed")["line"]
     game.tell(json.dumps({"speak": str(wav)}))
     begin = int(game.wait_for("segment_started")["pts_nanos"])
-    game.tell('{"controls": {"badge": true, "gaze": [0.1, 0.0], "emotion": {"happy": 0.5}}}')
+    wishes = {"badge": True, "gaze": [0.1, 0], "emotion": {"happy": 0.5}, "motion_model": "rules"}
+    game.tell(json.dumps({"controls": wishes}))
     assert begin > 0
     game.tell(json.dumps({"heard": str(begin)}))
     game.tell(json.dumps({"interrupt": str(begin + 10**9)}))
@@ -314,6 +315,7 @@ def test_the_bridge_speaks_interrupts_and_ends_with_the_game(
         asked = avatar_service_pb2.GetSessionRequest(session_id=session_id)
         controls = stub.GetSession(asked).session.controls
     assert controls.badge
+    assert controls.motion_model == "rules"
     assert controls.emotion.weights["happy"] == 0.5
     game.close()
     assert bridge.wait(20) == 0

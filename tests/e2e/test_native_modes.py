@@ -11,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from avatar_client import connect
 from native_abi import (
     ARPABET,
     AUDIO,
     BURST,
     CONTROL_APPLIED,
     CONTROL_BADGE,
+    CONTROL_MOTION_MODEL,
     FEATURE_H264,
     FRAMES,
     GRPC,
@@ -246,6 +248,11 @@ def test_the_badge_is_switched_while_the_session_runs(
     for badge in (1, 0):
         client.set_controls(CONTROL_BADGE, badge=badge)
         corners.append(corner_from(client.wait_event(CONTROL_APPLIED).pts_nanos))
+    client.set_controls(CONTROL_MOTION_MODEL, motion_model=text("rules"))
+    client.wait_event(CONTROL_APPLIED)
+    with connect(service.address) as other:
+        told = other.get_session(client.info().session_id.decode())
+    assert told.controls.motion_model == "rules"
     plain, labelled, plain_again = corners
     assert plain.std() > 0, "a picture"
     assert np.abs(labelled - plain).mean() > 30

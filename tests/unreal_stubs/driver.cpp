@@ -196,6 +196,7 @@ void speak(Game& game, USoundWave* wave) {
   FAvatarControls controls;
   controls.Emotion.Add(u"happy", 0.5f);
   controls.bBadge = true;
+  controls.MotionModel = u"rules";
   say("asked", "\"id\": " + std::to_string(game.avatar->SetControls(controls)));
   controls.Emotion.Add(u"hungry", 0.5f);
   say("asked", "\"id\": " + std::to_string(game.avatar->SetControls(controls)));

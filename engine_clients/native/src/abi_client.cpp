@@ -92,6 +92,7 @@ avatar_status avatar_client_get_server_info(avatar_client* client, uint32_t time
     abi::put_text(record.product_version, response.product_version());
     abi::put_text(record.device, response.device());
     abi::put_text(record.speaking_styles, join(response.speaking_styles(), ','));
+    abi::put_text(record.motion_models, join(response.motion_models(), ','));
     return abi::write_struct(info, record, "info");
   });
 }

@@ -13,7 +13,7 @@ namespace {
 
 constexpr uint32_t kGazeBits =
     AVATAR_CONTROL_GAZE_FREE | AVATAR_CONTROL_GAZE_DIRECTION | AVATAR_CONTROL_LOOK_AT;
-constexpr uint32_t kAllBits = (AVATAR_CONTROL_BADGE << 1) - 1;
+constexpr uint32_t kAllBits = (AVATAR_CONTROL_MOTION_MODEL << 1) - 1;
 
 constexpr std::array<const char*, AVATAR_NUM_EMOTIONS> kEmotions = {
 #define AVATAR_ROW(name) #name,
@@ -83,6 +83,9 @@ Status to_message(const avatar_controls& controls, v1::Controls* message) {
   if (has(AVATAR_CONTROL_BADGE)) {
     if (controls.badge > 1) return fault(Reason::INVALID_FIELD, "controls: badge is 0 or 1");
     message->set_badge(controls.badge == 1);
+  }
+  if (has(AVATAR_CONTROL_MOTION_MODEL)) {
+    message->set_motion_model(abi::take_text(controls.motion_model));
   }
   return {};
 }

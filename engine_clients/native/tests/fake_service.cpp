@@ -90,6 +90,8 @@ grpc::Status FakeService::GetServerInfo(grpc::ServerContext* context,
   response->set_device("fake");
   response->add_speaking_styles("neutral");
   response->add_speaking_styles("lively");
+  response->add_motion_models("mixed");
+  response->add_motion_models("rules");
   response->mutable_limits()->set_max_audio_ahead_millis(60'000);
   response->add_capabilities(v1::CAPABILITY_TRANSPORT_GRPC);
   response->add_capabilities(v1::CAPABILITY_ENCODING_JPEG);
@@ -194,6 +196,9 @@ void FakeService::take(Stream* stream, std::mutex* write_mutex,
   } else if (request.has_control()) {
     distance = request.control().controls().distance();
     if (request.control().controls().has_badge()) badge = request.control().controls().badge();
+    if (request.control().controls().has_motion_model()) {
+      is_moved_by_rules = request.control().controls().motion_model() == "rules";
+    }
     response.mutable_control_applied()->set_change_id(request.control().change_id());
   } else {
     if (request.has_playback()) ++num_acks;

@@ -52,6 +52,7 @@ class FakeService final : public v1::AvatarService::Service {
   std::atomic<uint32_t> num_created{0};
   std::atomic<float> distance{0.0f};
   std::atomic<int> badge{-1};  // not yet told
+  std::atomic<int> is_moved_by_rules{-1};
 
   grpc::Status GetServerInfo(grpc::ServerContext*, const v1::GetServerInfoRequest*,
                              v1::GetServerInfoResponse*) override;

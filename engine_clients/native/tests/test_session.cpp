@@ -135,6 +135,11 @@ TEST_CASE("session: server info, avatar and its refusals") {
   avatar_server_info info = sized<avatar_server_info>();
   REQUIRE(avatar_client_get_server_info(c.client, kTimeoutMillis, &info, nullptr) == AVATAR_OK);
   CHECK(std::string(info.speaking_styles) == "neutral,lively");
+  CHECK(std::string(info.motion_models) == "mixed,rules");
+  info.struct_size = offsetof(avatar_server_info, motion_models);  // of an older header
+  info.motion_models[0] = '?';
+  REQUIRE(avatar_client_get_server_info(c.client, kTimeoutMillis, &info, nullptr) == AVATAR_OK);
+  CHECK(info.motion_models[0] == '?');
   CHECK((info.capabilities & AVATAR_CAPABILITY_GRPC) != 0);
   const std::string photo_file(200'000, 'p');
   avatar_photo photo = sized<avatar_photo>();
@@ -266,6 +271,23 @@ TEST_CASE("session: speech, listening, controls, acknowledgement and barge-in re
     CHECK(service.badge == static_cast<int>(badge));
   }
   controls.badge = 2;
+  CHECK(avatar_session_set_controls(c.session, &controls, 0, &change_id, nullptr) ==
+        AVATAR_INVALID_ARGUMENT);
+  CHECK(service.is_moved_by_rules == -1);
+  controls.badge = 1;
+  controls.mask = AVATAR_CONTROL_MOTION_MODEL;
+  for (const bool by_rules : {true, false}) {
+    controls.motion_model = text(by_rules ? "rules" : "mixed");
+    REQUIRE(avatar_session_set_controls(c.session, &controls, 0, &change_id, nullptr) == AVATAR_OK);
+    REQUIRE(c.next(AVATAR_EVENT_CONTROL_APPLIED, &event));
+    CHECK(service.is_moved_by_rules == static_cast<int>(by_rules));
+  }
+  controls.mask = AVATAR_CONTROL_BADGE;  // of a caller that was built before there was a name
+  controls.motion_model = {reinterpret_cast<const char*>(1), 99};
+  controls.struct_size = offsetof(avatar_controls, motion_model);
+  CHECK(avatar_session_set_controls(c.session, &controls, 0, &change_id, nullptr) == AVATAR_OK);
+  controls.struct_size = sizeof controls;
+  controls.mask = AVATAR_CONTROL_MOTION_MODEL << 1;
   CHECK(avatar_session_set_controls(c.session, &controls, 0, &change_id, nullptr) ==
         AVATAR_INVALID_ARGUMENT);
 

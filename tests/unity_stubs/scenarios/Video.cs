@@ -26,7 +26,7 @@ internal static class Video
             .Add("jpeg_bytes", BytesPerFrame(jpeg)).Add("h264_bytes", BytesPerFrame(video))
             .Add("torn", video.Texture.NumTorn);
         byte[] without = (byte[])plain.Texture.Texture.Uploaded.Clone();
-        plain.Speaker.SetControls(new AvatarControls().Badge(true));
+        plain.Speaker.SetControls(new AvatarControls().Badge(true).MotionModel("rules"));
         long since = plain.Texture.ShownSeq;
         UnityLoop.Until(delegate { return plain.Texture.ShownSeq > since + 20; }, Stage.WaitSecs);
         told.Add("badge_px", Changed(without, plain.Texture.Texture.Uploaded)).Add("log", Debug.Lines).Print();

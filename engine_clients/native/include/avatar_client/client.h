@@ -61,6 +61,7 @@ typedef struct avatar_server_info {
   char product_version[32];
   char device[32];
   char speaking_styles[512]; /* names, separated by commas */
+  char motion_models[256];   /* names, separated by commas; the first is the default */
 } avatar_server_info;
 
 enum { AVATAR_CROP_FACE = 1, AVATAR_CROP_KEEP = 2 };

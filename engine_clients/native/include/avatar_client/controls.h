@@ -24,7 +24,8 @@ enum {
   AVATAR_CONTROL_IDLE = 1 << 9,
   AVATAR_CONTROL_BACKGROUND = 1 << 10,
   AVATAR_CONTROL_SEED = 1 << 11,
-  AVATAR_CONTROL_BADGE = 1 << 12
+  AVATAR_CONTROL_BADGE = 1 << 12,
+  AVATAR_CONTROL_MOTION_MODEL = 1 << 13
 };
 typedef struct avatar_controls {
   uint32_t struct_size;
@@ -41,6 +42,7 @@ typedef struct avatar_controls {
   uint32_t seed;
   uint32_t badge; /* 1: pictures bear the visible badge, "AI-generated"; a service may always do it */
   avatar_string speaking_style;
+  avatar_string motion_model; /* who moves head and face: a name of avatar_server_info */
 } avatar_controls;
 
 /* Fills with defaults and an empty mask; struct_size is sizeof(*controls). */

@@ -11,6 +11,7 @@ namespace AvatarService.Client
     {
         private NativeControls _values;
         private string _speakingStyle;
+        private string _motionModel;
 
         /// <summary>Order of the emotions' weights.</summary>
         public enum Emotion
@@ -127,12 +128,21 @@ namespace AvatarService.Client
             return this;
         }
 
+        /// <summary>Who moves head and face, one of the service's motion models: "mixed", "transformer" or "rules".</summary>
+        public AvatarControls MotionModel(string name)
+        {
+            _motionModel = name;
+            _values.Mask |= 8192;
+            return this;
+        }
+
         internal unsafe void Fill(ref NativeControls target, PinnedInputs inputs)
         {
             uint size = target.StructSize;
             target = _values;
             target.StructSize = size;
             target.SpeakingStyle = inputs.Text(_speakingStyle);
+            target.MotionModel = inputs.Text(_motionModel);
         }
     }
 }

@@ -10,6 +10,7 @@ namespace AvatarService.Client.Internal
         public string ProductVersion;
         public string Device;
         public string SpeakingStyles;
+        public string MotionModels;
         public int NumSessions;
         public int MaxFrameRateHz;
     }
@@ -57,6 +58,7 @@ namespace AvatarService.Client.Internal
             result.ProductVersion = NativeText.Read(info.ProductVersion, 32);
             result.Device = NativeText.Read(info.Device, 32);
             result.SpeakingStyles = NativeText.Read(info.SpeakingStyles, 512);
+            result.MotionModels = NativeText.Read(info.MotionModels, 256);
             result.NumSessions = (int)info.NumSessions;
             result.MaxFrameRateHz = (int)info.MaxFrameRateHz;
             return result;

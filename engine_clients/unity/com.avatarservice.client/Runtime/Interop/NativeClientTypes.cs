@@ -31,6 +31,7 @@ namespace AvatarService.Client.Interop
         public fixed byte ProductVersion[32];
         public fixed byte Device[32];
         public fixed byte SpeakingStyles[512];
+        public fixed byte MotionModels[256];
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -73,5 +74,6 @@ namespace AvatarService.Client.Interop
         public uint Seed;
         public uint Badge;
         public NativeSpan SpeakingStyle;
+        public NativeSpan MotionModel;
     }
 }

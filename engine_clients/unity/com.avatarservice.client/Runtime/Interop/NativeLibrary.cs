@@ -94,10 +94,10 @@ namespace AvatarService.Client.Interop
             Expect("avatar_frame_view", 24, sizeof(NativeFrameView));
             Expect("avatar_clock_reading", 40, sizeof(NativeClockReading));
             Expect("avatar_client_options", 128, sizeof(NativeClientOptions));
-            Expect("avatar_server_info", 624, sizeof(NativeServerInfo));
+            Expect("avatar_server_info", 880, sizeof(NativeServerInfo));
             Expect("avatar_photo", 88, sizeof(NativePhoto));
             Expect("avatar_info", 656, sizeof(NativeAvatarInfo));
-            Expect("avatar_controls", 104, sizeof(NativeControls));
+            Expect("avatar_controls", 120, sizeof(NativeControls));
             Expect("avatar_session_options", 112, sizeof(NativeSessionOptions));
             Expect("avatar_session_info", 184, sizeof(NativeSessionInfo));
             Expect("avatar_audio", 40, sizeof(NativeAudio));

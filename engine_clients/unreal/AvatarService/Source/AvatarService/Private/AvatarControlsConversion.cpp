@@ -84,6 +84,11 @@ AvatarAbi::Fault AvatarControls::ToNative(const FAvatarControls& Controls, Avata
 		Record.mask |= AVATAR_CONTROL_SPEAKING_STYLE;
 		OutNative.SpeakingStyle = TCHAR_TO_UTF8(*Controls.SpeakingStyle);
 	}
+	if (!Controls.MotionModel.IsEmpty())
+	{
+		Record.mask |= AVATAR_CONTROL_MOTION_MODEL;
+		OutNative.MotionModel = TCHAR_TO_UTF8(*Controls.MotionModel);
+	}
 	for (const TPair<FName, float>& Weight : Controls.Emotion)
 	{
 		const int32 Index = FindEmotion(Weight.Key);

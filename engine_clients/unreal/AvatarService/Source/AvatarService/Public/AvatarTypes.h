@@ -174,6 +174,10 @@ struct AVATARSERVICE_API FAvatarControls
 	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar")
 	FString SpeakingStyle;
 
+	/** Who moves head and face, one of the service's motion models: mixed, transformer, rules; empty: as it is. */
+	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar")
+	FString MotionModel;
+
 	/** What stands behind the person. */
 	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Avatar|Picture")
 	EAvatarBackground Background = EAvatarBackground::Keep;

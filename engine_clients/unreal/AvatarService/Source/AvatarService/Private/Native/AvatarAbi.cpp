@@ -26,6 +26,7 @@ namespace AvatarAbi
 	const avatar_controls* Controls::Get()
 	{
 		Record.speaking_style = Text(SpeakingStyle);
+		Record.motion_model = Text(MotionModel);
 		return &Record;
 	}
 

@@ -80,6 +80,7 @@ namespace AvatarAbi
 	{
 		avatar_controls Record = Sized<avatar_controls>();
 		std::string SpeakingStyle;
+		std::string MotionModel;
 
 		const avatar_controls* Get();
 	};

@@ -219,6 +219,7 @@ bool FAvatarControlsTest::RunTest(const FString&)
 	Controls.Background = EAvatarBackground::Color;
 	Controls.BackgroundColor = FColor(0x12, 0x34, 0x56, 0xff);
 	Controls.bBadge = true;
+	Controls.MotionModel = TEXT("rules");
 	AvatarAbi::Controls Native;
 	TestTrue(TEXT("accepted"), AvatarControls::ToNative(Controls, Native).IsOk());
 	TestEqual(TEXT("to the subject's left"), Native.Record.gaze[0], -2.0f);
@@ -227,6 +228,7 @@ bool FAvatarControlsTest::RunTest(const FString&)
 	TestEqual(TEXT("happy"), Native.Record.emotion[1], 0.5f);
 	TestEqual(TEXT("colour"), static_cast<int32>(Native.Record.background_rgb), 0x123456);
 	TestEqual(TEXT("badge"), static_cast<int32>(Native.Record.badge), 1);
+	TestEqual(TEXT("motion model"), static_cast<int32>(Native.Get()->motion_model.size), 5);
 	Controls.Emotion.Add(TEXT("hungry"), 0.5f);
 	TestFalse(TEXT("refused"), AvatarControls::ToNative(Controls, Native).IsOk());
 	return true;
