@@ -24,14 +24,17 @@ import numpy as np
 import soundfile
 from rich.progress import track
 
+from avatar_service.motion.phones import TimedPhone
 from avatar_service.motion.visemes import UNKNOWN
 from tools.corpus.align import align_arpabet
 from tools.corpus.store import SAMPLE_RATE_HZ
 
 _SHORTEST: Final = 55
 """Letters; shorter prompts are single words."""
-_NOT_AS_WRITTEN: Final = re.compile(r"[(\[*@]|www|PBX|IVR|IAX|\d\d|\d\.")
+_NOT_AS_WRITTEN: Final = re.compile(r"[(\[*@#]|www|PBX|IVR|IAX|\d\d|\d\.")
 """Signs that somebody reads in a way of his own."""
+_EDGE_SECS: Final = 0.04
+_LOUD_DB: Final = 6.0
 _DIGITS: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
@@ -56,6 +59,29 @@ def _read_g722(path: Path) -> np.ndarray:
     return np.concatenate(frames).astype(np.int16)
 
 
+def speaks_in_silence(samples: np.ndarray, phones: list[TimedPhone]) -> bool:
+    """Whether a step of what is labelled as silence is about as loud as the speech is.
+
+    Then words were said that the transcript lacks, or the aligner went astray.
+
+    Args:
+        samples: (n,) int16, 16 kHz.
+        phones: with SIL where nothing is said.
+    """
+    hop = SAMPLE_RATE_HZ // 50
+    steps = samples[: len(samples) // hop * hop].reshape(-1, hop).astype(np.float64)
+    levels = 10 * np.log10(np.mean(steps**2, axis=1) + 1.0)
+    times = (np.arange(len(levels)) + 0.5) * hop / SAMPLE_RATE_HZ
+    silent = np.zeros(len(levels), bool)
+    for phone in phones:
+        if phone.symbol == "SIL":
+            inside = (times > phone.start_secs + _EDGE_SECS) & (times < phone.end_secs - _EDGE_SECS)
+            silent |= inside
+    if silent.all() or not silent.any():
+        return False
+    return bool(levels[silent].max() > np.median(levels[~silent]) - _LOUD_DB)
+
+
 def main() -> None:
     """Write NAME.wav with NAME.json and NAME.txt beside it."""
     parser = argparse.ArgumentParser(description="Make evaluation speech from recorded prompts.")
@@ -72,6 +98,8 @@ def main() -> None:
         samples = _read_g722(sound)
         phones = align_arpabet(samples, text)
         if phones is None or any(phone.symbol == UNKNOWN for phone in phones):
+            continue
+        if speaks_in_silence(samples, phones):
             continue
         path = options.out / f"prompt_{name.replace('/', '_')}.wav"
         soundfile.write(path, samples, SAMPLE_RATE_HZ, subtype="PCM_16")

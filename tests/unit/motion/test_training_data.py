@@ -16,7 +16,7 @@ from avatar_service.motion.visemes import CLOSURE, NUM_VISEMES, UNKNOWN, VISEME_
 from avatar_service.signals import Float32Array
 from tools.corpus import augment, texts
 from tools.corpus.batches import BatchMaker
-from tools.corpus.prompts import read_transcripts
+from tools.corpus.prompts import read_transcripts, speaks_in_silence
 from tools.corpus.store import Utterance, read_shard, write_shard
 from tools.train_articulation import loss_of
 
@@ -172,3 +172,16 @@ def test_prompts_are_taken_that_are_read_as_they_are_written(tmp_path: Path) -> 
     assert text.split()[:6] == ["Press", "one", "to", "hear", "the", "message"]
     assert "two" in text
     assert not any(letter.isdigit() for letter in text)
+
+
+def test_a_prompt_that_says_more_than_its_words_is_told_from_one_that_does_not() -> None:
+    said = np.random.default_rng(5).normal(0, 3000, 32_000)
+    said[12_000:20_000] *= 0.003
+    phones = [
+        TimedPhone(0.0, 0.75, "AA"),
+        TimedPhone(0.75, 1.25, "SIL"),
+        TimedPhone(1.25, 2.0, "AA"),
+    ]
+    assert not speaks_in_silence(said.astype(np.int16), phones)
+    late = [phones[0], TimedPhone(0.75, 1.6, "SIL"), TimedPhone(1.6, 2.0, "AA")]
+    assert speaks_in_silence(said.astype(np.int16), late)
