@@ -29,6 +29,7 @@ name."""
 
 MOUTH: Final = (13, 14, 78, 308)
 EYES: Final = (33, 263, 168)
+BROWS: Final = (9, 10, 168)
 FACE: Final = (4, 10, 152)
 CHIN: Final = (152,)
 CHEST: Final = (152, 377, 148)
@@ -76,6 +77,17 @@ STRIPS: Final[dict[str, tuple[tuple[int, ...], float, tuple[Pose, ...]]]] = {
         EYES,
         1.9,
         ({"yaw": -20}, {"yaw": -10}, {}, {"yaw": 10}, {"yaw": 20}),
+    ),
+    "raised_brows": (
+        BROWS,
+        1.7,
+        (
+            {},
+            {"browInnerUp": 0.3, "browOuterUp": 0.3},
+            {"browInnerUp": 0.6, "browOuterUp": 0.5},
+            {"browInnerUp": 1.0},
+            {"browInnerUp": 1.0, "browOuterUp": 0.8},
+        ),
     ),
     "turns": (
         FACE,
