@@ -110,9 +110,11 @@ def _animated(
     start_secs: float,
     duration_secs: float | None,
 ) -> Iterator[MotionFrame]:
-    # Late: imported motion needs neither torch nor FFmpeg, and they take seconds to load.
+    # Late: imported motion needs neither nets nor FFmpeg, and they take seconds to load.
     from avatar_service.motion.stage import MAX_FRAME_RATE, MotionStage
+    from avatar_service.session.compilation import MOTION, compile_ahead
 
+    compile_ahead(MOTION)
     stage = MotionStage(
         min(rate, Fraction(MAX_FRAME_RATE)), controls, lookahead_nanos=_LOOKAHEAD_NANOS
     )

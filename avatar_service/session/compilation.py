@@ -1,8 +1,10 @@
 """Kernels are compiled in a process of their own, where they are not in the cache yet.
 
-The compiler takes 150 MB, and gives nothing back to the process that used it. So whoever lives long
-has another one compile, and then finds the machine code in the cache. It compiles by itself, as
-numba does, where that other process fails.
+The compiler takes 150 MB, and gives nothing back to the process that used it. And where it is
+compiled, a kernel calls other code of its callees than where it comes from the cache: sums are
+rounded differently, and a seed's motion is another one. So whoever lives long, or has to give the
+same motion again, has another process compile and then finds the machine code in the cache. It
+compiles by itself, as numba does, where that other process fails.
 
     python -m avatar_service.session.compilation motion
     python -m avatar_service.session.compilation picture PORTRAIT.npz
@@ -55,10 +57,10 @@ def compile_ahead(what: str, portrait: Path | None = None) -> None:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        log.warning("kernels are compiled by the service itself: %s", type(error).__name__)
+        log.warning("kernels are compiled by this process itself: %s", type(error).__name__)
         return
     if done.returncode != 0:
-        log.warning("kernels are compiled by the service itself: exit code %d", done.returncode)
+        log.warning("kernels are compiled by this process itself: exit code %d", done.returncode)
 
 
 def compile_motion() -> None:

@@ -18,6 +18,7 @@ from avatar_service.provenance.watermark import Mark
 from avatar_service.render.devices import RenderDevice
 from avatar_service.render.scaled_portrait import ScaledPortrait
 from avatar_service.session.clock import MonotonicClock
+from avatar_service.session.compilation import MOTION, compile_ahead
 from avatar_service.session.control_queue import set_look
 from avatar_service.session.encoders import RawEncoder
 from avatar_service.session.fanout import Fanout
@@ -107,6 +108,7 @@ def animate(
     Raises:
         AvatarError: INVALID_AUDIO for audio without samples or with NaN; INVALID_FIELD.
     """
+    compile_ahead(MOTION)
     motion = MotionStage(settings.rate, settings.controls, lookahead_nanos=settings.lookahead_nanos)
     renderer = PortraitRenderer(ScaledPortrait.of(portrait, settings.size_px), mark, device=device)
     yield from animate_with(motion, renderer, audio, settings)

@@ -15,6 +15,7 @@ from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.phones import TimedPhone
 from avatar_service.motion.stage import MotionStage
 from avatar_service.schema import EMOTION_NAMES, EXPRESSION_NAMES
+from avatar_service.session.compilation import MOTION, compile_ahead
 from avatar_service.session.recording import (
     CONTROLS,
     FORMAT,
@@ -144,6 +145,7 @@ class _Replay:
             name: (there[name], here[name]) for name in here if there[name] != here[name]
         }
         numerator, denominator = header["rate"]
+        compile_ahead(MOTION)
         return MotionStage(
             Fraction(int(numerator), int(denominator)),
             _controls(header["controls"]),

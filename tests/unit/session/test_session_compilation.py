@@ -12,7 +12,8 @@ import pytest
 from fakes.portraits import astronaut
 
 from avatar_service import jit
-from avatar_service.session import compilation
+from avatar_service.provenance.watermark import Mark
+from avatar_service.session import compilation, offline
 from avatar_service.session.compilation import MOTION, PICTURE, compile_ahead, main
 
 pytestmark = pytest.mark.unit
@@ -47,7 +48,7 @@ def test_what_is_compiled_is_not_compiled_again(folder: Path, runs: list[list[st
 
 
 @pytest.mark.parametrize("way", ["code", "time", "absent"])
-def test_the_service_goes_on_and_says_so_where_it_fails(
+def test_it_goes_on_and_says_so_where_it_fails(
     folder: Path, way: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[bytes]:
@@ -60,7 +61,7 @@ def test_the_service_goes_on_and_says_so_where_it_fails(
     monkeypatch.setattr(subprocess, "run", run)
     with caplog.at_level(logging.WARNING):
         compile_ahead(MOTION)
-    assert "kernels are compiled by the service itself" in caplog.text
+    assert "kernels are compiled by this process itself" in caplog.text
     assert not jit.is_compiled(MOTION)
 
 
@@ -77,3 +78,18 @@ def test_the_other_process_leaves_word_when_all_is_done(
     with pytest.raises(ZeroDivisionError):
         main([MOTION])
     assert not jit.is_compiled(MOTION)
+
+
+def test_a_file_moves_by_machine_code_from_the_cache_from_the_first_time_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def compile_ahead(what: str) -> None:
+        asked.append(what)
+        raise InterruptedError
+
+    monkeypatch.setattr(offline, "compile_ahead", compile_ahead)
+    with pytest.raises(InterruptedError):
+        next(offline.animate(astronaut(), [], offline.OfflineSettings(), Mark(0, 0)))
+    assert asked == [MOTION]
