@@ -25,11 +25,12 @@ _BESIDE_PX: Final = 9
 """Softness of the neck's sides, and how far beyond them its colour goes on, px at 512."""
 _COLLAR_EDGE_PX: Final = (1.5, 3.5)
 """The collar's own edge is continued so far before the neck begins behind it, px at 512."""
-_NECK_SIDE: Final = (0.52, 0.66)
+_NECK_SIDE: Final = (0.52, 0.56)
 _SIDE_SOFT: Final = 0.04
-"""Half of a neck's width (units) to either side of its turning point: 47 mm, or as far as it is
-seen beside the jaw; and the softness of its sides."""
-_NECK_TOP: Final = (-0.22, -0.07)
+"""Half of a neck's width (units) to either side of its turning point: 47 mm, up to 50 where it is
+so wide beside the jaw; and the softness of its sides. A wider one stands out of a head that
+turns a little."""
+_NECK_TOP: Final = (-0.05, 0.10)
 """Below that point by this (units) a moving jaw begins to uncover it."""
 _BEARD_SIDES: Final = 0.40
 """So far from the turning point (units) what lies below the jaw is beard or neck, never hair."""
@@ -64,7 +65,7 @@ _LIT: Final = 85
 """Percentile of its brightness that counts: creases and the chin's own shadow go with the jaw."""
 _TELLS: Final = 0.09
 """A square of this side (units) tells as much as what is expected (Clothes.skin)."""
-_SIDE_SHADE, _JAW_SHADE, _COLLAR_SHADE = 0.15, 0.10, 0.15
+_SIDE_SHADE, _JAW_SHADE, _COLLAR_SHADE = 0.35, 0.25, 0.15
 _SIDE_REACH, _JAW_REACH, _COLLAR_REACH = 0.10, 0.32, 0.025
 """It grows darker by such shares towards its sides, up towards the jaw and down in the collar,
 within so many units."""

@@ -37,7 +37,7 @@ from avatar_service.portrait.topology import Int32Array
 from avatar_service.portrait.torso import TorsoAssets, TorsoSplit, split_torso
 from avatar_service.signals import Float32Array, UInt8Array
 
-FORMAT_VERSION: Final = 67
+FORMAT_VERSION: Final = 68
 """Raised whenever a stored portrait of an older version would render differently or not at all."""
 SIZES_PX: Final = (256, 512, 1024)
 _STAYS: Final = 0.01
