@@ -26,7 +26,7 @@ from avatar_service.motion.articulation_parameters import (
     ArticulationNetConfig,
     ArticulationParameters,
 )
-from avatar_service.motion.net_file import floats
+from avatar_service.motion.net_state import copy_parameters, take_parameters
 from avatar_service.motion.visemes import NUM_VISEMES
 
 
@@ -124,14 +124,12 @@ class ArticulationNet(nn.Module):
     def of(cls, parameters: ArticulationParameters) -> ArticulationNet:
         """Make the network of trained parameters, ready to learn on."""
         net = cls(parameters.config)
-        arrays = parameters.arrays
-        net.load_state_dict({name: torch.tensor(floats(arrays[name])) for name in arrays})
+        take_parameters(net, parameters.arrays)
         return net
 
     def parameters_now(self) -> ArticulationParameters:
         """Return a copy of what was learnt so far."""
-        state = {name: tensor.cpu().numpy().copy() for name, tensor in self.state_dict().items()}
-        return ArticulationParameters(self.config, state)
+        return ArticulationParameters(self.config, copy_parameters(self))
 
     def set_normalisation(self, mean: np.ndarray, deviation: np.ndarray) -> None:
         """Fix the mean and standard deviation of each mel band, both (80,)."""

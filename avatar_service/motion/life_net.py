@@ -40,7 +40,7 @@ from avatar_service.motion.life_parameters import (
     LifeNetConfig,
     LifeParameters,
 )
-from avatar_service.motion.net_file import floats
+from avatar_service.motion.net_state import copy_parameters, take_parameters
 
 
 @dataclass(slots=True)
@@ -125,14 +125,12 @@ class LifeNet(nn.Module):
     def of(cls, parameters: LifeParameters) -> LifeNet:
         """Make the network of trained parameters, ready to learn on."""
         net = cls(parameters.config)
-        arrays = parameters.arrays
-        net.load_state_dict({name: torch.tensor(floats(arrays[name])) for name in arrays})
+        take_parameters(net, parameters.arrays)
         return net
 
     def parameters_now(self) -> LifeParameters:
         """Return a copy of what was learnt so far."""
-        state = {name: tensor.cpu().numpy().copy() for name, tensor in self.state_dict().items()}
-        return LifeParameters(self.config, state)
+        return LifeParameters(self.config, copy_parameters(self))
 
     def forget_past(self) -> None:
         """Move without previous motion from now on: as in training where has_past is 0."""

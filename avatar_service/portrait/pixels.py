@@ -26,6 +26,12 @@ def scale_to(image: _Pixels, side: int) -> _Pixels:
     return resize(image, (side, side), AREA if side < image.shape[0] else CUBIC)
 
 
+def twice(image: _Pixels) -> _Pixels:
+    """Enlarge a frame's picture to the textures' two texels per px, bilinearly."""
+    height, width = image.shape[:2]
+    return resize(image, (2 * width, 2 * height), LINEAR)
+
+
 def gaussian(image: _Pixels, sigma: float) -> _Pixels:
     """Blur by a Gaussian."""
     return cast(_Pixels, cv2.GaussianBlur(image, (0, 0), sigma))

@@ -11,7 +11,7 @@ from avatar_service.portrait.face_fit import FaceFit
 from avatar_service.portrait.folds import soften_folds
 from avatar_service.portrait.lip_fill import fill_mouth
 from avatar_service.portrait.patch_tools import push_pull
-from avatar_service.portrait.pixels import AREA, LINEAR, reflect, resize, shrink
+from avatar_service.portrait.pixels import AREA, LINEAR, reflect, resize, shrink, twice
 from avatar_service.portrait.symmetry import complete_far_side
 from avatar_service.signals import Float32Array, UInt8Array
 
@@ -36,12 +36,7 @@ def build_texture(fit: FaceFit, colors: Float32Array, alpha: Float32Array) -> UI
     soften_folds(face, fit)
     fill_eyes(face, fit)
     fill_mouth(face, fit)
-    return premultiplied(colors, _twice(alpha))
-
-
-def _twice(alpha: Float32Array) -> Float32Array:
-    height, width = alpha.shape
-    return resize(alpha, (2 * width, 2 * height), LINEAR)
+    return premultiplied(colors, twice(alpha))
 
 
 def premultiplied(colors: Float32Array, alpha: Float32Array) -> UInt8Array:
@@ -64,7 +59,7 @@ def own_colors(fit: FaceFit, background: UInt8Array) -> Float32Array:
         fit: of the photo.
         background: (S, S, 3) uint8, the repaired background of the frame.
     """
-    alpha = _twice(fit.canvas_alpha)
+    alpha = twice(fit.canvas_alpha)
     colors = fit.canvas2x.astype(np.float32)
     rows, columns = np.nonzero((alpha > 0.003) & (alpha < 0.995))
     if not len(rows):

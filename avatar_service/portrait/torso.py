@@ -19,7 +19,7 @@ from avatar_service.portrait.face_fit import FaceFit
 from avatar_service.portrait.hidden_torso import disc_px, scale_of, upper_end
 from avatar_service.portrait.neck import split_neck
 from avatar_service.portrait.patch_tools import blur, push_pull, smoothstep
-from avatar_service.portrait.pixels import AREA, LINEAR, grow, resize, shrink
+from avatar_service.portrait.pixels import AREA, grow, resize, shrink, twice
 from avatar_service.portrait.skin_grain import skin_grain, spread_grain
 from avatar_service.portrait.texture import premultiplied
 from avatar_service.signals import Float32Array, UInt8Array
@@ -123,18 +123,13 @@ def split_torso(fit: FaceFit, colors: Float32Array, clothes: Clothes) -> TorsoSp
     behind = np.asarray(1 - (1 - share) * neck.front, np.float32)
     head_colors, torso_colors = _unmix(colors, of_head, of_torso, behind)
     grain = spread_grain(skin_grain(fit.image2x.astype(np.float32), fit), torso_colors.shape[:2])
-    torso_colors += grain[..., None] * _twice(neck.painted * neck.seen)[..., None]
+    torso_colors += grain[..., None] * twice(neck.painted * neck.seen)[..., None]
     return TorsoSplit(
         head=replace(fit, canvas_alpha=head_alpha),
         alpha=np.asarray(faded, np.float32),
         colors=head_colors,
-        texture=premultiplied(torso_colors, _twice(torso_alpha.astype(np.float32))),
+        texture=premultiplied(torso_colors, twice(torso_alpha.astype(np.float32))),
     )
-
-
-def _twice(picture: Float32Array) -> Float32Array:
-    height, width = picture.shape[:2]
-    return resize(picture, (2 * width, 2 * height), LINEAR)
 
 
 def _unmix(
@@ -148,7 +143,7 @@ def _unmix(
         of_torso: the same of the torso.
         share: (C, C) of the torso in the mixture.
     """
-    head, torso, back = _twice(of_head), _twice(of_torso), _twice(share)[..., None]
+    head, torso, back = twice(of_head), twice(of_torso), twice(share)[..., None]
     front = 1 - back
     missing = (colors - front * head - back * torso) / (front**2 + back**2)
     return (

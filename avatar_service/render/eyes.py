@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from avatar_service.jit import kernel
 from avatar_service.render import lids
 from avatar_service.render.frame_pose import FramePose
-from avatar_service.render.prefilter import prefilter
+from avatar_service.render.prefilter import kernel_arrays, prefilter
 from avatar_service.render.sdf import fill_rest_map, sample_texture, smoothstep
 from avatar_service.schema import OUTER_EYE_DISTANCE_MM
 from avatar_service.signals import Float32Array, UInt8Array
@@ -160,10 +160,7 @@ def _draw_ball(
 
 def scale_eyes(assets: Mapping[str, NDArray[Any]], scale: float) -> dict[str, NDArray[Any]]:
     """Make of EyeAssets.to_arrays() what EyeDrawer reads, at `scale` output px per frame px."""
-    arrays: dict[str, NDArray[Any]] = {
-        name: np.ascontiguousarray(value, np.int32 if name.endswith("_ids") else np.float32)
-        for name, value in assets.items()
-    }
+    arrays = kernel_arrays(assets)
     for name in ("sclera", "iris", "glint"):
         arrays[name] = np.stack([prefilter(one, scale) for one in arrays[name]])
     return arrays

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from avatar_service.render.frame_pose import FramePose
 from avatar_service.render.lips import CURVE_STEPS, NUM_LOCAL, SIZE, draw_seam, trace_lips
 from avatar_service.render.mouth_inside import draw_inside
-from avatar_service.render.prefilter import prefilter
+from avatar_service.render.prefilter import kernel_arrays, prefilter
 from avatar_service.render.sdf import fill_rest_map
 from avatar_service.render.teeth import STRIP_STEPS, trace_strip
 from avatar_service.render.tongue import draw_tongue
@@ -24,10 +24,7 @@ from avatar_service.signals import Float32Array, UInt8Array
 
 def scale_mouth(assets: Mapping[str, NDArray[Any]], scale: float) -> dict[str, NDArray[Any]]:
     """Make of MouthAssets.to_arrays() what MouthDrawer reads, at `scale` output px per frame px."""
-    arrays: dict[str, NDArray[Any]] = {
-        name: np.ascontiguousarray(value, np.int32 if name.endswith("_ids") else np.float32)
-        for name, value in assets.items()
-    }
+    arrays = kernel_arrays(assets)
     unit_out = float(arrays["unit"][0]) * scale
     for name in ("teeth_upper", "teeth_lower"):
         arrays[name] = _fit_texture(arrays[name], round(1.35 * unit_out * 1.3))

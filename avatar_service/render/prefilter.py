@@ -1,9 +1,13 @@
-"""Textures of the photo at 2x are smoothed once where a renderer draws them smaller."""
+"""Assets made ready for the kernels, once: their types, and textures smoothed for the output."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from avatar_service.signals import Float32Array
 
@@ -26,3 +30,11 @@ def prefilter(texture: Float32Array, scale: float) -> Float32Array:
     sigma = max(sigma - 0.25, 0.2)
     blurred = cv2.GaussianBlur(texture, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
     return np.ascontiguousarray(blurred, np.float32)
+
+
+def kernel_arrays(assets: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return assets as kernels read them: contiguous, `_ids` of points int32, the rest float32."""
+    return {
+        name: np.ascontiguousarray(value, np.int32 if name.endswith("_ids") else np.float32)
+        for name, value in assets.items()
+    }

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from avatar_service.jit import kernel
 from avatar_service.render.frame_pose import FramePose
-from avatar_service.render.prefilter import prefilter
+from avatar_service.render.prefilter import kernel_arrays, prefilter
 from avatar_service.render.sdf import place_point, sample_texture
 from avatar_service.signals import Float32Array, UInt8Array
 
@@ -138,9 +138,7 @@ def scale_spectacles(assets: Mapping[str, NDArray[Any]], scale: float) -> dict[s
         assets: of portrait/spectacles.py.
         scale: output px per frame px.
     """
-    arrays: dict[str, NDArray[Any]] = {
-        name: np.ascontiguousarray(value, np.float32) for name, value in assets.items()
-    }
+    arrays = kernel_arrays(assets)
     step = 2.0 / scale
     if arrays["texture"].shape[0] > 1 and step < _COARSE:
         arrays["texture"] = _refine(arrays["texture"], step)

@@ -6,14 +6,12 @@ python -m tools.corpus.held_out --out corpus/held_out --clips 20
 from __future__ import annotations
 
 import argparse
-import json
 import random
 from pathlib import Path
 from typing import Final
 
-import soundfile
-
 from tools.corpus import festival, texts
+from tools.corpus.clips import write_clip
 
 _VOICE: Final = "slt"
 
@@ -33,14 +31,7 @@ def main() -> None:
         if speech is None:
             continue
         path = options.out / f"{_VOICE}_{number:03d}.wav"
-        soundfile.write(path, speech.samples, speech.sample_rate_hz, subtype="PCM_16")
-        path.with_suffix(".txt").write_text(text + "\n", encoding="utf-8")
-        labels = {
-            "alphabet": "arpabet",
-            "bias_secs": 0.0,
-            "phones": [[p.start_secs, p.end_secs, p.symbol] for p in speech.phones],
-        }
-        path.with_suffix(".json").write_text(json.dumps(labels) + "\n", encoding="utf-8")
+        write_clip(path, speech.samples, speech.sample_rate_hz, text, speech.phones)
 
 
 if __name__ == "__main__":

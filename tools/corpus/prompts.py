@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,12 +20,12 @@ from typing import Final
 
 import av
 import numpy as np
-import soundfile
 from rich.progress import track
 
 from avatar_service.motion.phones import TimedPhone
 from avatar_service.motion.visemes import UNKNOWN
 from tools.corpus.align import align_arpabet
+from tools.corpus.clips import write_clip
 from tools.corpus.store import SAMPLE_RATE_HZ
 
 _SHORTEST: Final = 55
@@ -102,14 +101,7 @@ def main() -> None:
         if speaks_in_silence(samples, phones):
             continue
         path = options.out / f"prompt_{name.replace('/', '_')}.wav"
-        soundfile.write(path, samples, SAMPLE_RATE_HZ, subtype="PCM_16")
-        path.with_suffix(".txt").write_text(text + "\n", encoding="utf-8")
-        labels = {
-            "alphabet": "arpabet",
-            "bias_secs": 0.0,
-            "phones": [[p.start_secs, p.end_secs, p.symbol] for p in phones],
-        }
-        path.with_suffix(".json").write_text(json.dumps(labels) + "\n", encoding="utf-8")
+        write_clip(path, samples, SAMPLE_RATE_HZ, text, phones)
         secs, count = secs + len(samples) / SAMPLE_RATE_HZ, count + 1
     print(f"{count} prompts, {secs:.0f} s in {options.out}")
 
