@@ -12,6 +12,7 @@ compiles by itself, as numba does, where that other process fails.
 
 from __future__ import annotations
 
+import argparse
 import logging
 import subprocess
 import sys
@@ -85,10 +86,15 @@ def compile_picture(portrait: Path) -> None:
 
 def main(arguments: list[str]) -> None:
     """Compile what is named."""
-    if arguments[0] == MOTION:
+    parser = argparse.ArgumentParser(description="Compile kernels into the cache.")
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    kinds.add_parser(MOTION)
+    kinds.add_parser(PICTURE).add_argument("portrait", type=Path)
+    options = parser.parse_args(arguments)
+    if options.kind == MOTION:
         compile_motion()
     else:
-        compile_picture(Path(arguments[1]))
+        compile_picture(options.portrait)
 
 
 if __name__ == "__main__":

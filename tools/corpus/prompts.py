@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,7 @@ import av
 import numpy as np
 from rich.progress import track
 
+from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.phones import TimedPhone
 from avatar_service.motion.visemes import UNKNOWN
 from tools.corpus.align import align_arpabet
@@ -42,8 +44,17 @@ def read_transcripts(path: Path) -> Iterator[tuple[str, str]]:
 
     Args:
         path: gzip'd lines of `name: words`; `;` begins a remark.
+
+    Raises:
+        AvatarError: INVALID_FILE where it cannot be read.
     """
-    for line in gzip.decompress(path.read_bytes()).decode("utf-8", "replace").splitlines():
+    try:
+        content = gzip.decompress(path.read_bytes())
+    except (OSError, EOFError, zlib.error) as fault:
+        raise AvatarError(
+            Reason.INVALID_FILE, f"transcripts {path} cannot be read: {fault}"
+        ) from fault
+    for line in content.decode("utf-8", "replace").splitlines():
         name, colon, text = line.partition(":")
         text = text.strip()
         if line.startswith(";") or not colon or len(text) < _SHORTEST:
@@ -88,9 +99,15 @@ def main() -> None:
     parser.add_argument("--transcripts", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("corpus/prompts"))
     options = parser.parse_args()
+    try:
+        transcripts = list(read_transcripts(options.transcripts))
+    except AvatarError as fault:
+        parser.error(fault.message)
+    if not any((options.sounds / f"{name}.g722").exists() for name, _ in transcripts):
+        parser.error(f"sounds {options.sounds} holds no NAME.g722 of these transcripts")
     options.out.mkdir(parents=True, exist_ok=True)
     secs, count = 0.0, 0
-    for name, text in track(list(read_transcripts(options.transcripts)), "prompts"):
+    for name, text in track(transcripts, "prompts"):
         sound = options.sounds / f"{name}.g722"
         if not sound.exists():
             continue

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from avatar_service.errors import AvatarError
 from avatar_service.motion.articulation_net import ArticulationNet
 from avatar_service.motion.articulation_parameters import ArticulationNetConfig
 from avatar_service.motion.phones import TimedPhone
@@ -185,3 +186,14 @@ def test_a_prompt_that_says_more_than_its_words_is_told_from_one_that_does_not()
     assert not speaks_in_silence(said.astype(np.int16), phones)
     late = [phones[0], TimedPhone(0.75, 1.6, "SIL"), TimedPhone(1.6, 2.0, "AA")]
     assert speaks_in_silence(said.astype(np.int16), late)
+
+
+@pytest.mark.parametrize("content", [None, b"no gzip", gzip.compress(b"name: words" * 99)[:-9]])
+def test_transcripts_that_cannot_be_read_are_told_in_one_line(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "prompts.txt.gz"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(AvatarError, match="cannot be read"):
+        list(read_transcripts(path))
