@@ -82,7 +82,6 @@ class ConsentBook:
         self._statements = StatementStore(folder / "statements", self.installation)
         self._lock = threading.RLock()
         self._photos: dict[str, _Record] = {}
-        self._num_seen = 0
 
     def record(self, consent: Consent, photo_sha256: str, purpose: str) -> Statement:
         """Store a statement for a photo.
@@ -177,7 +176,7 @@ class ConsentBook:
         """Return (since when, photo, purpose) of what was shown under a session number."""
         return [
             (entry.time, entry.facts["photo_sha256"], entry.facts["purpose"])
-            for entry in self._ledger.read()
+            for entry in self._ledger.read_all()
             if entry.event is Event.SHOWN and entry.facts.get("mark") == mark
         ]
 
@@ -204,12 +203,12 @@ class ConsentBook:
 
     def export(self) -> dict[str, Any]:
         """Return everything, so that it can be checked without this installation."""
-        with self._ledger.lock:
-            self._ledger.read()
+        with self._lock, self._ledger.lock:
+            known = self._known()
             lines = self._lines()
         statements = [
             data.decode("utf-8", "replace")
-            for record in self._known().values()
+            for record in known.values()
             for digest in record.statements
             if (data := self._statements.read_bytes(digest)) is not None
         ]
@@ -239,10 +238,8 @@ class ConsentBook:
 
     def _known(self) -> dict[str, _Record]:
         with self._lock:
-            entries = self._ledger.read()
-            for entry in entries[self._num_seen :]:
+            for entry in self._ledger.read_new():
                 self._take(entry.event, entry.facts, entry.time)
-            self._num_seen = len(entries)
             return self._photos
 
     def _take(self, event: Event, facts: dict[str, str], time: datetime) -> None:

@@ -71,7 +71,10 @@ def canonical(content: dict[str, Any]) -> bytes:
 
 
 class Ledger:
-    """The ledger in a folder; see the module. Safe to use from several threads and processes."""
+    """The ledger in a folder; see the module. Safe to use from several threads and processes.
+
+    It keeps none of the lines: a service that shows a thousand sessions an hour writes as many.
+    """
 
     def __init__(self, folder: Path, installation: Installation) -> None:
         self._path = folder / LEDGER_NAME
@@ -83,14 +86,16 @@ class Ledger:
         # Reentrant, so that "look, then append" can be one step.
         self.lock = FileLock(folder / "ledger.lock", timeout=LOCK_TIMEOUT_SECS, mode=0o600)
         self._read_bytes = 0
-        self._entries: list[Entry] = []
+        self._num_entries = 0
+        self._last_hash = FIRST
+        self._untold: list[Entry] = []
 
     @property
     def path(self) -> Path:
         """The file."""
         return self._path
 
-    def append(self, event: Event, **facts: str) -> Entry:
+    def append(self, event: Event, **facts: str) -> None:
         """Write a line down, on disk when this returns.
 
         Raises:
@@ -99,42 +104,66 @@ class Ledger:
         """
         try:
             with self.lock:
-                entries = self.read()
-                line = self._line(entries, event, facts)
-                self._write(line)
-                return self.read()[-1]
+                self._catch_up()
+                self._write(self._line(event, facts))
+                self._catch_up()
         except Timeout as error:
-            raise AvatarError(
-                Reason.STORAGE_EXHAUSTED, f"the ledger {self._path} is locked by another process"
-            ) from error
+            raise _locked(self._path) from error
 
-    def read(self) -> list[Entry]:
-        """Return all lines; only what is new since the last call is read from disk."""
+    def read_new(self) -> list[Entry]:
+        """Return the lines that no call has returned yet, in order.
+
+        Raises INVALID_FILE where the ledger is damaged, STORAGE_EXHAUSTED where it is locked.
+        """
         try:
-            with self.lock, open(self._path, "rb") as file:
+            with self.lock:
+                self._catch_up()
+                new, self._untold = self._untold, []
+                return new
+        except Timeout as error:
+            raise _locked(self._path) from error
+
+    def read_all(self) -> Iterator[Entry]:
+        """Yield every line that is there, from disk. Raises INVALID_FILE where it is damaged."""
+        try:
+            with open(self._path, "rb") as file:
+                for number, line in enumerate(file, 1):
+                    if line.endswith(b"\n"):
+                        yield _parse(line, self._path, number)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _unusable(self._path, error) from error
+
+    def _catch_up(self) -> None:
+        """Read what is new; under the lock."""
+        try:
+            with open(self._path, "rb") as file:
                 size = os.fstat(file.fileno()).st_size
                 if size < self._read_bytes:
-                    raise _damaged(self._path, len(self._entries), "lines are gone")
+                    raise _damaged(self._path, self._num_entries, "lines are gone")
                 file.seek(self._read_bytes)
                 for line in file:
                     if not line.endswith(b"\n"):
                         break  # not acknowledged: see the module
-                    self._entries.append(_parse(line, self._path, len(self._entries) + 1))
+                    entry = _parse(line, self._path, self._num_entries + 1)
+                    self._untold.append(entry)
+                    self._num_entries += 1
+                    self._last_hash = entry.hash
                     self._read_bytes += len(line)
         except FileNotFoundError:
-            if self._entries:
+            if self._num_entries:
                 raise _damaged(self._path, 1, "the file is gone") from None
         except OSError as error:
             raise _unusable(self._path, error) from error
-        return self._entries
 
-    def _line(self, entries: list[Entry], event: Event, facts: dict[str, str]) -> bytes:
+    def _line(self, event: Event, facts: dict[str, str]) -> bytes:
         content: dict[str, Any] = {
-            "number": len(entries) + 1,
+            "number": self._num_entries + 1,
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "event": event.value,
             "facts": facts,
-            "previous": entries[-1].hash if entries else FIRST,
+            "previous": self._last_hash,
         }
         signature = self._installation.sign(canonical(content))
         return canonical({**content, "signature": base64.b64encode(signature).decode()}) + b"\n"
@@ -203,7 +232,11 @@ def _damaged(path: Path, number: int, what: str) -> AvatarError:
     )
 
 
+def _locked(path: Path) -> AvatarError:
+    return AvatarError(Reason.STORAGE_EXHAUSTED, f"the ledger {path} is locked by another process")
+
+
 def _unusable(path: Path, error: OSError) -> AvatarError:
-    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE)
     reason = Reason.STORAGE_EXHAUSTED if is_full else Reason.INVALID_FILE
     return AvatarError(reason, f"the ledger {path} cannot be used: {error.strerror}")

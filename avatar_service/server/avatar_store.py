@@ -9,6 +9,7 @@ Blocking; the server calls it on worker threads.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import logging
@@ -211,10 +212,13 @@ class AvatarStore:
         return num_erased
 
     def check_may_show(self, avatar_id: str) -> None:
-        """Raise what ends the right to show an avatar: AVATAR_NOT_FOUND, CONSENT_REQUIRED."""
+        """Raise what ends the right to show an avatar: AVATAR_NOT_FOUND, CONSENT_REQUIRED.
+
+        Anything else says that it cannot be known now, or that what is stored is damaged.
+        """
         record = _read_record(self._place(avatar_id) / "avatar.json")
-        self._consents.read(record["statement"]).check()
         self._consents.check_not_revoked(record["photo_sha256"])
+        self._consents.read(record["statement"]).check()
 
     def portrait_path(self, avatar_id: str, size_px: int) -> Path:
         """Return the portrait fitted for a frame size.
@@ -292,11 +296,23 @@ def _read_record(path: Path) -> dict[str, Any]:
         record: dict[str, Any] = json.loads(path.read_text("utf-8"))
         if not {"statement", "photo_sha256"} <= record.keys():
             raise ValueError("no signed statement")
-    except (OSError, ValueError, AttributeError) as error:
+    except OSError as error:
+        if isinstance(error, FileNotFoundError):
+            raise _damaged() from error
+        is_full = error.errno in (errno.EMFILE, errno.ENFILE)
         raise AvatarError(
-            Reason.INVALID_FILE, "the stored avatar is damaged; delete it and make it again"
+            Reason.STORAGE_EXHAUSTED if is_full else Reason.INVALID_FILE,
+            f"the stored avatar cannot be read: {error.strerror}",
         ) from error
+    except (ValueError, AttributeError) as error:
+        raise _damaged() from error
     return record
+
+
+def _damaged() -> AvatarError:
+    return AvatarError(
+        Reason.INVALID_FILE, "the stored avatar is damaged; delete it and make it again"
+    )
 
 
 def _cannot_store(error: OSError) -> AvatarError:

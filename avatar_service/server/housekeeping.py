@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from avatar_service.errors import AvatarError, Reason
@@ -23,6 +24,9 @@ COLLECT_ROUNDS: Final = 30
 """Python's own full collections wait until a quarter of what the last one saw is new: here until
 some 500 sessions have closed, whose cycles hold 20 kB each. One takes 2 ms (what was there at the
 start is frozen)."""
+UNREADABLE_SECS: Final = 30.0
+"""Without an answer for so long whether an avatar may be shown, it may not. Less is a disk, a lock
+or a lack of descriptors that passes: sessions go on meanwhile."""
 
 
 class Housekeeping:
@@ -30,6 +34,7 @@ class Housekeeping:
 
     Args:
         guards: what ends the calls of withdrawn tokens.
+        now: clock, seconds.
     """
 
     def __init__(
@@ -40,13 +45,16 @@ class Housekeeping:
         tls: TlsFiles | None,
         tokens: TokenFile | None,
         guards: Sequence[ServiceInterceptor],
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._manager = manager
         self._avatars = avatars
         self._tls = tls
         self._tokens = tokens
         self._guards = tuple(guards)
+        self._now = now
         self._num_rounds = 0
+        self._unreadable_since: dict[str, float] = {}
 
     async def run(self) -> None:
         """Go on until cancelled; a round that fails is logged and does not end the next ones."""
@@ -98,16 +106,37 @@ class Housekeeping:
 
         Another process may have done it (avatar consents revoke); so it is looked for here.
         """
-        running = self._manager.sessions
-        for avatar_id in {one.request.avatar_id for one in running} - {""}:
-            try:
-                self._avatars.check_may_show(avatar_id)
-            except AvatarError as error:
-                is_gone = error.reason is Reason.AVATAR_NOT_FOUND
-                message = "the avatar was deleted" if is_gone else error.message
-                reason = Reason.SESSION_CLOSED if is_gone else error.reason
-                for managed in self._manager.uses_of(avatar_id):
-                    self._manager.close(managed, message, reason)
+        shown = {one.request.avatar_id for one in self._manager.sessions} - {""}
+        since = self._unreadable_since
+        self._unreadable_since = {one: at for one, at in since.items() if one in shown}
+        for avatar_id in shown:
+            ended = self._end_of_right(avatar_id)
+            if ended is None:
+                continue
+            is_gone = ended.reason is Reason.AVATAR_NOT_FOUND
+            message = "the avatar was deleted" if is_gone else ended.message
+            reason = Reason.SESSION_CLOSED if is_gone else ended.reason
+            for managed in self._manager.uses_of(avatar_id):
+                self._manager.close(managed, message, reason)
+
+    def _end_of_right(self, avatar_id: str) -> AvatarError | None:
+        """Return what has ended the right to show an avatar; None where it may be shown on."""
+        try:
+            self._avatars.check_may_show(avatar_id)
+        except AvatarError as error:
+            fault = error
+        except OSError as error:
+            fault = AvatarError(Reason.INVALID_FILE, f"the avatar's folder: {error.strerror}")
+        else:
+            self._unreadable_since.pop(avatar_id, None)
+            return None
+        if fault.reason in (Reason.AVATAR_NOT_FOUND, Reason.CONSENT_REQUIRED):
+            return fault
+        # Not told that it ended, but told nothing: one disk's hiccup must not end every session.
+        if avatar_id not in self._unreadable_since:
+            log.error("whether avatar %s may be shown is unknown: %s", avatar_id, fault.message)
+        since = self._unreadable_since.setdefault(avatar_id, self._now())
+        return fault if self._now() - since >= UNREADABLE_SECS else None
 
 
 def _nobody_waits() -> None:

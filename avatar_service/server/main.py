@@ -36,6 +36,7 @@ from avatar_service.server.fit_worker import FitWorker
 from avatar_service.server.housekeeping import Housekeeping
 from avatar_service.server.interceptor import ServiceInterceptor
 from avatar_service.server.logs import set_up_logging
+from avatar_service.server.open_files import allow_many_open_files
 from avatar_service.server.quotas import Quotas
 from avatar_service.server.servicer import AvatarServicer, ServiceFacts, offered_capabilities
 from avatar_service.server.session_health import HealthServicer
@@ -67,6 +68,7 @@ def run(config: Config) -> None:
     """Run the service until SIGTERM or Ctrl-C. Raises AvatarError where it cannot start."""
     return_freed_memory()
     set_up_logging(config.log_level, config.log_format)
+    allow_many_open_files()
     asyncio.run(serve(config))
 
 

@@ -1,10 +1,13 @@
+import gc
 import json
 import multiprocessing
 import os
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -245,3 +248,38 @@ def test_a_photo_is_named_by_the_start_of_its_hash(tmp_path: Path) -> None:
 def test_any_bytes_as_a_statement_or_an_export_are_refused(data: bytes) -> None:
     for parse in (read_export, lambda d: parse_statement(d, Identity(b"\0" * 32))):
         assert reason_of(lambda p=parse: p(data)) is Reason.INVALID_FILE
+
+
+def test_what_was_shown_is_kept_on_disk_and_not_in_memory(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("avatar_service.provenance.ledger.os.fsync", lambda handle: None)
+    book = ConsentBook(tmp_path)
+    book.record(JANE, PHOTO, "avatar")
+
+    def show(count: int) -> None:
+        for k in range(count):
+            book.note_shown(PHOTO, f"{k:016x}", "session")
+        book.check_not_revoked(PHOTO)
+
+    show(20)  # what is made once
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        show(200)
+        gc.collect()
+        kept = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert kept < 200 * 100  # a line is 400 bytes on disk and was 850 in memory
+    assert book.standings()[0].num_shown == 220
+    assert len(book.shown_under(f"{7:016x}")) == 2
+    assert book.audit().faults == ()
+
+
+def test_a_locked_ledger_is_told_as_what_passes(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("avatar_service.provenance.ledger.LOCK_TIMEOUT_SECS", 0.0)
+    book = ConsentBook(tmp_path)
+    book.record(JANE, PHOTO, "avatar")
+    with FileLock(tmp_path / "ledger.lock"):
+        assert reason_of(lambda: book.check_not_revoked(PHOTO)) is Reason.STORAGE_EXHAUSTED
+        assert reason_of(lambda: book.note_shown(PHOTO, "0", "session")) is Reason.STORAGE_EXHAUSTED
+    book.check_not_revoked(PHOTO)
