@@ -32,6 +32,8 @@ from avatar_service.server.statuses import abort, bug_from
 
 LONG_MESSAGE_BYTES: Final = 4096
 """A message of this size in a conversation counts as two."""
+REQUEST_SECS: Final = 10.0
+"""So long the one message of a call that has one may take behind its metadata."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,31 +157,37 @@ class _Call:
 def _wrap(
     handler: Any, call: _Call, observe: Callable[[Any], AbstractContextManager[None]]
 ) -> grpc.RpcMethodHandler[Any, Any]:
+    """Guard a handler from the call's metadata on.
+
+    gRPC starts a handler of one request when that has come: who never sends it holds a place of
+    the server without being refused or counted. So all are started as handlers of streams.
+    """
     decode = _tolerant(handler.request_deserializer, call, is_live=handler.response_streaming)
     encode = handler.response_serializer
+    has_stream = handler.request_streaming
     if not handler.response_streaming:
-        inner = handler.stream_unary if handler.request_streaming else handler.unary_unary
+        inner = handler.stream_unary if has_stream else handler.unary_unary
 
-        async def answer(request: Any, context: Any) -> Any:
+        async def answer(requests: Any, context: Any) -> Any:
             try:
                 with observe(context.invocation_metadata()), call.serving():
-                    return await inner(_checked(request, call), context)
+                    checked = _checked_stream(requests, call)
+                    request = checked if has_stream else await _only(checked)
+                    return await inner(request, context)
             except Exception as fault:
                 await _fail(context, fault)
 
-        make = (
-            grpc.stream_unary_rpc_method_handler
-            if handler.request_streaming
-            else grpc.unary_unary_rpc_method_handler
+        return grpc.stream_unary_rpc_method_handler(
+            answer, request_deserializer=decode, response_serializer=encode
         )
-        return make(answer, request_deserializer=decode, response_serializer=encode)
 
-    inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
+    inner = handler.stream_stream if has_stream else handler.unary_stream
 
-    async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
+    async def stream(requests: Any, context: Any) -> AsyncIterator[Any]:
         try:
             with observe(context.invocation_metadata()), call.serving():
-                answering = inner(_checked(request, call), context)
+                checked = _checked_stream(requests, call)
+                answering = inner(checked if has_stream else await _only(checked), context)
                 if inspect.isawaitable(answering):  # a handler that writes by itself
                     await answering
                     return
@@ -189,12 +197,9 @@ def _wrap(
         except Exception as fault:
             await _fail(context, fault)
 
-    make_stream = (
-        grpc.stream_stream_rpc_method_handler
-        if handler.request_streaming
-        else grpc.unary_stream_rpc_method_handler
+    return grpc.stream_stream_rpc_method_handler(
+        stream, request_deserializer=decode, response_serializer=encode
     )
-    return make_stream(stream, request_deserializer=decode, response_serializer=encode)
 
 
 async def _fail(context: Any, fault: Exception) -> None:
@@ -221,23 +226,24 @@ def _tolerant(
     return tolerant
 
 
-def _checked(request: Any, call: _Call) -> Any:
-    if isinstance(request, _Undecodable):
-        raise _undecodable()
-    if hasattr(request, "__aiter__"):
-        return _checked_stream(request, call)
-    return request
-
-
 async def _checked_stream(requests: Any, call: _Call) -> AsyncIterator[Any]:
     async for request in requests:
         if isinstance(request, _Undecodable):
-            raise _undecodable()
+            raise AvatarError(
+                Reason.INVALID_FIELD, "the request's bytes are no message of the expected type"
+            )
         yield request
         await call.pause()
 
 
-def _undecodable() -> AvatarError:
-    return AvatarError(
-        Reason.INVALID_FIELD, "the request's bytes are no message of the expected type"
-    )
+async def _only(requests: AsyncIterator[Any]) -> Any:
+    """Wait for the message of a call that has one."""
+    try:
+        async with asyncio.timeout(REQUEST_SECS):
+            return await anext(requests)
+    except StopAsyncIteration:
+        raise AvatarError(Reason.INVALID_FIELD, "the call has no request") from None
+    except TimeoutError:
+        raise AvatarError(
+            Reason.INVALID_FIELD, f"the request did not come within {REQUEST_SECS:g} s"
+        ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import queue
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from avatar_service.config import TlsConfig, load_config
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.gen.avatar.v1 import avatar_service_pb2 as pb
 from avatar_service.gen.avatar.v1 import avatar_service_pb2_grpc
+from avatar_service.server import interceptor
 from avatar_service.server.access import ALLOWED, EVERY_SCOPE, Scope, TokenFile, read_tokens
 from avatar_service.server.main import Service
 from avatar_service.server.reloading import ReloadedFiles
@@ -86,6 +88,26 @@ def test_a_wrong_token_or_none_opens_nothing(service, callers) -> None:
         assert reason_of(error) == "UNAUTHENTICATED"
     health = health_pb2_grpc.HealthStub(service.channel)
     assert health.Check(health_pb2.HealthCheckRequest()).status == 1, "probes carry no token"
+
+
+def test_a_call_that_never_sends_its_request_holds_no_place(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(interceptor, "REQUEST_SECS", 0.5)
+    (tmp_path / "tokens").write_text(TOKENS)
+    with running_service(tmp_path, token_file=tmp_path / "tokens", quotas__calls=2) as service:
+
+        def hold(token: str) -> grpc.Future:
+            metadata = [("authorization", f"Bearer {token}")]
+            call = service.channel.stream_unary("/avatar.v1.AvatarService/GetServerInfo")
+            return call.future(iter(queue.Queue().get, None), metadata=metadata)
+
+        assert hold("x" * 20).code() is grpc.StatusCode.UNAUTHENTICATED
+        held = [hold(GAME) for _ in range(3)]
+        assert sorted(call.code().name for call in held) == [
+            "INVALID_ARGUMENT",  # out of patience
+            "INVALID_ARGUMENT",
+            "RESOURCE_EXHAUSTED",
+        ]
+        Caller(service.channel, GAME).GetServerInfo(pb.GetServerInfoRequest())
 
 
 @pytest.mark.parametrize(
