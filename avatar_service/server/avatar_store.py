@@ -15,6 +15,7 @@ import json
 import logging
 import secrets
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -92,6 +93,7 @@ class AvatarStore:
         self._fit = fit
         self._max_avatars = max_avatars
         self._max_per_owner = max_avatars if max_per_owner is None else max_per_owner
+        self._refitting = threading.Lock()
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
@@ -224,6 +226,8 @@ class AvatarStore:
         """Return the portrait fitted for a frame size.
 
         It is made where it is the first of its size, or was made by an older version of the rig.
+        Who asks while it is being made waits for that one: clients that lose patience and ask
+        again would else have it made once for each time they asked.
 
         Raises AVATAR_NOT_FOUND, and CONSENT_REQUIRED once the consent has expired.
         """
@@ -231,25 +235,34 @@ class AvatarStore:
         self.check_may_show(avatar_id)
         path = place / self._portrait_name(size_px)
         if not path.is_file():
-            crop = _read_record(place / "avatar.json")["crop"]
-            partial = place / f"{_PARTIAL}{secrets.token_hex(8)}.npz"
-            try:
-                self._fit((place / "photo").read_bytes(), crop, size_px, partial)
-                for outdated in place.glob(f"portrait_{size_px}.v*.npz"):
-                    outdated.unlink()
-                partial.rename(path)
-            except OSError as error:
-                raise _cannot_store(error) from error
-            finally:
-                partial.unlink(missing_ok=True)
+            with self._refitting:  # one after the other, as the fit's process does it anyway
+                if not path.is_file():
+                    self._refit(place, size_px, path)
         return path
+
+    def _refit(self, place: Path, size_px: int, path: Path) -> None:
+        """Fit an avatar's photo for a frame size, in place of what an older rig has made."""
+        crop = _read_record(self._place(place.name) / "avatar.json")["crop"]
+        partial = place / f"{_PARTIAL}{secrets.token_hex(8)}.npz"
+        try:
+            self._fit((place / "photo").read_bytes(), crop, size_px, partial)
+            for outdated in place.glob(f"portrait_{size_px}.v*.npz"):
+                outdated.unlink()
+            partial.rename(path)
+        except OSError as error:
+            self._place(place.name)  # erased meanwhile: AVATAR_NOT_FOUND
+            raise _cannot_store(error) from error
+        finally:
+            partial.unlink(missing_ok=True)
 
     def _check_quota(self, owner: str) -> None:
         """Raise QUOTA_EXCEEDED where a client has its share of avatars."""
         if self._max_per_owner >= self._max_avatars:
             return
-        records = (_read_record(path) for path in self._folder.glob("[!.]*/avatar.json"))
-        num_owned = sum(record.get("owner", "") == owner for record in records)
+        num_owned = 0
+        for path in self._folder.glob("[!.]*/avatar.json"):
+            with contextlib.suppress(AvatarError):  # damaged, or erased since: nobody's
+                num_owned += _read_record(path).get("owner", "") == owner
         if num_owned >= self._max_per_owner:
             raise AvatarError(
                 Reason.QUOTA_EXCEEDED,

@@ -18,7 +18,7 @@ if sys.platform != "win32":
 log = logging.getLogger(__name__)
 
 ENOUGH: Final = 65_536
-"""Beyond what 2048 connections (connections.py) and 256 sessions with 32 observers each can take."""
+"""More than 2048 connections (connections.py) and 256 sessions with 32 observers each take."""
 TOO_FEW: Final = 4096
 
 

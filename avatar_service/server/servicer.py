@@ -47,6 +47,9 @@ API_VERSION: Final = "1.0"
 MAX_CLIENT_CHARS: Final = 100
 MAX_FITS_AT_ONCE: Final = 4
 """Photos that wait for the fit worker; further ones wait for their turn."""
+MAX_BUILDS_AT_ONCE: Final = 16
+"""Sessions that are being made. After an update each avatar's first one waits for a new fit, up to
+minutes: looking after the others, and ending them, must find free threads meanwhile."""
 MAX_LISTS_AT_ONCE: Final = 2
 """A list reads every avatar's folder: it must not keep the threads from other calls."""
 MAX_UPLOADS_AT_ONCE: Final = 16
@@ -94,6 +97,7 @@ class AvatarServicer(avatar_service_pb2_grpc.AvatarServiceServicer):
         self._avatars = avatars
         self._facts = facts
         self._fits = asyncio.Semaphore(MAX_FITS_AT_ONCE)
+        self._builds = asyncio.Semaphore(MAX_BUILDS_AT_ONCE)
         self._lists = asyncio.Semaphore(MAX_LISTS_AT_ONCE)
         self._num_uploads = 0
         self._started_nanos = time.monotonic_ns()
@@ -257,7 +261,13 @@ class AvatarServicer(avatar_service_pb2_grpc.AvatarServiceServicer):
 
     async def _build(self, wanted: SessionRequest, reservation: Reservation) -> ManagedSession:
         """Build on a worker thread; what a caller no longer waits for is taken apart."""
+        try:
+            await self._builds.acquire()
+        except BaseException:  # the caller has lost patience
+            self._manager.capacity.release(reservation)
+            raise
         building = asyncio.create_task(asyncio.to_thread(self._manager.build, wanted, reservation))
+        building.add_done_callback(lambda _: self._builds.release())
         try:
             return await asyncio.shield(building)
         except asyncio.CancelledError:

@@ -1,4 +1,7 @@
 import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -185,3 +188,46 @@ def test_deleting_erases_every_file(tmp_path: Path) -> None:
     avatars.portrait_path(made.avatar_id, 1024)
     avatars.delete(made.avatar_id)
     assert list((tmp_path / "avatars").iterdir()) == []
+
+
+def test_who_asks_for_a_portrait_that_is_being_made_waits_for_it(tmp_path: Path) -> None:
+    made = create(store(tmp_path), b"photo")
+    may_end, fits = threading.Event(), []
+
+    def slow_fit(photo: bytes, crop: str, size_px: int, path: Path):
+        fits.append(path)
+        may_end.wait(10)
+        return fake_fit(photo, crop, size_px, path)
+
+    newer = store(tmp_path, rig_version=2, fit=slow_fit)
+    with ThreadPoolExecutor(4) as threads:
+        asked = [threads.submit(newer.portrait_path, made.avatar_id, 512) for _ in range(4)]
+        while not fits:
+            time.sleep(0.001)
+        time.sleep(0.05)  # for the others to come as far as they may
+        may_end.set()
+        assert len({one.result(10) for one in asked}) == 1
+    assert len(fits) == 1
+
+
+def test_an_avatar_erased_while_it_is_fitted_is_not_there(tmp_path: Path) -> None:
+    made = create(store(tmp_path), b"photo")
+
+    def fit_and_erase(photo: bytes, crop: str, size_px: int, path: Path):
+        newer.delete(made.avatar_id)
+        return fake_fit(photo, crop, size_px, path)
+
+    newer = store(tmp_path, rig_version=2, fit=fit_and_erase)
+    asked = lambda: newer.portrait_path(made.avatar_id, 512)  # noqa: E731
+    assert reason_of(asked) is Reason.AVATAR_NOT_FOUND
+    assert list((tmp_path / "avatars").iterdir()) == []
+
+
+def test_a_damaged_avatar_keeps_nobody_from_making_another(tmp_path: Path) -> None:
+    avatars = store(tmp_path, max_per_owner=2)
+    broken = create(avatars, b"photo")
+    (tmp_path / "avatars" / broken.avatar_id / "avatar.json").write_text("{")
+    create(avatars, b"photo 2")
+    create(avatars, b"photo 3")
+    avatars.delete(broken.avatar_id)
+    assert reason_of(lambda: create(avatars, b"photo 4")) is Reason.QUOTA_EXCEEDED

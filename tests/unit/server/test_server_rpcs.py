@@ -33,6 +33,8 @@ from avatar_service.gen.avatar.v1 import (
     session_pb2,
 )
 from avatar_service.gen.avatar.v1 import avatar_service_pb2 as pb
+from avatar_service.server.main import NUM_THREADS
+from avatar_service.session.admission import FrameCost
 
 pytestmark = pytest.mark.unit
 
@@ -614,6 +616,26 @@ def test_a_session_that_its_caller_no_longer_waits_for_is_taken_apart(tmp_path) 
         eventually(lambda: not capacity._reservations)
         assert [motion.is_closed for motion in service.stages.motions] == [True]
         service.stub.CreateSession(pb.CreateSessionRequest())
+
+
+def test_sessions_that_take_long_to_make_leave_threads_to_the_others(tmp_path) -> None:
+    with running_service(tmp_path) as service:
+        # As many as the machine holds are more than enough here: latents alone, each a thread.
+        service.service._capacity._limit = 1e6
+        service.service._capacity.calibrate(FrameCost(1e-6, 0.0))
+        service.stages.may_build.clear()
+        waiting = [
+            service.stub.CreateSession.future(pb.CreateSessionRequest())
+            for _ in range(NUM_THREADS + 2)
+        ]
+        capacity = service.service._capacity
+        eventually(lambda: len(capacity._reservations) == len(waiting))
+        service.stub.ListSessions(pb.ListSessionsRequest(), timeout=5)
+        waiting[-1].cancel()  # it has no thread yet
+        eventually(lambda: len(capacity._reservations) < len(waiting))
+        service.stages.may_build.set()
+        ids = {one.result(20).session.session_id for one in waiting[:-1]}
+        assert len(ids) == len(waiting) - 1
 
 
 def eventually(condition) -> None:
