@@ -4,8 +4,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-# The CPU build of torch is what most machines want; on Linux plain `torch` brings gigabytes of
-# CUDA. TORCH=torch makes the GPU build.
+# Only training uses torch. On Linux PyPI's wheel brings gigabytes of CUDA; for the CPU build name
+# PyTorch's CPU index: TORCH_INDEX="--index-url ADDRESS".
 TORCH       ?= torch==2.13.0
 TORCH_INDEX ?=
 STAMP  := $(VENV)/.installed
@@ -85,7 +85,7 @@ generate: setup  ## regenerate the code made from protos/
 	$(BIN)/python engine_clients/godot/gen_ring_layout.py
 	$(BIN)/python tools/gen_configuration.py
 
-bench: setup  ## the figures of the README, measured on this machine
+bench: setup  ## frame, lips and latency of the README, measured on this machine
 	$(BIN)/avatar bench render
 	$(BIN)/avatar bench motion
 	$(BIN)/avatar bench service

@@ -15,7 +15,7 @@ from avatar_service.errors import AvatarError, Reason
 
 app = Commands(
     help="Measure: render, motion, life, tick, service, transport, picture, reenact, watermark, "
-    "soak, chaos, telemetry.",
+    "export, soak, chaos, telemetry.",
     no_args_is_help=True,
 )
 app.command()(bench_life.life)

@@ -75,6 +75,24 @@ def test_the_dashboard_asks_only_for_what_the_service_exports() -> None:
     assert missing_ones <= for_those_who_look_closer
 
 
+def test_the_manual_tells_of_every_metric_and_label() -> None:
+    text = (ROOT / "docs/operations.md").read_text("utf-8")
+    table = text.split("| metric |")[1].split("\n\n")[0]
+    told = {
+        name: set(re.findall(r"`(\w+)`", row.split("|")[2])) - {"busy", "slow_reader"}
+        for row in table.splitlines()[2:]
+        for name in re.findall(r"`(avatar_\w+)`", row.split("|")[1])
+    }
+    exported: dict[str, set[str]] = {}
+    for name, labels in exported_names().items():
+        if name.startswith("avatar_") and not name.endswith("_created"):
+            whole = re.sub(r"_(bucket|sum|count)$", "", name)
+            exported.setdefault(whole, set()).update(labels - {"le"})
+    assert told.keys() == exported.keys()
+    # A row of several metrics names the labels of all of them.
+    assert {name for name in told if not exported[name] <= told[name]} == set()
+
+
 def test_the_dashboards_panels_stand_side_by_side() -> None:
     dashboard = json.loads((PACKAGING / "grafana_dashboard.json").read_text())
     panels = dashboard["panels"]

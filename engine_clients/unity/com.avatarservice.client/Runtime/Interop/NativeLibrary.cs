@@ -58,8 +58,8 @@ namespace AvatarService.Client.Interop
             catch (DllNotFoundException)
             {
                 throw new AvatarException(AvatarStatus.FailedPrecondition, "LIBRARY_MISSING",
-                    "the native library avatar_client was not found: copy it into the package's " +
-                    "Plugins folder (Documentation~/index.md, Installation)", 0);
+                    "the native library avatar_client was not found: copy it into the project's " +
+                    "Assets/Plugins/x86_64 (Documentation~/index.md, Installation)", 0);
             }
             if (version != AbiVersion)
             {
