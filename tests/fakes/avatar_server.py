@@ -20,6 +20,7 @@ from avatar_client.gen.avatar.v1 import (
     session_pb2,
 )
 
+from avatar_service.errors import AvatarError, Reason
 from avatar_service.server.statuses import DETAILS_KEY, status_from
 from avatar_service.transports import grpc_messages
 from avatar_service.transports.ring import RingGeometry, RingWriter
@@ -39,6 +40,7 @@ class FakeService(avatar_service_pb2_grpc.AvatarServiceServicer):
         self.folder = folder
         self.api_version = "1.0"
         self.num_unavailable = 0
+        self.num_has_controller = 0
         self.fault = None
         self.requests = []
         self.tokens = set()
@@ -123,6 +125,10 @@ class FakeService(avatar_service_pb2_grpc.AvatarServiceServicer):
         """Answer what is asked, and send what the test puts into `outbox`."""
         first = next(request_iterator)
         self._enter(first, context)
+        if self.num_has_controller:
+            self.num_has_controller -= 1
+            error = AvatarError(Reason.SESSION_HAS_CONTROLLER, "the session has its one controller")
+            self._abort(error, context)
         self.num_streams += 1
         outbox = self.outbox = queue.SimpleQueue()
         self.inbox.put(first)

@@ -141,14 +141,14 @@ class AnimateStream:
 
     def _run(self) -> None:
         fault: AvatarClientError | None = None
-        num_tries, lost_at = 0, time.monotonic()
+        num_tries, lost_at, was_open = 0, time.monotonic(), False
         while not self._is_closing.is_set():
             self._has_opened = False
             fault = self._receive()
             now = time.monotonic()
             if self._has_opened:
-                num_tries, lost_at = 0, now
-            if self._is_over or not isinstance(fault, UnavailableError):
+                num_tries, lost_at, was_open = 0, now, True
+            if self._is_over or not _can_come_back(fault, was_open=was_open):
                 break
             if self._is_closing.is_set():
                 break
@@ -188,3 +188,11 @@ class AnimateStream:
             with self._lock:
                 self._call = None
         return None
+
+
+def _can_come_back(fault: AvatarClientError | None, *, was_open: bool) -> bool:
+    # A connection that broke in silence counts as the controller until the service has noticed its
+    # end, some 20 s later: our own ghost, which goes.
+    if fault is not None and fault.reason == "SESSION_HAS_CONTROLLER":
+        return was_open
+    return isinstance(fault, UnavailableError)

@@ -184,6 +184,20 @@ def test_a_lost_stream_is_opened_again_and_what_waits_is_sent(session, service):
     assert session.is_open
 
 
+def test_a_lost_stream_that_the_server_takes_for_alive_is_waited_out(session, service):
+    service.num_has_controller = 2
+    service.outbox.put(HANG_UP)
+    assert service.sent().open.session_id == "s1"
+    assert service.num_has_controller == 0
+    assert session.is_open
+
+
+def test_a_session_with_another_controller_is_not_waited_for(client, service):
+    service.num_has_controller = 1
+    with pytest.raises(PreconditionError, match="one controller"):
+        client.open_session("a1")
+
+
 def test_a_session_that_is_gone_is_told_by_every_call(session, service):
     service.outbox.put(AvatarError(Reason.SESSION_NOT_FOUND, "no session s1"))
     wait_for(session, lambda: session._inbox.has_ended)
