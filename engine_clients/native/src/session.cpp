@@ -13,6 +13,10 @@ constexpr int64_t kMaxQueuedNanos = 60 * kNanosPerSec;
 constexpr int64_t kAckIntervalNanos = 250 * kNanosPerMilli;
 constexpr int64_t kPieceNanos = kNanosPerSec / 2;
 
+bool is_at_once(const v1::AnimateRequest& request) {
+  return request.has_control() && request.control().effective_pts_nanos() == 0;
+}
+
 JitterOptions jitter_options(const avatar_session_options& options) {
   JitterOptions jitter;
   jitter.interval_nanos = kNanosPerSec * options.fps_den / options.fps_num;
@@ -212,10 +216,19 @@ Status Session::set_controls(const avatar_controls& controls, int64_t effective_
   request.mutable_control()->set_change_id(++last_change_id_);
   request.mutable_control()->set_effective_pts_nanos(effective_pts_nanos);
   if (change_id != nullptr) *change_id = last_change_id_;
+  const auto add_to = [&](v1::Controls* others) {
+    if ((controls.mask & AVATAR_CONTROL_EMOTION) != 0) others->clear_emotion();
+    others->MergeFrom(request.control().controls());
+  };
   // A session that has to be opened anew begins with what holds now.
-  if (effective_pts_nanos == 0) {
-    if ((controls.mask & AVATAR_CONTROL_EMOTION) != 0) config_.controls.clear_emotion();
-    config_.controls.MergeFrom(request.control().controls());
+  if (effective_pts_nanos == 0) add_to(&config_.controls);
+  // A gaze for every frame of a game that waits for its service would pile up, and be shown in
+  // full when the service is there.
+  if (!is_stream_open_ && !queue_.empty() && is_at_once(queue_.back()) && is_at_once(request)) {
+    v1::ControlChange* waiting = queue_.back().mutable_control();
+    add_to(waiting->mutable_controls());
+    waiting->set_change_id(request.control().change_id());
+    return {};
   }
   queue_.push_back(std::move(request));
   send_queue_changed_.notify_one();
@@ -246,7 +259,7 @@ Status Session::ack_playback(int64_t pts_nanos) {
   const std::lock_guard lock(mutex_);
   const Status status = check_sending();
   if (!status.ok()) return status;
-  if (now_nanos - last_ack_nanos_ < kAckIntervalNanos) return {};
+  if (!is_stream_open_ || now_nanos - last_ack_nanos_ < kAckIntervalNanos) return {};
   last_ack_nanos_ = now_nanos;
   v1::AnimateRequest request;
   request.mutable_playback()->set_pts_nanos(pts_nanos);

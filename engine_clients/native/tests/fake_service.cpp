@@ -194,6 +194,7 @@ void FakeService::take(Stream* stream, std::mutex* write_mutex,
     response.mutable_interrupted()->set_epoch(++epoch_);
     response.mutable_interrupted()->set_valid_through_nanos(now_nanos_);
   } else if (request.has_control()) {
+    ++num_changes;
     distance = request.control().controls().distance();
     if (request.control().controls().has_badge()) badge = request.control().controls().badge();
     if (request.control().controls().has_motion_model()) {

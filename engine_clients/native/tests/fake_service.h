@@ -48,6 +48,7 @@ class FakeService final : public v1::AvatarService::Service {
   std::atomic<uint64_t> num_listen_bytes{0};
   std::atomic<uint64_t> num_photo_bytes{0};
   std::atomic<uint32_t> num_acks{0};
+  std::atomic<uint32_t> num_changes{0};
   std::atomic<uint32_t> num_closed{0};
   std::atomic<uint32_t> num_created{0};
   std::atomic<float> distance{0.0f};

@@ -389,6 +389,38 @@ TEST_CASE("session: killed and restarted mid-sentence, the client comes back wit
   }
 }
 
+TEST_CASE("session: what changes every frame does not pile up while the service is away") {
+  FakeService::Options options;
+  {
+    FakeService first(options);
+    options.port = first.port();
+  }
+  Connection c("127.0.0.1:" + std::to_string(options.port));
+  c.open(0);
+  avatar_controls controls{};
+  avatar_controls_init(&controls, sizeof controls);
+  uint64_t change_id = 0;
+  const int num_frames = 5000;
+  for (int i = 1; i <= num_frames; ++i) {
+    controls.mask = i == 1 ? AVATAR_CONTROL_BADGE : AVATAR_CONTROL_DISTANCE;
+    controls.badge = 1;
+    controls.distance = 0.5f + static_cast<float>(i) / (2 * num_frames);
+    REQUIRE(avatar_session_set_controls(c.session, &controls, 0, &change_id, nullptr) == AVATAR_OK);
+    REQUIRE(avatar_session_ack_playback(c.session, i, nullptr) == AVATAR_OK);
+  }
+  CHECK(c.push(100) == AVATAR_OK);  // what is said meanwhile is kept
+  FakeService service(options);
+  REQUIRE(avatar_session_wait_ready(c.session, kTimeoutMillis, nullptr) == AVATAR_OK);
+  avatar_event event{};
+  REQUIRE(c.next(AVATAR_EVENT_CONTROL_APPLIED, &event));
+  CHECK(event.value == change_id);
+  REQUIRE(eventually([&] { return service.num_audio_bytes == 100 * 32; }));
+  CHECK(service.num_changes == 1);
+  CHECK(service.distance == controls.distance);
+  CHECK(service.badge == 1);  // of a change before the last
+  CHECK(service.num_acks == 0);
+}
+
 TEST_CASE("session: a connection that breaks comes back to the same session") {
   auto service = std::make_unique<FakeService>(FakeService::Options{});
   Connection c(service->target());

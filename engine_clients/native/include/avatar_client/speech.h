@@ -54,7 +54,8 @@ AVATAR_API avatar_status avatar_session_push_phones(avatar_session* session,
 AVATAR_API avatar_status avatar_session_end_segment(avatar_session* session, uint32_t role,
                                                     avatar_error* error);
 /* Changes controls at a session time (0: at once); eased, in effect within 100 ms. change_id (may
- * be NULL) comes back in AVATAR_EVENT_CONTROL_APPLIED. Does not block. */
+ * be NULL) comes back in AVATAR_EVENT_CONTROL_APPLIED. Before the session is ready, changes for at
+ * once become one, with the id of the last. Does not block. */
 AVATAR_API avatar_status avatar_session_set_controls(avatar_session* session,
                                                      const avatar_controls* controls,
                                                      int64_t effective_pts_nanos,
