@@ -5,12 +5,15 @@ Commands are parsed by the parser of the command itself, never run.
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import avatar_client
 import pytest
 import typer
 
@@ -207,6 +210,40 @@ def test_options_in_sentences_are_options_of_something() -> None:
     }
     assert len(told) > 80
     assert sorted(one for one in told if one[1] not in known and f'"{one[1]}"' not in tools) == []
+
+
+def test_python_examples_use_what_the_client_has() -> None:
+    blocks = [
+        (name, block)
+        for name, text in TEXTS.items()
+        for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    ]
+    owners = {"client": avatar_client.Client, "session": avatar_client.Session}
+    faults, count = [], 0
+    for name, block in blocks:
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and node.module == "avatar_client":
+                count += len(node.names)
+                missing = [one.name for one in node.names if not hasattr(avatar_client, one.name)]
+                faults += [f"{name}: avatar_client has no {one}" for one in missing]
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            owner = owners.get(getattr(node.func.value, "id", ""))
+            if owner is None:
+                continue
+            count += 1
+            method = getattr(owner, node.func.attr, None)
+            if method is None:
+                faults.append(f"{name}: {owner.__name__} has no {node.func.attr}")
+                continue
+            try:
+                inspect.signature(method).bind(
+                    None, *node.args, **{one.arg: None for one in node.keywords if one.arg}
+                )
+            except TypeError as error:
+                faults.append(f"{name}: {owner.__name__}.{node.func.attr}: {error}")
+    assert count > 20
+    assert not faults, "\n".join(faults)
 
 
 @pytest.mark.parametrize("group", ["bench", "consents", "models", "train"])
