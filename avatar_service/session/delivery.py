@@ -131,9 +131,11 @@ class Delivery:
     def close(self) -> None:
         """Give the renderer and the ways out back."""
         renderer, self.renderer = self.renderer, None
-        if renderer is not None:
-            renderer.close()  # first: it may hold on to the ring's memory
-        self._ways_out.close()
+        try:
+            if renderer is not None:
+                renderer.close()  # first: it may hold on to the ring's memory
+        finally:
+            self._ways_out.close()
 
     def _tell(self, item: StreamItem) -> None:
         self._fanout.tell(item)

@@ -6,6 +6,7 @@ and run on worker threads.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import secrets
@@ -191,8 +192,8 @@ class SessionManager:
 
     def discard(self, managed: ManagedSession) -> None:
         """Take a built session apart that was never started."""
-        managed.session.close()
         self.capacity.release(managed.reservation)
+        managed.session.close()
 
     def get(self, session_id: str) -> ManagedSession:
         """Return a running session or a closed one that is remembered. SESSION_NOT_FOUND."""
@@ -273,7 +274,10 @@ class SessionManager:
                 return
         self._num_changes += 1
         self.scheduler.remove(managed.session)
-        managed.session.close(message, reason)
+        try:
+            managed.session.close(message, reason)
+        except Exception as fault:  # all of it is closed: it is told, and costs nobody else
+            self._on_bug(fault)
         self.tally.close(managed, reason)
         managed.publishers = ()  # a closed ring still holds its mapping
         self.capacity.release(managed.reservation)
@@ -294,7 +298,8 @@ class SessionManager:
         with self._lock:
             failed, self._failed = self._failed, []
         for session, error in failed:
-            self.close(self.get(session.session_id), error.message, error.reason)
+            with contextlib.suppress(AvatarError):  # closed and forgotten meanwhile
+                self.close(self.get(session.session_id), error.message, error.reason)
 
     def sweep(self) -> None:
         """Close what has failed or was left alone too long; called every second or so."""

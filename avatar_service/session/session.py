@@ -39,13 +39,7 @@ from avatar_service.session.stages import FrameRenderer, MotionSource, PictureBa
 from avatar_service.session.stats import SessionStats
 from avatar_service.session.timeline import SAMPLE_NANOS, Starvation, sample_from
 from avatar_service.session.ways_out import WaysOut
-from avatar_service.signals import (
-    AudioChunk,
-    AudioRole,
-    Controls,
-    MotionFrame,
-    SegmentEnd,
-)
+from avatar_service.signals import AudioChunk, AudioRole, Controls, MotionFrame, SegmentEnd
 from avatar_service.transports.publisher import Publisher
 
 POLL_SAMPLES: Final = 80
@@ -288,7 +282,8 @@ class Session:
     def close(self, message: str = "the session was closed", reason: Reason | None = None) -> None:
         """End the session, its streams and transports; idempotent. Not during a tick.
 
-        What remains is light: figures, controls and the last session time.
+        What remains is light: figures, controls and the last session time. All is ended even where
+        a part of it raises, as a device that failed does when it is given back.
         """
         with self._lock:
             if self.is_closed:
@@ -299,11 +294,13 @@ class Session:
             stage, self._motion = self._motion, None
             self._speech.clear()
         self._tell(SessionEnding(message, reason))
-        self._delivery.close()  # before the streams say that everything is out
-        self._tell(SessionEnded(self._end_pts, self._delivery.last_seq))
-        self.fanout.close()
-        if stage is not None:
-            stage.close()
+        try:
+            self._delivery.close()  # before the streams say that everything is out
+        finally:
+            self._tell(SessionEnded(self._end_pts, self._delivery.last_seq))
+            self.fanout.close()
+            if stage is not None:
+                stage.close()
 
     @property
     def _has_speech(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import numpy as np
 
 from avatar_service.signals import MotionFrame, UInt8Array
@@ -34,5 +36,6 @@ class WaysOut:
     def close(self) -> None:
         """Close all; readers see the end."""
         publishers, self._publishers, self._buffer = self._publishers, (), None
-        for publisher in publishers:
-            publisher.close()
+        with ExitStack() as closing:  # each, whatever the others raise
+            for publisher in reversed(publishers):
+                closing.callback(publisher.close)

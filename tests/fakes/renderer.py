@@ -11,10 +11,18 @@ NUM_BITS = 32
 
 class FakeRenderer:
     """Bit b of `seq` is a black or white block at column b; alpha 0 below the blocks when
-    the background is transparent. A fault can be planted at a frame."""
+    the background is transparent. A fault can be planted at a frame, after which all fails that
+    `stays_broken`."""
 
-    def __init__(self, *, fail_at: int | None = None, fault: Exception | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        fail_at: int | None = None,
+        fault: Exception | None = None,
+        stays_broken: bool = False,
+    ) -> None:
         self._fault = fault or ArithmeticError("planted fault")
+        self._stays_broken = stays_broken
         self.background = Background.KEEP
         self.has_badge = False
         self.batch = None
@@ -45,6 +53,8 @@ class FakeRenderer:
 
     def close(self) -> None:
         self.is_closed = True
+        if self._stays_broken:
+            raise self._fault
 
 
 def read_number(pixels: UInt8Array) -> int:

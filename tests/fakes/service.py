@@ -25,12 +25,14 @@ from fakes.renderer import FakeRenderer
 
 class FakeStages:
     """A StageFactory; `fail_at` plants `fault` in the renderers' frame of that number, and
-    `may_build` holds sessions back while it is not set. Rings lie in `rings`, or where all do."""
+    `stays_broken` in their end; `may_build` holds sessions back while it is not set. Rings lie in
+    `rings`, or where all do."""
 
     def __init__(self, rings: Path | None = None) -> None:
         self._rings = rings
         self.fail_at: int | None = None
         self.fault: Exception | None = None
+        self.stays_broken = False
         self.may_build = threading.Event()
         self.may_build.set()
         self.motions: list[FakeMotionStage] = []
@@ -42,7 +44,7 @@ class FakeStages:
         return motion
 
     def make_renderer(self, request: SessionRequest) -> FakeRenderer:
-        return FakeRenderer(fail_at=self.fail_at, fault=self.fault)
+        return FakeRenderer(fail_at=self.fail_at, fault=self.fault, stays_broken=self.stays_broken)
 
     def make_publishers(
         self, session_id: str, request: SessionRequest

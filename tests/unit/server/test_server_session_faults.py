@@ -90,6 +90,24 @@ def test_a_gpu_that_fails_in_the_middle_of_a_frame_costs_one_session(service) ->
     stub.CloseSession(pb.CloseSessionRequest(session_id=sound))
 
 
+def test_a_gpu_that_stays_broken_ends_all_its_sessions_and_keeps_nothing_of_them(tmp_path) -> None:
+    with running_service(tmp_path, shm__folder=tmp_path) as service:
+        stub, stages = service.stub, service.stages
+        avatar_id = stub.CreateAvatar(photo_parts()).avatar.avatar_id
+        wanted = pb.CreateSessionRequest(
+            avatar_id=avatar_id, width_px=256, transports=[endpoint_pb2.TRANSPORT_SHM]
+        )
+        # All at one frame, far enough that every stream is there.
+        stages.fail_at, stages.fault = 60, CUDARuntimeError("an illegal access")
+        stages.stays_broken = True
+        streams = [Stream(stub, stub.CreateSession(wanted).session.session_id) for _ in range(3)]
+        for stream in streams:
+            assert reason_of(refused(stream.rest)) == "DEVICE_FAILED"
+        assert service.service._capacity._reservations == set()
+        assert list(tmp_path.glob(shared_memory.PREFIX + "*")) == []
+        assert service.service._manager.num_sessions == 0
+
+
 def test_every_kind_of_fault_is_logged_once() -> None:
     logged: list[Exception] = []
 
