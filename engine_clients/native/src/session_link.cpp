@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kCallTimeout{10'000};
 constexpr std::chrono::milliseconds kLeaveTimeout{1'000};
+constexpr uint32_t kRetryMillis = 1'000;  // with what this process had no memory or thread for
 
 bool is_gone(const Status& status) {
   return status.reason == AVATAR_REASON_SESSION_NOT_FOUND ||
@@ -122,6 +123,10 @@ Status Session::connect_and_read() {
   bool is_new = false;
   status = find_or_create(&session, &is_new);
   if (status.ok()) status = check_schema(session.motion_schema());
+  if (status.ok() && std::max(session.width_px(), session.height_px()) > AVATAR_RING_MAX_FRAME_PX) {
+    status = Status::of(AVATAR_DATA_LOSS, "the service tells a frame size beyond " +
+                                              std::to_string(AVATAR_RING_MAX_FRAME_PX) + " px");
+  }
   if (!status.ok()) return status;
   std::shared_ptr<RingReader> ring;
   ZmqAddress zmq;
@@ -260,11 +265,18 @@ Status Session::read_stream(const v1::Session& session, uint32_t transport,
       last_error_ = {};
       set_state(AVATAR_STATE_READY, "");
     }
-    sender = std::thread([&] { send_loop(stream.get()); });
-    if (transport == AVATAR_TRANSPORT_SHM) receiver = std::thread([&] { ring_loop(ring); });
-    if (transport == AVATAR_TRANSPORT_ZMQ) receiver = std::thread([&] { zmq_loop(zmq); });
-    if (transport == AVATAR_TRANSPORT_GRPC) receiver = std::thread([&] { watch_loop(); });
-    while (stream->Read(&response)) handle(response);
+    // No memory or no thread: what runs by now must be joined below, or the whole game ends here.
+    try {
+      sender = std::thread([&] { send_loop(stream.get()); });
+      if (transport == AVATAR_TRANSPORT_SHM) receiver = std::thread([&] { ring_loop(ring); });
+      if (transport == AVATAR_TRANSPORT_ZMQ) receiver = std::thread([&] { zmq_loop(zmq); });
+      if (transport == AVATAR_TRANSPORT_GRPC) receiver = std::thread([&] { watch_loop(); });
+      while (stream->Read(&response)) handle(response);
+    } catch (const std::exception& exception) {
+      context.TryCancel();
+      const std::lock_guard lock(mutex_);
+      lost_ = {AVATAR_RESOURCE_EXHAUSTED, {}, exception.what(), kRetryMillis};
+    }
   } else if (is_answered) {
     context.TryCancel();  // who was refused keeps the service's own status
   }

@@ -128,8 +128,8 @@ grpc::Status FakeService::CreateSession(grpc::ServerContext*,
   session.set_frame_encoding(request->frame_encoding());
   *session.mutable_transports() = request->transports();
   if (!options_.has_motion_only) {
-    session.set_width_px(kSizePx);
-    session.set_height_px(kSizePx);
+    session.set_width_px(options_.told_size_px);
+    session.set_height_px(options_.told_size_px);
     session.add_outputs(v1::OUTPUT_FRAMES);
   }
   session.add_outputs(v1::OUTPUT_MOTION);
@@ -247,8 +247,8 @@ void FakeService::send_frame(Stream* stream, std::mutex* write_mutex, const v1::
     frame.set_epoch(epoch);
     frame.set_location(v1::FRAME_LOCATION_INLINE);
     frame.set_encoding(is_jpeg ? v1::FRAME_ENCODING_JPEG : v1::FRAME_ENCODING_RAW);
-    frame.set_width_px(kSizePx);
-    frame.set_height_px(kSizePx);
+    frame.set_width_px(options_.told_size_px);
+    frame.set_height_px(options_.told_size_px);
     frame.set_data(is_jpeg ? jpeg_of(pixels) : pixels);
     frame.mutable_motion()->set_blob(blob);
   }

@@ -29,6 +29,7 @@ class FakeService final : public v1::AvatarService::Service {
     std::string api_version = "1.0";
     std::string token;  // empty: none is asked for
     int port = 0;
+    uint32_t told_size_px = kSizePx;  // of session and frames, whatever these hold
   };
   explicit FakeService(Options options);
   ~FakeService() override;

@@ -389,6 +389,20 @@ TEST_CASE("session: killed and restarted mid-sentence, the client comes back wit
   }
 }
 
+TEST_CASE("session: a service that tells sizes beyond all memory ends the session, not the game") {
+  for (const uint32_t size_px : {0xffffffffu, 8193u}) {
+    FakeService::Options options;
+    options.told_size_px = size_px;
+    FakeService service(options);
+    Connection c(service.target());
+    c.open(AVATAR_TRANSPORT_GRPC, AVATAR_ENCODING_JPEG);
+    REQUIRE(eventually([&] { return c.info().state == AVATAR_STATE_FAILED; }));
+    avatar_error error = sized<avatar_error>();
+    CHECK(avatar_session_last_error(c.session, &error) != AVATAR_OK);
+    CHECK(std::string(error.message).find("size") != std::string::npos);
+  }
+}
+
 TEST_CASE("session: what changes every frame does not pile up while the service is away") {
   FakeService::Options options;
   {
