@@ -33,6 +33,9 @@ from avatar_service.signals import AudioChunk, Controls, Float32Array, MotionFra
 FRAME_RATE: Final = Fraction(30)
 """Audio2Face-3D's rate; its clients expect it."""
 MAX_CLIP_SECS: Final = 300
+MAX_EMOTIONS: Final = int(MAX_CLIP_SECS * FRAME_RATE)
+"""Of one clip, one a frame: they are kept until their time comes, and a stream that brings no audio
+would bring them for ever."""
 _TAIL_SECS: Final = 2.0
 """Silence after the clip, at most, until the last frame's look-ahead is complete."""
 _TAIL_STEP: Final = 640
@@ -73,6 +76,7 @@ class Clip:
         self._make_motion = make_motion
         self._notes: list[str] = []
         self._inputs: deque[emotion_with_timecode_pb2.EmotionWithTimeCode] = deque()
+        self._num_emotions = 0
         self._echo = bytearray()
         self._echo_start = 0  # in samples of the client's rate
         self._num_samples = 0
@@ -151,6 +155,11 @@ class Clip:
         if not (math.isfinite(given.time_code) and 0 <= given.time_code <= MAX_CLIP_SECS):
             raise AvatarError(
                 Reason.INVALID_FIELD, f"emotion time code {given.time_code:g}: 0 to {MAX_CLIP_SECS}"
+            )
+        self._num_emotions += 1
+        if self._num_emotions > MAX_EMOTIONS:
+            raise AvatarError(
+                Reason.INVALID_FIELD, f"the clip has more than {MAX_EMOTIONS} emotions"
             )
         ours = self._mapper.map(given.emotion, self._notes)
         self._motion.set_controls(Controls(emotion=ours), round(given.time_code * _NANOS))

@@ -16,6 +16,11 @@ _DEFAULT_STRENGTH: Final = 0.6
 _DEFAULT_PREFERRED_STRENGTH: Final = 0.5
 _DEFAULT_MAX_EMOTIONS: Final = 3
 _MOST_EMOTIONS: Final = 6
+MAX_NAMES: Final = 64
+"""In one set of emotions; Audio2Face has ten."""
+MAX_NAME_CHARS: Final = 64
+MAX_NOTES: Final = 64
+"""Lines for a person about what has no effect."""
 
 
 class EmotionMapper:
@@ -55,8 +60,13 @@ class EmotionMapper:
         """Return weights 0..1 by our names.
 
         Raises:
-            AvatarError: INVALID_FIELD for a weight outside 0..1.
+            AvatarError: INVALID_FIELD for a weight outside 0..1, too many names or too long ones.
         """
+        if len(emotions) > MAX_NAMES or any(len(name) > MAX_NAME_CHARS for name in emotions):
+            raise AvatarError(
+                Reason.INVALID_FIELD,
+                f"emotions at once: {MAX_NAMES} of {MAX_NAME_CHARS} characters are allowed",
+            )
         known: dict[str, float] = {}
         for name, weight in emotions.items():
             if not (math.isfinite(weight) and 0 <= weight <= 1):
@@ -64,7 +74,9 @@ class EmotionMapper:
             if name in A2F_EMOTIONS:
                 known[name] = weight
             elif name != "neutral":
-                notes.append(f"emotion of unknown name: {name}")
+                note = f"emotion of unknown name: {name}"
+                if len(notes) < MAX_NOTES and note not in notes:
+                    notes.append(note)
         strongest = sorted(known, key=lambda name: -known[name])[: self._most]
         ours: dict[str, float] = {}
         for name in strongest:
