@@ -165,6 +165,7 @@ class ConsentBook:
             purpose: "session" or "video".
         """
         self._ledger.append(Event.SHOWN, photo_sha256=photo_sha256, mark=mark, purpose=purpose)
+        self._known()  # takes over what was written, which the ledger then lets go of
 
     def issue_mark(self, photo_sha256: str, purpose: str) -> Mark:
         """Return a new watermark for showing a photo, and note it; see note_shown."""

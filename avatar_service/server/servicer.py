@@ -215,8 +215,7 @@ class AvatarServicer(avatar_service_pb2_grpc.AvatarServiceServicer):
         )
         wanted = replace(wanted, owner=CALLER.get().name)
         if wanted.avatar_id:
-            avatar = await asyncio.to_thread(self._avatars.get, wanted.avatar_id)
-            avatar.consent.check()
+            await asyncio.to_thread(self._avatars.check_may_show, wanted.avatar_id)
         reservation = self._manager.reserve(wanted)
         managed = await self._build(wanted, reservation)
         try:

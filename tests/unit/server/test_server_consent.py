@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from avatar_service.cli.consents import app
 from avatar_service.gen.avatar.v1 import avatar_pb2
 from avatar_service.gen.avatar.v1 import avatar_service_pb2 as pb
+from avatar_service.provenance.consent_book import ConsentBook
 
 pytestmark = pytest.mark.unit
 
@@ -47,6 +48,14 @@ def test_revoking_by_command_ends_the_session_and_erases_the_photo(stub, home) -
     assert '"state": "revoked"' in listed.output
     assert CliRunner().invoke(app, ["check", "--home", str(home)]).exit_code == 0
     other.close()
+
+
+def test_no_session_begins_once_the_consent_is_revoked(stub, home) -> None:
+    avatar_id = stub.CreateAvatar(photo_parts(b"about to be erased")).avatar.avatar_id
+    sha256 = hashlib.sha256(b"about to be erased").hexdigest()
+    ConsentBook(home / "provenance").revoke(sha256)  # another process, before it erases
+    wanted = pb.CreateSessionRequest(avatar_id=avatar_id)
+    assert reason_of(refused(lambda: stub.CreateSession(wanted))) == "CONSENT_REQUIRED"
 
 
 def test_a_consent_that_expires_ends_the_session(stub) -> None:
