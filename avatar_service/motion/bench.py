@@ -101,7 +101,7 @@ def read_clips(folder: Path) -> list[LabelledClip]:
 
 def read_clips_or_own(folder: Path | None) -> list[LabelledClip]:
     """Read a folder's clips; None takes the demonstration's own speech."""
-    return read_clips(folder) if folder else [_own_clip()]
+    return read_clips(folder) if folder else [own_clip()]
 
 
 def drive(net: ArticulationStepper, samples: Float32Array, look_ahead_millis: int,
@@ -277,7 +277,8 @@ def _of_goals(scored: _Scored) -> list[ScoredClip]:
     return _chosen(scored, _GOAL_GROUPS) or list(scored.values())
 
 
-def _own_clip() -> LabelledClip:
+def own_clip() -> LabelledClip:
+    """The speech of the demo with the exact labels of its synthesiser."""
     with resources.as_file(resources.files("avatar_service") / "data") as folder:
         samples = read_audio(folder / "demo_speech.wav").samples
         return LabelledClip("slt_demo", samples, read_labels(folder / "demo_speech.json"))

@@ -9,10 +9,11 @@ stands in the output folder already is kept.
 from __future__ import annotations
 
 import argparse
+import itertools
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -23,15 +24,17 @@ import soxr
 from avatar_service.errors import AvatarError
 from avatar_service.motion.phones import TimedPhone, canonical_phones
 from avatar_service.motion.visemes import UNKNOWN
-from tools.corpus import align, espeak, festival, texts
-from tools.corpus.store import SAMPLE_RATE_HZ, Utterance, write_shard
+from tools.corpus import align, espeak, festival, recordings, texts
+from tools.corpus.agreement import LEAST_AGREEMENT, agreement
+from tools.corpus.store import PEAK, SAMPLE_RATE_HZ, Utterance, write_shard
 
 SHARES: Final = {"espeak": 0.27, "languages": 0.08, "flite": 0.42, "festival": 0.23}
 """Share of the hours by source; the voices built from human recordings get the greater part."""
 
+_VOICE_SECS: Final = 540.0
+"""So much of one person is enough: other people teach more."""
 _MIN_SECS: Final = 0.5
 _FESTIVAL_BATCH: Final = 40
-_PEAK: Final = 20000
 
 
 def _utterance(speech: espeak.Speech, alphabet: str, source: str) -> Utterance | None:
@@ -46,7 +49,7 @@ def _utterance(speech: espeak.Speech, alphabet: str, source: str) -> Utterance |
         except AvatarError as fault:  # a rare sound of some language: masked in training
             print(f"{source}: {fault}", file=sys.stderr)
             phones.append(TimedPhone(phone.start_secs, phone.end_secs, UNKNOWN))
-    return Utterance((samples / peak * _PEAK).astype(np.int16), phones, source)
+    return Utterance((samples / peak * PEAK).astype(np.int16), phones, source)
 
 
 def _espeak(draw: random.Random, sentences: list[str]) -> Iterator[Utterance]:
@@ -135,6 +138,24 @@ def _real(folder: Path) -> list[Utterance]:
     return utterances
 
 
+def _voice(spoken: Iterable[recordings.Recording]) -> Iterator[Utterance]:
+    """Label recordings, as long as they are labelled well; never more than enough."""
+    secs = 0.0
+    for recording in spoken:
+        try:
+            samples = recordings.read_mono(recording.path)
+        except RuntimeError as fault:
+            print(f"{recording.path.name}: {fault}", file=sys.stderr)
+            continue
+        phones = recordings.label(recording, samples) if len(samples) else None
+        utterance = Utterance(samples, phones or [], recording.voice)
+        if phones and agreement(utterance) >= LEAST_AGREEMENT:
+            yield utterance
+            secs += len(samples) / SAMPLE_RATE_HZ
+        if secs > _VOICE_SECS:
+            return
+
+
 def _gather(source: Iterator[Utterance], secs: float) -> list[Utterance]:
     gathered: list[Utterance] = []
     while secs > 0:
@@ -159,7 +180,10 @@ def main() -> None:
         "--held-out", type=Path, help="folder of evaluation transcripts never to be spoken"
     )
     parser.add_argument("--real", type=Path, help="folder of clips with a .txt transcript each")
-    parser.add_argument("--only", choices=[*_SOURCES, "real"], help="build this source alone")
+    parser.add_argument("--voices", type=Path, help="unpacked packages of tools.corpus.recordings")
+    parser.add_argument(
+        "--only", choices=[*_SOURCES, "real", "voices"], help="build this source alone"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--shard-minutes", type=float, default=15.0)
     options = parser.parse_args()
@@ -188,6 +212,15 @@ def main() -> None:
         made = _real(options.real)
         write_shard(path, made, "real")
         _report(path.name, made, started)
+    if options.voices and options.only in (None, "voices"):
+        spoken = recordings.recordings(options.voices)
+        for voice, of_voice in itertools.groupby(spoken, key=lambda recording: recording.voice):
+            path = options.out / f"voices-{voice}.npz"
+            started = time.monotonic()
+            made = [] if path.exists() else list(_voice(of_voice))
+            if made:
+                write_shard(path, made, voice)
+                _report(path.name, made, started)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """Forced alignment of real speech with its transcript by pocketsphinx.
 
+The acoustic model is English. Other languages are aligned by the English sounds nearest to theirs:
+lips that meet and part sound much the same in all.
+
 Two passes: words over the whole clip with wide beams, then phones within pieces of at most 2.5 s
 cut at word boundaries (the phone pass fails on long stretches). A piece that fails is halved; a
 word that fails is labelled UNKNOWN and masked in training.
@@ -9,6 +12,8 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -26,15 +31,29 @@ ALIGNMENT_BIAS_SECS: Final = 0.009
 """pocketsphinx's phones run this much early, measured against synthetic speech of exact labels."""
 
 _FLITE_TO_CMU: Final = {"AX": "AH"}
+_NEAREST_CMU: Final = {
+    "AX": "AH", "EE": "EY", "OO": "OW", "OE": "ER", "UE": "UW", "RX": "R", "DX": "D", "X": "HH",
+    "CX": "HH", "TS": "T S", UNKNOWN: "AH",
+}  # fmt: skip
+"""Canonical phones that the acoustic model lacks -> those that sound most alike."""
 _Word = tuple[str, int, int]
+_Spelling = Mapping[str, Sequence[str]]
+"""Words -> their sounds in the model's phones, for words that no dictionary holds."""
+
+
+def _model() -> Path:
+    import pocketsphinx
+
+    return Path(pocketsphinx.get_model_path()) / "en-us"
+
+
+def _dictionary_path() -> Path:
+    return _model() / "cmudict-en-us.dict"
 
 
 @cache
 def _dictionary() -> dict[str, list[str]]:
-    import pocketsphinx
-
-    path = Path(pocketsphinx.get_model_path()) / "en-us" / "cmudict-en-us.dict"
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = _dictionary_path().read_text(encoding="utf-8").splitlines()
     return {word: phones for word, *phones in (line.split() for line in lines)}
 
 
@@ -59,22 +78,24 @@ def normalise(text: str) -> list[str]:
     return [word.strip("'") for word in words if word.strip("'")]
 
 
-def _decoder(words: list[str], beams: tuple[float, float, float]) -> Any:
+def _english(words: list[str]) -> _Spelling:
+    return {word: _spell(word).split() for word in set(words) if word not in _dictionary()}
+
+
+def _decoder(spelling: _Spelling, dictionary: Path, beams: tuple[float, float, float]) -> Any:
     import pocketsphinx
 
-    root = Path(pocketsphinx.get_model_path()) / "en-us"
     decoder = pocketsphinx.Decoder(
-        hmm=str(root / "en-us"),
-        dict=str(root / "cmudict-en-us.dict"),
+        hmm=str(_model() / "en-us"),
+        dict=str(dictionary),
         lm=None,
         loglevel="FATAL",
         beam=beams[0],
         wbeam=beams[1],
         pbeam=beams[2],
     )
-    for word in sorted(set(words)):
-        if word not in _dictionary():
-            decoder.add_word(word, _spell(word), True)
+    for word in sorted(spelling):
+        decoder.add_word(word, " ".join(spelling[word]), True)
     return decoder
 
 
@@ -94,7 +115,16 @@ def _is_word(word: str) -> bool:
     return word[0] not in "<["
 
 
-def _align_piece(decoder: Any, raw: bytes, piece: list[_Word], depth: int = 0) -> list[TimedPhone]:
+def symbols(word: Any, meant: _Spelling) -> list[tuple[str, Any]]:
+    """The phones of an aligned word, by the names that they were meant to have."""
+    phones = list(word)
+    names = meant.get(word.name) or [phone.name for phone in phones]
+    return list(zip(names, phones, strict=True))
+
+
+def _align_piece(
+    decoder: Any, raw: bytes, piece: list[_Word], meant: _Spelling, depth: int = 0
+) -> list[TimedPhone]:
     first, last = piece[0][1], piece[-1][2]
     spoken = [word for word, _, _ in piece if _is_word(word)]
     if not spoken:
@@ -112,10 +142,10 @@ def _align_piece(decoder: Any, raw: bytes, piece: list[_Word], depth: int = 0) -
                 TimedPhone(
                     max(first, phone.start + start) * _FRAME_SECS,
                     min(last, phone.start + phone.duration + start) * _FRAME_SECS,
-                    phone.name,
+                    name,
                 )
                 for word in decoder.get_alignment()
-                for phone in word
+                for name, phone in symbols(word, meant)
             ]
         except RuntimeError:  # pocketsphinx: the phone pass found no path with this padding
             continue
@@ -123,8 +153,8 @@ def _align_piece(decoder: Any, raw: bytes, piece: list[_Word], depth: int = 0) -
     if len(piece) == 1:
         return [TimedPhone(first * _FRAME_SECS, last * _FRAME_SECS, UNKNOWN)]
     middle = len(piece) // 2
-    return _align_piece(decoder, raw, piece[:middle], depth + 1) + _align_piece(
-        decoder, raw, piece[middle:], depth + 1
+    return _align_piece(decoder, raw, piece[:middle], meant, depth + 1) + _align_piece(
+        decoder, raw, piece[middle:], meant, depth + 1
     )
 
 
@@ -145,11 +175,44 @@ def align(samples: np.ndarray, text: str) -> list[TimedPhone] | None:
 def align_arpabet(samples: np.ndarray, text: str) -> list[TimedPhone] | None:
     """Align as `align` does and keep the dictionary's own symbols, and UNKNOWN."""
     words = normalise(text)
+    return _align(samples, words, _english(words), _dictionary_path())
+
+
+def align_pronounced(
+    samples: np.ndarray, words: Sequence[Sequence[str]]
+) -> list[TimedPhone] | None:
+    """Align speech of any language with its sounds.
+
+    Args:
+        samples: (n,) int16, 16 kHz mono.
+        words: the canonical phones of each word.
+
+    Returns:
+        Canonical phones with the aligner's bias removed; None where no path was found.
+    """
+    spelling: dict[str, list[str]] = {}
+    meant: dict[str, list[str]] = {}
+    for number, phones in enumerate(words):
+        pairs = [(cmu, p) for p in phones for cmu in _NEAREST_CMU.get(p, p).split()]
+        spelling[f"w{number}"] = [cmu for cmu, _ in pairs]
+        meant[f"w{number}"] = [phone for _, phone in pairs]
+    with tempfile.NamedTemporaryFile("w", suffix=".dict") as nothing:
+        phones_found = _align(samples, list(spelling), spelling, Path(nothing.name), meant)
+    return phones_found
+
+
+def _align(
+    samples: np.ndarray,
+    words: list[str],
+    spelling: _Spelling,
+    dictionary: Path,
+    meant: _Spelling | None = None,
+) -> list[TimedPhone] | None:
     if not words:
         return None
     raw = samples.astype("<i2").tobytes() + b"\0" * (20 * _FRAME_BYTES)
     for beams in _BEAMS:
-        decoder = _decoder(words, beams)
+        decoder = _decoder(spelling, dictionary, beams)
         decoder.set_align_text(" ".join(words))
         try:
             found = _find_words(decoder, raw)
@@ -164,17 +227,17 @@ def align_arpabet(samples: np.ndarray, text: str) -> list[TimedPhone] | None:
         ]
         if [word for word, _, _ in spans if _is_word(word)] != words:
             continue
-        return _unbiased(_phones(decoder, raw, spans))
+        return _unbiased(_phones(decoder, raw, spans, meant or {}))
     return None
 
 
-def _phones(decoder: Any, raw: bytes, spans: list[_Word]) -> list[TimedPhone]:
+def _phones(decoder: Any, raw: bytes, spans: list[_Word], meant: _Spelling) -> list[TimedPhone]:
     pieces: list[list[_Word]] = [[]]
     for span in spans:
         if pieces[-1] and span[2] - pieces[-1][0][1] > _MAX_PIECE_FRAMES:
             pieces.append([])
         pieces[-1].append(span)
-    return [phone for piece in pieces for phone in _align_piece(decoder, raw, piece)]
+    return [phone for piece in pieces for phone in _align_piece(decoder, raw, piece, meant)]
 
 
 def _unbiased(phones: list[TimedPhone]) -> list[TimedPhone]:

@@ -17,13 +17,15 @@ from tools.corpus import augment
 from tools.corpus.store import SAMPLE_RATE_HZ, Utterance, read_shard
 
 DRAW_SHARES: Final = {
-    "flite": 0.32,
-    "festival": 0.20,
-    "espeak": 0.22,
-    "languages": 0.08,
-    "real": 0.18,
+    "flite": 0.22,
+    "festival": 0.12,
+    "espeak": 0.16,
+    "languages": 0.06,
+    "real": 0.12,
+    "voices": 0.32,
 }
-"""How often a piece of each source is drawn, however long the source is."""
+"""How often a piece of each source is drawn, however long the source is; the shards of a source,
+one for each of the voices, are drawn alike."""
 
 _CODEC_SHARE: Final = 0.22
 _SPEECHLESS_SHARE: Final = 0.03
@@ -89,7 +91,7 @@ class BatchMaker:
     def __init__(self, folder: Path, steps: int, seed: int, held_out_real: int = 12) -> None:
         self._rng = np.random.default_rng(seed)
         self._steps = steps
-        self._sources: dict[str, list[Example]] = {}
+        self._sources: dict[str, list[list[Example]]] = {}
         self.validation: list[Utterance] = []
         self.secs = 0.0
         for path in sorted(folder.glob("*.npz")):
@@ -99,18 +101,17 @@ class BatchMaker:
                 self.validation = utterances[len(utterances) - held_out_real :]
                 utterances = utterances[: len(utterances) - held_out_real]
             self.secs += sum(len(u.samples) for u in utterances) / SAMPLE_RATE_HZ
-            self._sources.setdefault(name, []).extend(map(make_example, utterances))
-        for examples in self._sources.values():
-            for i in range(len(examples)):
-                if self._rng.random() < _CODEC_SHARE:
-                    examples[i] = self._coded(examples[i])
+            examples = [self._sometimes_coded(make_example(u)) for u in utterances]
+            self._sources.setdefault(name, []).append(examples)
         self._names = [name for name in DRAW_SHARES if name in self._sources]
         shares = np.array([DRAW_SHARES[name] for name in self._names])
         self._shares = shares / shares.sum()
         self._noises = augment.make_noises(self._rng)
         self.severity = augment.HARSH
 
-    def _coded(self, example: Example) -> Example:
+    def _sometimes_coded(self, example: Example) -> Example:
+        if self._rng.random() >= _CODEC_SHARE:
+            return example
         clear = _floats(example.samples)
         coded = augment.codec_round_trip(clear, self._rng)
         samples = (np.clip(coded, -1, 1) * 32767).astype(np.int16)
@@ -118,7 +119,8 @@ class BatchMaker:
 
     def _draw(self) -> Example:
         name = self._names[self._rng.choice(len(self._names), p=self._shares)]
-        examples = self._sources[name]
+        shards = self._sources[name]
+        examples = shards[int(self._rng.integers(len(shards)))]
         return examples[int(self._rng.integers(len(examples)))]
 
     def _piece(self) -> tuple[Float32Array, np.ndarray, Float32Array]:

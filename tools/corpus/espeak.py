@@ -6,6 +6,7 @@ Runs inside the corpus process only; the service itself never loads the library 
 from __future__ import annotations
 
 import ctypes
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -13,7 +14,8 @@ from typing import Final
 import numpy as np
 
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.motion.phones import TimedPhone
+from avatar_service.motion.phones import TimedPhone, split_symbol
+from avatar_service.motion.visemes import UNKNOWN
 
 _RETRIEVAL: Final = 1
 _PHONEME_EVENTS_OPTION: Final = 1
@@ -21,6 +23,11 @@ _EVENT_LIST_TERMINATED: Final = 0
 _EVENT_PHONEME: Final = 7
 _RATE, _PITCH, _RANGE = 1, 3, 4
 _CHARS_UTF8: Final = 1
+_SEPARATOR: Final = "_"
+_NEARLY_CLOSED: Final = "B"
+"""Spanish b between vowels: the lips come near and need not meet."""
+_MARKS: Final = re.compile(r"\(.*?\)|[',%=|]")
+"""Changes of language, stress, and marks between sounds that are joined."""
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -151,6 +158,45 @@ class Espeak:
             if symbol:
                 phones.append(TimedPhone(start, max(start, min(end, duration)), symbol))
         return Speech(samples, self._rate_hz, phones)
+
+    def pronounce(self, text: str, language: str) -> list[list[str]] | None:
+        """Say how the words of a text are spoken.
+
+        Args:
+            text: plain text.
+            language: of espeak-ng, for example `cs`.
+
+        Returns:
+            Canonical phones of each word, without silence; UNKNOWN for a sound that is not in
+            `motion.phones`. None where the language does not exist.
+        """
+        if self._library.espeak_SetVoiceByName(language.encode()) != 0:
+            return None
+        say = self._library.espeak_TextToPhonemes
+        say.restype, say.argtypes = ctypes.c_char_p, [ctypes.c_void_p, ctypes.c_int, ctypes.c_int]
+        rest = ctypes.c_char_p(text.encode())
+        words = []
+        while rest.value:
+            clause = say(ctypes.byref(rest), _CHARS_UTF8, ord(_SEPARATOR) << 8) or b""
+            for word in clause.decode("utf-8", "replace").split():
+                phones = [p for sound in word.split(_SEPARATOR) for p in canonical(sound)]
+                if phones:
+                    words.append(phones)
+        return words
+
+
+def canonical(mnemonic: str) -> tuple[str, ...]:
+    """Canonical phones of one sound as espeak-ng writes it, with stress and other marks."""
+    sound = re.sub(_MARKS, "", mnemonic)
+    if not sound:
+        return ()
+    if sound == _NEARLY_CLOSED:
+        return (UNKNOWN,)
+    try:
+        phones = split_symbol(sound, "espeak")
+    except AvatarError:
+        return (UNKNOWN,)
+    return tuple(phone for phone in phones if phone != "SIL")
 
 
 @cache

@@ -39,11 +39,15 @@ _LOUD_DB: Final = 6.0
 _DIGITS: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
-def read_transcripts(path: Path) -> Iterator[tuple[str, str]]:
+def read_transcripts(
+    path: Path, shortest: int = _SHORTEST, digits: tuple[str, ...] | None = _DIGITS
+) -> Iterator[tuple[str, str]]:
     """Yield the name and the words of each prompt that is long enough and read as it is written.
 
     Args:
         path: gzip'd lines of `name: words`; `;` begins a remark.
+        shortest: letters.
+        digits: words of the digits; None leaves digits as they are.
 
     Raises:
         AvatarError: INVALID_FILE where it cannot be read.
@@ -57,13 +61,17 @@ def read_transcripts(path: Path) -> Iterator[tuple[str, str]]:
     for line in content.decode("utf-8", "replace").splitlines():
         name, colon, text = line.partition(":")
         text = text.strip()
-        if line.startswith(";") or not colon or len(text) < _SHORTEST:
+        if line.startswith(";") or not colon or len(text) < shortest:
             continue
-        if not _NOT_AS_WRITTEN.search(text):
-            yield name.strip(), re.sub(r"\d", lambda digit: f" {_DIGITS[int(digit[0])]} ", text)
+        if _NOT_AS_WRITTEN.search(text):
+            continue
+        if digits:
+            text = re.sub(r"\d", lambda digit: f" {digits[int(digit[0])]} ", text)
+        yield name.strip(), text
 
 
-def _read_g722(path: Path) -> np.ndarray:
+def read_g722(path: Path) -> np.ndarray:
+    """Read a sound whole: (n,) int16, 16 kHz."""
     with av.open(str(path), format="g722") as container:
         frames = [frame.to_ndarray().ravel() for frame in container.decode(audio=0)]
     return np.concatenate(frames).astype(np.int16)
@@ -111,7 +119,7 @@ def main() -> None:
         sound = options.sounds / f"{name}.g722"
         if not sound.exists():
             continue
-        samples = _read_g722(sound)
+        samples = read_g722(sound)
         phones = align_arpabet(samples, text)
         if phones is None or any(phone.symbol == UNKNOWN for phone in phones):
             continue

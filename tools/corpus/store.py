@@ -21,6 +21,8 @@ from avatar_service.motion.phones import TimedPhone
 from avatar_service.motion.visemes import PHONE_INDEX, PHONE_NAMES, UNKNOWN
 
 SAMPLE_RATE_HZ: Final = 16000
+PEAK: Final = 20000
+"""Loudest sample of an utterance; training varies the level."""
 
 
 @dataclass(frozen=True, slots=True)

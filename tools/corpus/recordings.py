@@ -1,0 +1,140 @@
+"""Recordings of many people with what they say, out of Debian packages that carry speech.
+
+    apt-get download tuxpaint-stamps-default \
+        asterisk-core-sounds-{fr,it,ru} asterisk-core-sounds-{fr,it,ru}-g722
+    for package in *.deb; do dpkg -x $package packages; done
+    python -m tools.corpus --out corpus --voices packages --only voices
+
+Lips meet and part alike in all languages, and people differ more than languages do: amateurs at
+their own microphones, and speakers of telephone prompts in studios.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import soundfile
+import soxr
+
+from avatar_service.motion.phones import TimedPhone
+from avatar_service.motion.visemes import UNKNOWN
+from tools.corpus.align import align_pronounced
+from tools.corpus.espeak import engine
+from tools.corpus.prompts import read_g722, read_transcripts, speaks_in_silence
+from tools.corpus.store import PEAK, SAMPLE_RATE_HZ
+
+_STAMPS: Final = Path("usr/share/tuxpaint/stamps")
+_STAMP_LANGUAGES: Final = ("bg", "ca", "el", "es", "fr", "ro", "ru")
+"""One amateur each, but for French, which two read."""
+_PROMPTS: Final = {"fr": "fr_CA_f_June", "it": "it_IT_m_Carlo", "ru": "ru_RU_f_IvrvoiceRU"}
+_SHORTEST: Final = 14
+"""Letters; single words teach little of running speech."""
+_ROOM: Final = SAMPLE_RATE_HZ // 5
+_SLOWEST, _FASTEST = 4.0, 22.0
+"""Phones a second; beyond these the aligner went astray."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A sound and what is said in it.
+
+    Attributes:
+        path: Ogg Vorbis, or G.722 (16 kHz).
+        language: of espeak-ng.
+        voice: who speaks, as one word.
+    """
+
+    path: Path
+    text: str
+    language: str
+    voice: str
+
+
+def recordings(packages: Path) -> Iterator[Recording]:
+    """Yield all recordings of the unpacked packages, one voice after another.
+
+    Args:
+        packages: the folder that holds `usr`.
+    """
+    everything = itertools.chain(
+        *(_prompts(packages, language, voice) for language, voice in _PROMPTS.items()),
+        *(_stamps(packages / _STAMPS, language) for language in _STAMP_LANGUAGES),
+    )
+    return (recording for recording in everything if len(recording.text) >= _SHORTEST)
+
+
+def _stamps(root: Path, language: str) -> Iterator[Recording]:
+    for path in sorted(root.rglob(f"*_desc_{language}.ogg")):
+        name = path.name.removesuffix(f"_desc_{language}.ogg")
+        texts = path.with_name(f"{name}.txt")
+        if not texts.exists():
+            continue
+        lines = texts.read_text(encoding="utf-8", errors="replace").splitlines()
+        for line in lines:
+            key, _, text = line.partition("=")
+            if key == f"{language}.utf8":
+                yield Recording(path, text.strip(), language, f"stamps_{language}")
+
+
+def _prompts(packages: Path, language: str, voice: str) -> Iterator[Recording]:
+    transcripts = packages / f"usr/share/doc/asterisk-core-sounds-{language}"
+    path = transcripts / f"core-sounds-{language}.txt.gz"
+    if not path.exists():
+        return
+    for name, text in read_transcripts(path, shortest=_SHORTEST, digits=None):
+        sound = packages / "usr/share/asterisk/sounds" / voice / f"{name}.g722"
+        if sound.exists() and "?" not in text:  # a letter lost upstream, or a question
+            yield Recording(sound, text, language, f"prompts_{language}")
+
+
+def read_mono(path: Path) -> np.ndarray:
+    """Read a recording: (n,) int16, 16 kHz, its peak at a usual level; empty where silent.
+
+    Raises:
+        RuntimeError: libsndfile cannot read it.
+    """
+    if path.suffix == ".g722":
+        samples = read_g722(path).astype(np.float32)
+    else:
+        sound, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+        samples = np.asarray(soxr.resample(sound.mean(axis=1), rate_hz, SAMPLE_RATE_HZ))
+    peak = float(np.abs(samples).max(initial=0.0))
+    return (samples * (PEAK / peak)).astype(np.int16) if peak > 0 else np.zeros(0, np.int16)
+
+
+def _with_room(samples: np.ndarray) -> np.ndarray:
+    """Put faint noise before and after: the aligner wants silence there; many clips have none."""
+    noise = np.random.default_rng(len(samples)).normal(0, 3, len(samples) + 2 * _ROOM)
+    noise[_ROOM : _ROOM + len(samples)] += samples
+    return np.clip(noise, -32768, 32767).astype(np.int16)
+
+
+def _masked(phone: str, language: str) -> str:
+    # A written v is /b/ to some Catalan speakers and /v/ to others; which, the text does not say.
+    return UNKNOWN if language == "ca" and phone in ("V", "B") else phone
+
+
+def label(recording: Recording, samples: np.ndarray) -> list[TimedPhone] | None:
+    """Find the phones of a recording; None where it does not go with what is said to be said."""
+    words = engine().pronounce(recording.text, recording.language)
+    if not words:
+        return None
+    kept = [[_masked(p, recording.language) for p in word] for word in words]
+    phones = align_pronounced(_with_room(samples), kept)
+    if phones is None or speaks_in_silence(_with_room(samples), phones):
+        return None
+    spoken = [phone for phone in phones if phone.symbol != "SIL"]
+    secs = sum(phone.end_secs - phone.start_secs for phone in spoken)
+    if not _SLOWEST < len(spoken) / max(secs, 1e-3) < _FASTEST:
+        return None
+    early, end = _ROOM / SAMPLE_RATE_HZ, len(samples) / SAMPLE_RATE_HZ
+    moved = [
+        TimedPhone(max(0.0, p.start_secs - early), min(end, p.end_secs - early), p.symbol)
+        for p in phones
+    ]
+    return [phone for phone in moved if phone.end_secs > phone.start_secs]
