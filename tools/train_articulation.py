@@ -223,7 +223,7 @@ def main() -> None:
     learner = _start(kept, options.from_weights, maker)
     net, average = learner.net, learner.average
     size = net.parameters_now().num_trained
-    print(f"{maker.secs / 3600:.2f} h, {size} parameters, from step {first}")
+    print(f"{maker.secs / 3600:.2f} h, {size} parameters, from step {first}", flush=True)
     look_aheads = net.config.look_ahead_steps
     started, running = time.monotonic(), 0.0
     for step in range(first, last):

@@ -53,15 +53,18 @@ def compile_ahead(what: str, portrait: Path | None = None) -> None:
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             timeout=_TIMEOUT_SECS,
             check=False,
+            text=True,
+            errors="replace",
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         log.warning("kernels are compiled by this process itself: %s", type(error).__name__)
         return
     if done.returncode != 0:
-        log.warning("kernels are compiled by this process itself: exit code %d", done.returncode)
+        fault = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        log.warning("kernels are compiled by this process itself: %s", fault)
 
 
 def compile_motion() -> None:

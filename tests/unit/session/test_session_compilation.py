@@ -56,12 +56,13 @@ def test_it_goes_on_and_says_so_where_it_fails(
             raise subprocess.TimeoutExpired(command, 1)
         if way == "absent":
             raise FileNotFoundError
-        return subprocess.CompletedProcess(command, 3)
+        return subprocess.CompletedProcess(command, 3, stderr="Traceback ...\nNoSpace: disk\n")
 
     monkeypatch.setattr(subprocess, "run", run)
     with caplog.at_level(logging.WARNING):
         compile_ahead(MOTION)
-    assert "kernels are compiled by this process itself" in caplog.text
+    told = {"code": "NoSpace: disk", "time": "TimeoutExpired", "absent": "FileNotFoundError"}
+    assert f"kernels are compiled by this process itself: {told[way]}" in caplog.text
     assert not jit.is_compiled(MOTION)
 
 
