@@ -26,6 +26,7 @@ from avatar_service.audio.mel import log_mel
 from avatar_service.motion.articulation_net import ArticulationNet, ArticulationOutput
 from avatar_service.motion.articulation_parameters import (
     ArticulationNetConfig,
+    ArticulationParameters,
     load_weights,
     save_weights,
 )
@@ -177,16 +178,16 @@ def _commit() -> str:
 
 
 def _start(
-    kept: dict[str, Any] | None, weights: Path | None, maker: BatchMaker
+    kept: dict[str, Any] | None, known: ArticulationParameters | None, maker: BatchMaker
 ) -> Learner[ArticulationNet]:
-    if weights:
-        net, average = (ArticulationNet.of(load_weights(weights)) for _ in range(2))
+    if known:
+        net, average = ArticulationNet.of(known), ArticulationNet.of(known)
     else:
         net, average = (ArticulationNet(ArticulationNetConfig()) for _ in range(2))
     learner = Learner(net, average)
     if kept:
         learner.resume(kept)
-    elif not weights:
+    elif not known:
         probe = np.concatenate([maker.draw(16).features for _ in range(6)]).reshape(-1, 80)
         net.set_normalisation(probe.mean(0), probe.std(0))
         average.load_state_dict(net.state_dict())
@@ -218,9 +219,10 @@ def main() -> None:
     path = options.out / "checkpoint.pt"
     kept = read_checkpoint(path)
     first = int(kept["step"]) if kept else 0
+    known = load_weights(options.from_weights) if options.from_weights else None
     # A resumed run draws on, it does not repeat what it has drawn.
     maker = BatchMaker(options.corpus, options.crop_steps, options.seed + first)
-    learner = _start(kept, options.from_weights, maker)
+    learner = _start(kept, known, maker)
     net, average = learner.net, learner.average
     size = net.parameters_now().num_trained
     print(f"{maker.secs / 3600:.2f} h, {size} parameters, from step {first}", flush=True)
