@@ -9,6 +9,7 @@ import typer
 from avatar_service import __version__
 from avatar_service.cli import (
     animate,
+    avatars,
     bench,
     consents,
     demo,
@@ -42,6 +43,7 @@ app.command()(track)
 app.command()(verify)
 app.command()(top)
 app.command()(replay)
+app.add_typer(avatars.app, name="avatars")
 app.add_typer(models.app, name="models")
 app.add_typer(consents.app, name="consents")
 app.add_typer(bench.app, name="bench")

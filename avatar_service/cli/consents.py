@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from avatar_service.cli.console import out, say
+from avatar_service.cli.console import out, plain, say
 from avatar_service.cli.option_names import Commands
 from avatar_service.errors import AvatarError, Reason
 
@@ -55,8 +55,8 @@ def list_(
         table.add_row(
             one.photo_sha256[:12],
             one.state.value,
-            _plain(given.subject if given else "(forgotten)"),
-            _plain(given.basis if given else ""),
+            plain(given.subject if given else "(forgotten)"),
+            plain(given.basis if given else ""),
             f"{given.valid_until:%Y-%m-%d %H:%M}" if given and given.valid_until else "",
             f"{one.stated_at:%Y-%m-%d %H:%M}",
             str(one.num_shown),
@@ -199,10 +199,3 @@ def _facts(one: Standing) -> dict[str, object]:
         "statements": list(one.statements),
         "num_shown": one.num_shown,
     }
-
-
-def _plain(text: str) -> str:
-    """Show text that others wrote: no markup, no control characters."""
-    from rich.markup import escape
-
-    return escape("".join(c if c.isprintable() else " " for c in text))

@@ -63,3 +63,10 @@ def progress() -> Iterator[Progress]:
         disable=not err.is_terminal,
     ) as bar:
         yield bar
+
+
+def plain(text: str) -> str:
+    """Show text that others wrote: no markup, no control characters."""
+    from rich.markup import escape
+
+    return escape("".join(c if c.isprintable() else " " for c in text))
