@@ -200,12 +200,21 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("out/articulation"))
     parser.add_argument("--from-weights", type=Path, help="npz to begin with")
     parser.add_argument("--first-cycle", type=int, default=0, help="of the recipe, from 0")
+    parser.add_argument(
+        "--cycles", type=int, default=len(CYCLES), help="end of the recipe; 2 leaves people out"
+    )
     parser.add_argument("--batch", type=int, default=20)
     parser.add_argument("--crop-steps", type=int, default=200, help="of 20 ms each")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--export", type=Path, help="npz to write the float16 weights to")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if not 0 <= options.first_cycle < options.cycles <= len(CYCLES):
+        parser.error(
+            f"--first-cycle {options.first_cycle} --cycles {options.cycles}: "
+            f"needed 0 <= FIRST < CYCLES <= {len(CYCLES)}"
+        )
+    return options
 
 
 def main() -> None:
@@ -214,7 +223,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     options.out.mkdir(parents=True, exist_ok=True)
-    cycles = CYCLES[options.first_cycle :]
+    cycles = CYCLES[options.first_cycle : options.cycles]
     last = sum(cycle.steps for cycle in cycles)
     path = options.out / "checkpoint.pt"
     kept = read_checkpoint(path)
