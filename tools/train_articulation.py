@@ -207,6 +207,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--crop-steps", type=int, default=200, help="of 20 ms each")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--new-share",
+        type=float,
+        default=1.0,
+        help="of the new weights in what is exported, 0 to 1; the rest is --from-weights",
+    )
     parser.add_argument("--export", type=Path, help="npz to write the float16 weights to")
     options = parser.parse_args()
     if not 0 <= options.first_cycle < options.cycles <= len(CYCLES):
@@ -214,6 +220,8 @@ def _options() -> argparse.Namespace:
             f"--first-cycle {options.first_cycle} --cycles {options.cycles}: "
             f"needed 0 <= FIRST < CYCLES <= {len(CYCLES)}"
         )
+    if not 0 <= options.new_share <= 1 or (options.new_share < 1 and not options.from_weights):
+        parser.error(f"--new-share {options.new_share}: 0 to 1, and 1 without --from-weights")
     return options
 
 
@@ -254,7 +262,21 @@ def main() -> None:
             print("   ", validate(average, maker.validation), flush=True)
             learner.save(path, step=step + 1)
     if options.export:
+        if known:
+            _mix(average, ArticulationNet.of(known), options.new_share)
         _export(average, maker, last, options)
+
+
+@torch.no_grad()
+def _mix(net: ArticulationNet, old: ArticulationNet, new_share: float) -> None:
+    """Average weights with those they came from, which keeps what those knew of other voices.
+
+    Wortsman et al. 2022, Robust fine-tuning of zero-shot models.
+    """
+    before = old.state_dict()
+    for name, value in net.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(before[name], 1 - new_share)
 
 
 def _export(
@@ -269,6 +291,7 @@ def _export(
         "steps": steps,
         "from_weights": options.from_weights.name if options.from_weights else None,
         "first_cycle": options.first_cycle,
+        "new_share": options.new_share,
         "batch": options.batch,
         "seed": options.seed,
         "validation": validate(net, maker.validation),

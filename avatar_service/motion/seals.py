@@ -37,7 +37,7 @@ class SealLimits:
         gap_steps: steps after a seal in which no other begins.
     """
 
-    begin: float = 0.5
+    begin: float = 0.45
     end: float = 0.3
     min_steps: int = 4
     max_steps: int | None = 7

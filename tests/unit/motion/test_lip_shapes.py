@@ -180,11 +180,11 @@ def test_doubtful_closures_bring_the_lips_near_and_no_more() -> None:
         rows = [row(jaw=0.4, closure=value) for value in levels]
         return [float(shaper.step(one, 0.0)[CLOSURE]) for one in rows]
 
-    doubtful = contact(0.52, 0.55, 0.5, 0.1, 0.0, 0.0)
+    doubtful = contact(0.47, 0.5, 0.46, 0.1, 0.0, 0.0)
     assert max(doubtful) == pytest.approx(0.4)
     assert doubtful[-1] == 0
-    assert max(contact(0.52, 0.7, 0.7, 0.7)) == 1  # proof that comes late seals
-    assert max(contact(0.52, 0.1, 0.0, 0.0)) == pytest.approx(0.4)
+    assert max(contact(0.47, 0.7, 0.7, 0.7)) == 1  # proof that comes late seals
+    assert max(contact(0.47, 0.1, 0.0, 0.0)) == pytest.approx(0.4)
 
 
 def test_the_mouth_opens_no_faster_than_people_do() -> None:
