@@ -34,6 +34,7 @@ def token(
     """
     from avatar_service.cli.console import out, say
     from avatar_service.errors import AvatarError, Reason
+    from avatar_service.provenance.private_files import replace_synced
     from avatar_service.server.access import parse_line, read_tokens
 
     made = secrets.token_urlsafe(TOKEN_BYTES)
@@ -52,7 +53,8 @@ def token(
                 writing.write(line + "\n")
             if file.exists():
                 _keep_access(file, partial)
-            os.replace(partial, file)  # the service sees the file before or after, never between
+            # The service sees the file before or after, never between.
+            replace_synced(partial, file)
         except OSError as error:
             raise AvatarError(
                 Reason.INVALID_FIELD, f"--file: cannot write {file}: {error.strerror}", field="file"

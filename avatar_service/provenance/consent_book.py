@@ -97,7 +97,7 @@ class ConsentBook:
         """
         consent.check()
         try:
-            with self._lock, self._ledger.lock:
+            with self._lock, self._ledger.held():
                 self.check_not_revoked(photo_sha256)
                 statement = self._statements.add(consent, photo_sha256)
                 self._ledger.append(
@@ -137,7 +137,7 @@ class ConsentBook:
             photo_sha256: a photo that the ledger knows.
             forget: erase what was stated, too; only its hash stays in the ledger.
         """
-        with self._lock, self._ledger.lock:
+        with self._lock, self._ledger.held():
             record = self._known()[photo_sha256]
             if not record.is_revoked:
                 self._ledger.append(Event.REVOKED, photo_sha256=photo_sha256)
@@ -148,7 +148,7 @@ class ConsentBook:
 
     def reinstate(self, photo_sha256: str) -> None:
         """Allow new statements for a photo again."""
-        with self._lock, self._ledger.lock:
+        with self._lock, self._ledger.held():
             if self._known()[photo_sha256].is_revoked:
                 self._ledger.append(Event.REINSTATED, photo_sha256=photo_sha256)
 
@@ -204,7 +204,7 @@ class ConsentBook:
 
     def export(self) -> dict[str, Any]:
         """Return everything, so that it can be checked without this installation."""
-        with self._lock, self._ledger.lock:
+        with self._lock, self._ledger.held():
             known = self._known()
             lines = self._lines()
         statements = [

@@ -12,6 +12,7 @@ never acknowledged; the next writer takes it away.
 from __future__ import annotations
 
 import base64
+import contextlib
 import errno
 import hashlib
 import json
@@ -27,11 +28,13 @@ from filelock import FileLock, Timeout
 
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.provenance.installation import Identity, Installation
-from avatar_service.provenance.private_files import make_private_folder
+from avatar_service.provenance.private_files import make_private_folder, sync_folder
 
 LEDGER_NAME: Final = "ledger.jsonl"
 FIRST: Final = "0" * 64
 LOCK_TIMEOUT_SECS: Final = 10.0
+LOCKED_RETRY_SECS: Final = 2.0
+"""A line takes milliseconds: who holds the ledger so long is stopped or on a disk that hangs."""
 _MAX_LINE_BYTES: Final = 64 << 10
 
 
@@ -83,8 +86,7 @@ class Ledger:
             make_private_folder(folder)
         except OSError as error:
             raise _unusable(self._path, error) from error
-        # Reentrant, so that "look, then append" can be one step.
-        self.lock = FileLock(folder / "ledger.lock", timeout=LOCK_TIMEOUT_SECS, mode=0o600)
+        self._lock = FileLock(folder / "ledger.lock", timeout=LOCK_TIMEOUT_SECS, mode=0o600)
         self._read_bytes = 0
         self._num_entries = 0
         self._last_hash = FIRST
@@ -95,33 +97,46 @@ class Ledger:
         """The file."""
         return self._path
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other writers out while the block runs; reentrant: "look, then append" is one step.
+
+        Raises:
+            AvatarError: STORAGE_EXHAUSTED where another process does not let go of the ledger,
+                INVALID_FILE where it cannot be locked.
+        """
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise _locked(self._path) from error
+        except OSError as error:
+            raise _unusable(self._path, error) from error
+        try:
+            yield
+        finally:
+            self._lock.release()
+
     def append(self, event: Event, **facts: str) -> None:
         """Write a line down, on disk when this returns.
 
         Raises:
             AvatarError: STORAGE_EXHAUSTED where the disk is full, INVALID_FILE where the ledger
-                cannot be written or is damaged.
+                cannot be written or is damaged; see held.
         """
-        try:
-            with self.lock:
-                self._catch_up()
-                self._write(self._line(event, facts))
-                self._catch_up()
-        except Timeout as error:
-            raise _locked(self._path) from error
+        with self.held():
+            self._catch_up()
+            self._write(self._line(event, facts))
+            self._catch_up()
 
     def read_new(self) -> list[Entry]:
         """Return the lines that no call has returned yet, in order.
 
         Raises INVALID_FILE where the ledger is damaged, STORAGE_EXHAUSTED where it is locked.
         """
-        try:
-            with self.lock:
-                self._catch_up()
-                new, self._untold = self._untold, []
-                return new
-        except Timeout as error:
-            raise _locked(self._path) from error
+        with self.held():
+            self._catch_up()
+            new, self._untold = self._untold, []
+            return new
 
     def read_all(self) -> Iterator[Entry]:
         """Yield every line that is there, from disk. Raises INVALID_FILE where it is damaged."""
@@ -185,6 +200,8 @@ class Ledger:
                     raise
             finally:
                 os.close(handle)
+            if not self._read_bytes:
+                sync_folder(self._path.parent)  # it may just have been made
         except OSError as error:
             raise _unusable(self._path, error) from error
 
@@ -233,7 +250,11 @@ def _damaged(path: Path, number: int, what: str) -> AvatarError:
 
 
 def _locked(path: Path) -> AvatarError:
-    return AvatarError(Reason.STORAGE_EXHAUSTED, f"the ledger {path} is locked by another process")
+    return AvatarError(
+        Reason.STORAGE_EXHAUSTED,
+        f"the ledger {path} is locked by another process; try again",
+        retry_secs=LOCKED_RETRY_SECS,
+    )
 
 
 def _unusable(path: Path, error: OSError) -> AvatarError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -36,9 +37,55 @@ def write_private(path: Path, data: bytes, *, keeps_first: bool = False) -> None
             _link(scratch, path)
         else:
             os.replace(scratch, path)
+        sync_folder(path.parent)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(scratch)
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Write a new file of mode 0600 into a folder that is there, on disk when this returns.
+
+    Raises:
+        OSError: it cannot be written, or is there.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    with open(os.open(path, flags, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def replace_synced(scratch: Path, path: Path) -> None:
+    """Give a finished file its name, on disk when this returns, also if the power fails then.
+
+    Args:
+        scratch: the file, on the same file system.
+        path: its name; what lies there is replaced, in one step.
+
+    Raises:
+        OSError: it cannot be done.
+    """
+    sync_file(scratch)
+    os.replace(scratch, path)
+    sync_folder(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Have what a file holds on disk when this returns. Raises OSError."""
+    with open(path, "r+b" if sys.platform == "win32" else "rb") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on disk when this returns. Raises OSError."""
+    if sys.platform == "win32":
+        return  # no folder can be opened there; NTFS keeps a journal of names
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _link(scratch: str, path: Path) -> None:

@@ -1,8 +1,9 @@
 """Avatars on disk: one folder each under AVATAR_HOME, named by the hash of what it was made from.
 
 A folder holds the photo, the facts and the fitted portraits by size; the consent it rests on is a
-signed statement in the consent book. It is made aside and renamed into place whole; deleting erases
-all of it. Only this user can enter.
+signed statement in the consent book. It is made aside and renamed into place whole, on disk by
+then; deleting erases all of it. Only this user can enter. Several processes may use one home: what
+is aside is its maker's for as long as that lives, and erased by any other one after that.
 Blocking; the server calls it on worker threads.
 """
 
@@ -16,7 +17,6 @@ import logging
 import secrets
 import shutil
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,11 +26,19 @@ from typing import Any, Final
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.provenance.consent import Consent
 from avatar_service.provenance.consent_book import ConsentBook
+from avatar_service.provenance.private_files import (
+    replace_synced,
+    sync_file,
+    sync_folder,
+    write_synced,
+)
+from avatar_service.transports.orphans import OwnedFolder, reclaim
 
 log = logging.getLogger(__name__)
 
 DEFAULT_SIZE_PX: Final = 512
-LEFT_OVER_SECS: Final = 3600.0
+WINDOWS_LEFT_OVER_SECS: Final = 3600.0
+"""Where nothing tells whose a folder is: longer than any fit takes."""
 _PARTIAL: Final = ".partial-"
 
 
@@ -100,10 +108,13 @@ class AvatarStore:
             raise AvatarError(
                 Reason.INVALID_FILE, f"cannot make the folder {self._folder}: {error.strerror}"
             ) from error
-        # Another service may be making an avatar here now: only what is old was left over.
-        for left_over in self._folder.glob(_PARTIAL + "*"):
-            if time.time() - left_over.stat().st_mtime > LEFT_OVER_SECS:
-                shutil.rmtree(left_over, ignore_errors=True)
+        self.erase_left_over()
+
+    def erase_left_over(self) -> None:
+        """Erase what killed processes left half made, or half erased; it may hold a photo."""
+        for folder in (self._folder, *self._folder.glob("[!.]*")):
+            for path in reclaim(folder, _PARTIAL, windows_age_secs=WINDOWS_LEFT_OVER_SECS):
+                log.info("removed what a killed service had left: %s", path.name)
 
     def create(
         self, photo: bytes, *, crop: str, display_name: str, consent: Consent, owner: str = ""
@@ -131,32 +142,33 @@ class AvatarStore:
                 f"{self._max_avatars} avatars are stored; delete one that is not needed",
             )
         self._check_quota(owner)
-        partial = self._folder / (_PARTIAL + secrets.token_hex(8))
         try:
-            partial.mkdir(mode=0o700)
-            portrait = partial / self._portrait_name(DEFAULT_SIZE_PX)
-            facts = self._fit(photo, crop, DEFAULT_SIZE_PX, portrait)
-            (partial / "photo").write_bytes(photo)
-            statement = self._consents.record(consent, sha256, "avatar")
-            record = {
-                "statement": statement.digest,
-                "display_name": display_name,
-                "create_time": datetime.now(UTC).isoformat(),
-                "crop": crop,
-                "photo_width_px": facts.width_px,
-                "photo_height_px": facts.height_px,
-                "photo_sha256": sha256,
-                "notes": list(facts.notes),
-                "rig_version": self._rig_version,
-                "owner": owner,
-            }
-            _write_record(partial / "avatar.json", record)
-            if not place.is_dir():  # another call may have made the same one meanwhile
-                partial.rename(place)
+            with OwnedFolder(self._folder, _PARTIAL) as aside:
+                partial = aside.path
+                portrait = partial / self._portrait_name(DEFAULT_SIZE_PX)
+                facts = self._fit(photo, crop, DEFAULT_SIZE_PX, portrait)
+                sync_file(portrait)
+                write_synced(partial / "photo", photo)
+                statement = self._consents.record(consent, sha256, "avatar")
+                record = {
+                    "statement": statement.digest,
+                    "display_name": display_name,
+                    "create_time": datetime.now(UTC).isoformat(),
+                    "crop": crop,
+                    "photo_width_px": facts.width_px,
+                    "photo_height_px": facts.height_px,
+                    "photo_sha256": sha256,
+                    "notes": list(facts.notes),
+                    "rig_version": self._rig_version,
+                    "owner": owner,
+                }
+                write_synced(partial / "avatar.json", _json(record))
+                sync_folder(partial)
+                if not place.is_dir():  # another call may have made the same one meanwhile
+                    partial.rename(place)
+                    sync_folder(self._folder)
         except OSError as error:
             raise _cannot_store(error) from error
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
         try:
             self._consents.check_not_revoked(sha256)
         except AvatarError:  # revoked while it was being made
@@ -201,7 +213,10 @@ class AvatarStore:
             )
         gone = self._folder / (_PARTIAL + secrets.token_hex(8))
         place.rename(gone)  # from here on nobody finds it
-        shutil.rmtree(gone)
+        while gone.is_dir():
+            with contextlib.suppress(FileNotFoundError):  # another process erases it, too
+                shutil.rmtree(gone)
+        sync_folder(self._folder)
 
     def delete_photo(self, photo_sha256: str) -> int:
         """Erase every avatar made of a photo; return how many there were."""
@@ -243,17 +258,16 @@ class AvatarStore:
     def _refit(self, place: Path, size_px: int, path: Path) -> None:
         """Fit an avatar's photo for a frame size, in place of what an older rig has made."""
         crop = _read_record(self._place(place.name) / "avatar.json")["crop"]
-        partial = place / f"{_PARTIAL}{secrets.token_hex(8)}.npz"
         try:
-            self._fit((place / "photo").read_bytes(), crop, size_px, partial)
-            for outdated in place.glob(f"portrait_{size_px}.v*.npz"):
-                outdated.unlink()
-            partial.rename(path)
+            with OwnedFolder(place, _PARTIAL) as aside:
+                partial = aside.path / path.name
+                self._fit((place / "photo").read_bytes(), crop, size_px, partial)
+                for outdated in place.glob(f"portrait_{size_px}.v*.npz"):
+                    outdated.unlink()
+                replace_synced(partial, path)
         except OSError as error:
             self._place(place.name)  # erased meanwhile: AVATAR_NOT_FOUND
             raise _cannot_store(error) from error
-        finally:
-            partial.unlink(missing_ok=True)
 
     def _check_quota(self, owner: str) -> None:
         """Raise QUOTA_EXCEEDED where a client has its share of avatars."""
@@ -286,22 +300,13 @@ class AvatarStore:
         statement = self._consents.record(consent, record["photo_sha256"], "avatar")
         record["statement"] = statement.digest
         record["display_name"] = display_name or record["display_name"]
-        try:
-            _write_record(place / "avatar.json", record)
-        except OSError as error:
-            raise AvatarError(
-                Reason.STORAGE_EXHAUSTED, f"the avatar cannot be stored: {error.strerror}"
-            ) from error
+        with OwnedFolder(place, _PARTIAL) as aside:
+            write_synced(aside.path / "avatar.json", _json(record))
+            replace_synced(aside.path / "avatar.json", place / "avatar.json")
 
 
-def _write_record(path: Path, record: dict[str, Any]) -> None:
-    scratch = path.with_name(f"{_PARTIAL}{secrets.token_hex(8)}.json")
-    try:
-        scratch.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
-        scratch.replace(path)
-    except BaseException:
-        scratch.unlink(missing_ok=True)
-        raise
+def _json(record: dict[str, Any]) -> bytes:
+    return (json.dumps(record, indent=2) + "\n").encode()
 
 
 def _read_record(path: Path) -> dict[str, Any]:

@@ -24,6 +24,8 @@ COLLECT_ROUNDS: Final = 30
 """Python's own full collections wait until a quarter of what the last one saw is new: here until
 some 500 sessions have closed, whose cycles hold 20 kB each. One takes 2 ms (what was there at the
 start is frozen)."""
+ERASE_ROUNDS: Final = 60
+"""What another service that shares this home left when it was killed lies about no longer."""
 UNREADABLE_SECS: Final = 30.0
 """Without an answer for so long whether an avatar may be shown, it may not. Less is a disk, a lock
 or a lack of descriptors that passes: sessions go on meanwhile."""
@@ -89,6 +91,8 @@ class Housekeeping:
             self._num_rounds += 1
             if self._num_rounds % COLLECT_ROUNDS == 0:
                 await asyncio.to_thread(gc.collect)
+            if self._num_rounds % ERASE_ROUNDS == 0:
+                await asyncio.to_thread(self._avatars.erase_left_over)
         except Exception as fault:
             bug_from(fault)
 

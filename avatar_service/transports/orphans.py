@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import sys
+import time
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 if sys.platform != "win32":
     import fcntl
@@ -28,12 +32,80 @@ def lock(fd: int) -> None:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def reclaim(folder: Path, prefix: str) -> list[Path]:
-    """Remove this user's orphans in `folder` whose names begin with `prefix`; return them."""
+class OwnedFolder:
+    """A new folder, mode 0700, that nobody reclaims before it is closed or the process ends.
+
+    Leaving the block removes what still has this name. Where a file system cannot lock folders
+    (NFS), nobody can tell that one is an orphan, and it stays.
+
+    Args:
+        parent: folder to make it in.
+        prefix: begin of its name.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+
+    def __init__(self, parent: Path, prefix: str) -> None:
+        self._fd = -1
+        while True:
+            self.path = parent / (prefix + secrets.token_hex(8))
+            self.path.mkdir(mode=0o700)
+            try:
+                if sys.platform == "win32" or self._own():
+                    return
+            except BaseException:
+                self.close()
+                raise
+            self.close()  # taken for an orphan before it was locked
+
+    def _own(self) -> bool:
+        try:
+            self._fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return False
+        try:
+            lock(self._fd)
+        except BlockingIOError:
+            return False
+        except OSError:  # no locks here: see the class
+            return True
+        return self.path.is_dir()
+
+    def close(self) -> None:
+        """Remove it and let go; idempotent."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def reclaim(folder: Path, prefix: str, *, windows_age_secs: float = 0.0) -> list[Path]:
+    """Remove this user's orphans; return them.
+
+    Args:
+        folder: where they lie.
+        prefix: begin of their names.
+        windows_age_secs: on Windows, leave what is younger: a folder without open files tells
+            nothing of its owner there.
+    """
     removed = []
     for path in sorted(folder.glob(prefix + "*")):
         # Owned, somebody else's, or gone since.
         with contextlib.suppress(OSError):
+            if sys.platform == "win32" and time.time() - path.stat().st_mtime < windows_age_secs:
+                continue
             _remove_orphan(path)
             removed.append(path)
     return removed

@@ -12,11 +12,7 @@ subscription is possible.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
-import shutil
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -31,7 +27,7 @@ import zmq
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.signals import MotionFrame, UInt8Array
 from avatar_service.transports.motion_codec import encode_blob
-from avatar_service.transports.orphans import lock, reclaim
+from avatar_service.transports.orphans import OwnedFolder, reclaim
 
 PREFIX: Final = "avatar-zmq-"
 HEADER_VERSION: Final = 1
@@ -89,7 +85,7 @@ class ZmqPublisher:
     ) -> None:
         self._topics = {kind: f"{session_id}/{kind.value}".encode() for kind in kinds}
         self._context = context or zmq.Context.instance()
-        self._folder = _PrivateFolder(folder)
+        self._folder = _own_folder(folder)
         self._sockets: dict[Kind, list[_Socket]] = {kind: [] for kind in kinds}
         self.addresses: list[ZmqAddress] = []
         self._last = _header(0, 0, 0)
@@ -210,31 +206,14 @@ class _Socket:
         self._socket.close()
 
 
-class _PrivateFolder:
-    """A folder, mode 0700, owned by this process and reclaimed when it dies."""
-
-    def __init__(self, parent: Path | None) -> None:
-        parent = parent or runtime_folder()
-        self.path = parent / (PREFIX + secrets.token_hex(8))
-        self._fd = -1
-        try:
-            self.path.mkdir(mode=0o700)
-            if sys.platform != "win32":
-                self._fd = os.open(self.path, os.O_RDONLY)
-                lock(self._fd)
-        except OSError as error:
-            self.close()
-            raise AvatarError(
-                Reason.INVALID_FILE, f"ZeroMQ's folder {self.path}: {error.strerror}"
-            ) from error
-
-    def close(self) -> None:
-        """Remove it; idempotent."""
-        shutil.rmtree(self.path, ignore_errors=True)
-        if self._fd >= 0:
-            with contextlib.suppress(OSError):
-                os.close(self._fd)
-            self._fd = -1
+def _own_folder(parent: Path | None) -> OwnedFolder:
+    parent = parent or runtime_folder()
+    try:
+        return OwnedFolder(parent, PREFIX)
+    except OSError as error:
+        raise AvatarError(
+            Reason.INVALID_FILE, f"ZeroMQ's folder in {parent}: {error.strerror}"
+        ) from error
 
 
 def runtime_folder() -> Path:

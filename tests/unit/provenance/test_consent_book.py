@@ -16,6 +16,7 @@ from avatar_service.provenance.consent import Consent
 from avatar_service.provenance.consent_audit import audit_all, read_export
 from avatar_service.provenance.consent_book import ConsentBook, State
 from avatar_service.provenance.installation import Identity, Installation
+from avatar_service.provenance.ledger import LOCKED_RETRY_SECS
 from avatar_service.provenance.statements import parse_statement
 
 pytestmark = pytest.mark.unit
@@ -278,7 +279,18 @@ def test_a_locked_ledger_is_told_as_what_passes(tmp_path: Path, monkeypatch) -> 
     monkeypatch.setattr("avatar_service.provenance.ledger.LOCK_TIMEOUT_SECS", 0.0)
     book = ConsentBook(tmp_path)
     book.record(JANE, PHOTO, "avatar")
+    calls = [
+        lambda: book.check_not_revoked(PHOTO),
+        lambda: book.note_shown(PHOTO, "0", "session"),
+        lambda: book.record(JANE, PHOTO, "avatar"),
+        lambda: book.revoke(PHOTO, forget=True),
+        lambda: book.reinstate(PHOTO),
+        book.export,
+    ]
     with FileLock(tmp_path / "ledger.lock"):
-        assert reason_of(lambda: book.check_not_revoked(PHOTO)) is Reason.STORAGE_EXHAUSTED
-        assert reason_of(lambda: book.note_shown(PHOTO, "0", "session")) is Reason.STORAGE_EXHAUSTED
+        for call in calls:
+            with pytest.raises(AvatarError, match="locked by another process") as fault:
+                call()
+            assert fault.value.reason is Reason.STORAGE_EXHAUSTED
+            assert fault.value.retry_secs == LOCKED_RETRY_SECS
     book.check_not_revoked(PHOTO)

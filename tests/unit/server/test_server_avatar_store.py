@@ -58,14 +58,76 @@ def test_a_failed_fit_leaves_nothing(tmp_path: Path) -> None:
 
 def test_what_a_killed_service_left_half_made_is_removed(tmp_path: Path) -> None:
     store(tmp_path)
-    left_over = tmp_path / "avatars" / ".partial-0123"
-    left_over.mkdir()
-    (left_over / "photo").write_bytes(b"x")
-    assert store(tmp_path).list_all() == []
-    assert left_over.exists()  # another service may be at work on it
-    os.utime(left_over, (0, 0))
-    assert store(tmp_path).list_all() == []
-    assert not left_over.exists()
+    made = create(store(tmp_path), b"photo")
+    place = tmp_path / "avatars" / made.avatar_id
+    left_over = [tmp_path / "avatars" / ".partial-0123", place / ".partial-4567"]
+
+    def leave() -> None:
+        for folder in left_over:
+            folder.mkdir()
+            (folder / "photo").write_bytes(b"x")
+        (place / ".partial-89ab.npz").write_bytes(b"x")
+
+    def hidden() -> list[Path]:
+        return list((tmp_path / "avatars").rglob(".partial-*"))
+
+    leave()
+    avatars = store(tmp_path)  # at once
+    assert hidden() == []
+    leave()
+    avatars.erase_left_over()
+    assert hidden() == []
+    assert avatars.list_all() == [made]
+
+
+def test_what_another_service_is_making_is_left_alone(tmp_path: Path) -> None:
+    seen = []
+
+    def fit(photo: bytes, crop: str, size_px: int, path: Path):
+        facts = fake_fit(photo, crop, size_px, path)
+        seen.append(path.name)
+        store(tmp_path).erase_left_over()  # another one, of the same home
+        assert path.exists()
+        return facts
+
+    avatars = store(tmp_path, fit=fit)
+    made = create(avatars, b"photo")
+    avatars.portrait_path(made.avatar_id, 1024)
+    assert seen == ["portrait_512.v1.npz", "portrait_1024.v1.npz"]
+    assert [p.name for p in (tmp_path / "avatars").rglob(".*")] == []
+
+
+def test_an_avatar_is_on_disk_before_it_is_found(tmp_path: Path, monkeypatch) -> None:
+    """A cut of the power keeps the old or the new one: names come after what they stand for."""
+    places, log = {}, []
+    fsync, rename, replace = os.fsync, Path.rename, os.replace
+
+    def note_fsync(handle: int) -> None:
+        fsync(handle)
+        log.append(("synced", os.fstat(handle).st_ino))
+
+    def named(call, source, target):
+        places[Path(target).name] = os.stat(source).st_ino
+        result = call(source, target)
+        log.append(("named", Path(target).name))
+        return result
+
+    avatars = store(tmp_path)
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(Path, "rename", lambda a, b: named(rename, a, b))
+    monkeypatch.setattr(os, "replace", lambda a, b: named(replace, a, b))
+    made = create(avatars, b"photo")
+    folder = tmp_path / "avatars"
+    place = folder / made.avatar_id
+    naming = log.index(("named", made.avatar_id))
+    for path in (*place.iterdir(), place):
+        assert ("synced", path.stat().st_ino) in log[:naming], path.name
+    assert ("synced", folder.stat().st_ino) in log[naming:]
+    log.clear()
+    create(avatars, b"photo", Consent("A. Person", "a new contract"))
+    naming = log.index(("named", "avatar.json"))
+    assert ("synced", places["avatar.json"]) in log[:naming]
+    assert ("synced", place.stat().st_ino) in log[naming:]
 
 
 def test_crop_and_rig_version_make_another_avatar(tmp_path: Path) -> None:
