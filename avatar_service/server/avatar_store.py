@@ -16,6 +16,7 @@ import json
 import logging
 import secrets
 import shutil
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -113,7 +114,7 @@ class AvatarStore:
     def erase_left_over(self) -> None:
         """Erase what killed processes left half made, or half erased; it may hold a photo."""
         for folder in (self._folder, *self._folder.glob("[!.]*")):
-            for path in reclaim(folder, _PARTIAL, windows_age_secs=WINDOWS_LEFT_OVER_SECS):
+            for path in reclaim(folder, _PARTIAL, spares=_may_be_owned):
                 log.info("removed what a killed service had left: %s", path.name)
 
     def create(
@@ -335,3 +336,10 @@ def _damaged() -> AvatarError:
 
 def _cannot_store(error: OSError) -> AvatarError:
     return AvatarError(Reason.STORAGE_EXHAUSTED, f"the avatar cannot be stored: {error.strerror}")
+
+
+def _may_be_owned(path: Path) -> bool:
+    """On Windows, where nothing tells whether its maker lives, what is young is left alone."""
+    if sys.platform != "win32":
+        return False
+    return datetime.now(UTC).timestamp() - path.stat().st_mtime < WINDOWS_LEFT_OVER_SECS

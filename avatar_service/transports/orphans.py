@@ -13,7 +13,7 @@ import os
 import secrets
 import shutil
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -91,20 +91,22 @@ class OwnedFolder:
         self.close()
 
 
-def reclaim(folder: Path, prefix: str, *, windows_age_secs: float = 0.0) -> list[Path]:
+def reclaim(
+    folder: Path, prefix: str, *, spares: Callable[[Path], bool] = lambda _: False
+) -> list[Path]:
     """Remove this user's orphans; return them.
 
     Args:
         folder: where they lie.
         prefix: begin of their names.
-        windows_age_secs: on Windows, leave what is younger: a folder without open files tells
-            nothing of its owner there.
+        spares: whether one is left where it is: on Windows a folder without open files tells
+            nothing of its owner.
     """
     removed = []
     for path in sorted(folder.glob(prefix + "*")):
         # Owned, somebody else's, or gone since.
         with contextlib.suppress(OSError):
-            if sys.platform == "win32" and time.time() - path.stat().st_mtime < windows_age_secs:
+            if spares(path):
                 continue
             _remove_orphan(path)
             removed.append(path)

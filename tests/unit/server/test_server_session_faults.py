@@ -160,7 +160,7 @@ def test_a_full_disk_refuses_the_avatar_and_leaves_no_part_of_it(service, monkey
     store = service.service._avatars
     before = set(store._folder.iterdir())
     with monkeypatch.context() as patched:
-        patched.setattr(avatar_store, "_write_record", full)
+        patched.setattr(avatar_store, "write_synced", full)
         error = refused(lambda: stub.CreateAvatar(photo_parts(b"another photo")))
     assert reason_of(error) == "STORAGE_EXHAUSTED"
     assert set(store._folder.iterdir()) == before
