@@ -15,7 +15,7 @@ import typer
 from avatar_service.cli.consent import HELP as CONSENT_HELP
 from avatar_service.cli.console import out, plain, say
 from avatar_service.cli.option_names import Commands
-from avatar_service.cli.remote import DEFAULT_TARGET, TlsCa, TokenFile, connected
+from avatar_service.cli.remote import DEFAULT_TARGET, TlsCa, TokenFile, connected, read_whole
 from avatar_service.errors import AvatarError, Reason
 
 if TYPE_CHECKING:
@@ -112,16 +112,11 @@ def delete(
 
 def _read_photo(path: Path, client: Client) -> bytes:
     limit = client.server_info().limits.max_photo_bytes
-    try:
-        size = path.stat().st_size
-        content = path.read_bytes() if size <= limit else b""
-    except OSError as error:
-        raise AvatarError(Reason.INVALID_FILE, f"cannot read {path}: {error.strerror}") from error
-    if size > limit:
+    if path.is_file() and (size := path.stat().st_size) > limit:  # not to be read at all
         raise AvatarError(
             Reason.INVALID_IMAGE, f"{path} has {size} bytes; the service takes {limit}"
         )
-    return content
+    return read_whole(path)
 
 
 def _facts(avatar: avatar_pb2.Avatar) -> dict[str, Any]:

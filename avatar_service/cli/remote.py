@@ -34,13 +34,22 @@ def connected(target: str, token_file: Path | None, tls_ca: Path | None) -> Iter
     """
     from avatar_client import AvatarClientError, Tls, connect
 
-    token = None if token_file is None else read_whole(token_file).decode("utf-8", "replace")
+    token = None if token_file is None else _read_token(token_file)
     tls = None if tls_ca is None else Tls(root_certificates=read_whole(tls_ca))
     try:
-        with connect(target, token=token and token.strip(), tls=tls, timeout_secs=5.0) as client:
+        with connect(target, token=token, tls=tls, timeout_secs=5.0) as client:
             yield client
     except AvatarClientError as error:
         raise AvatarError(Reason.INVALID_FIELD, f"{target}: {error}") from error
+
+
+def _read_token(path: Path) -> str:
+    token = read_whole(path).decode("utf-8", "replace").strip()
+    if not (token.isascii() and token.isprintable() and token):
+        raise AvatarError(
+            Reason.INVALID_FILE, f"{path} holds no token: one line of printable ASCII is needed"
+        )
+    return token
 
 
 def read_whole(path: Path) -> bytes:

@@ -158,7 +158,8 @@ _SURE_OVER_BEGIN: Final = 0.09
 """In clear speech a closure is sealed from so much above the level at which it begins. K and T
 leave a silence like a p's, and pass for one at lower levels: away from closures slt's lips are
 shut for 4.2 % of the time so, for 5.1 % without, 13 % of its closures are false and not 16 %, and
-one of 161 is missed (chosen on slt and LJ, clean, in noise and after Opus)."""
+one of 161 is missed (chosen on slt and LJ, clean, in noise and after Opus,
+with the network of the second cycle and begin .5)."""
 _CLEAR_POWER: Final = 3
 """Speech that is only half clear asks for hardly more than masked speech."""
 _LABIODENTAL_LIMITS: Final = SealLimits(begin=0.3, end=0.2, min_steps=3, max_steps=None)

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import soundfile
 import soxr
 
 from avatar_service.errors import AvatarError
@@ -26,6 +25,7 @@ from avatar_service.motion.phones import TimedPhone, canonical_phones
 from avatar_service.motion.visemes import UNKNOWN
 from tools.corpus import align, espeak, festival, recordings, texts
 from tools.corpus.agreement import LEAST_AGREEMENT, agreement
+from tools.corpus.clips import read_clip
 from tools.corpus.store import PEAK, SAMPLE_RATE_HZ, Utterance, write_shard
 
 SHARES: Final = {"espeak": 0.27, "languages": 0.08, "flite": 0.42, "festival": 0.23}
@@ -127,9 +127,7 @@ def _real(folder: Path) -> list[Utterance]:
         transcript = path.with_suffix(".txt")
         if not transcript.exists():
             continue
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-        mono = soxr.resample(samples.mean(axis=1), rate, SAMPLE_RATE_HZ)
-        clip = (np.clip(mono, -1, 1) * 32767).astype(np.int16)
+        clip = read_clip(path)
         phones = align.align(clip, transcript.read_text(encoding="utf-8"))
         if phones is None:
             print(f"{path.name}: no alignment, left out", file=sys.stderr)

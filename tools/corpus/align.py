@@ -197,8 +197,7 @@ def align_pronounced(
         spelling[f"w{number}"] = [cmu for cmu, _ in pairs]
         meant[f"w{number}"] = [phone for _, phone in pairs]
     with tempfile.NamedTemporaryFile("w", suffix=".dict") as nothing:
-        phones_found = _align(samples, list(spelling), spelling, Path(nothing.name), meant)
-    return phones_found
+        return _align(samples, list(spelling), spelling, Path(nothing.name), meant)
 
 
 def _align(

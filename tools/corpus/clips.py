@@ -8,8 +8,21 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import soxr
 
 from avatar_service.motion.phones import TimedPhone
+from tools.corpus.store import SAMPLE_RATE_HZ
+
+
+def read_clip(path: Path) -> np.ndarray:
+    """Read a sound as it is: (n,) int16, 16 kHz, one channel.
+
+    Raises:
+        RuntimeError: libsndfile cannot read it.
+    """
+    sound, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+    mono = soxr.resample(sound.mean(axis=1), rate_hz, SAMPLE_RATE_HZ)
+    return np.asarray(np.clip(mono, -1, 1) * 32767).astype(np.int16)
 
 
 def write_clip(

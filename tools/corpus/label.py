@@ -10,14 +10,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import numpy as np
-import soundfile
-import soxr
 from rich.progress import track
 
 from avatar_service.motion.visemes import UNKNOWN
 from tools.corpus.align import align_arpabet
-from tools.corpus.clips import write_clip
+from tools.corpus.clips import read_clip, write_clip
 from tools.corpus.store import SAMPLE_RATE_HZ
 
 
@@ -35,15 +32,12 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     for path, transcript in track(spoken, "clips"):
         try:
-            sound, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+            samples = read_clip(path)
             text = transcript.read_text(encoding="utf-8").strip()
         except (RuntimeError, UnicodeDecodeError) as fault:
             parser.error(f"{path} or its text cannot be read: {fault}")
-        mono = np.asarray(soxr.resample(sound.mean(axis=1), rate_hz, SAMPLE_RATE_HZ))
-        samples = (np.clip(mono, -1, 1) * 32767).astype(np.int16)
         phones = align_arpabet(samples, text)
-        unknown = phones is None or any(phone.symbol == UNKNOWN for phone in phones)
-        if phones is None or unknown:
+        if phones is None or any(phone.symbol == UNKNOWN for phone in phones):
             print(f"{path.name}: left out, the words do not go with the sound")
             continue
         write_clip(options.out / f"{path.stem}.wav", samples, SAMPLE_RATE_HZ, text, phones)

@@ -125,8 +125,9 @@ def label(recording: Recording, samples: np.ndarray) -> list[TimedPhone] | None:
     if not words:
         return None
     kept = [[_masked(p, recording.language) for p in word] for word in words]
-    phones = align_pronounced(_with_room(samples), kept)
-    if phones is None or speaks_in_silence(_with_room(samples), phones):
+    heard = _with_room(samples)
+    phones = align_pronounced(heard, kept)
+    if phones is None or speaks_in_silence(heard, phones):
         return None
     spoken = [phone for phone in phones if phone.symbol != "SIL"]
     secs = sum(phone.end_secs - phone.start_secs for phone in spoken)

@@ -84,3 +84,11 @@ def test_nothing_is_sent_without_consent_or_photo(
 
 def test_a_service_that_is_not_there_is_named() -> None:
     assert "127.0.0.1:1" in refusal(run("127.0.0.1:1", "list"))
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"one\ntwo", "t\u00f6ken".encode()])
+def test_a_file_that_holds_no_token_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(content)
+    message = refusal(run("127.0.0.1:1", "list", "--token-file", str(path)))
+    assert message == f"{path} holds no token: one line of printable ASCII is needed"
