@@ -31,8 +31,6 @@ from tools.corpus.store import PEAK, SAMPLE_RATE_HZ, Utterance, write_shard
 SHARES: Final = {"espeak": 0.27, "languages": 0.08, "flite": 0.42, "festival": 0.23}
 """Share of the hours by source; the voices built from human recordings get the greater part."""
 
-_VOICE_SECS: Final = 540.0
-"""So much of one person is enough: other people teach more."""
 _MIN_SECS: Final = 0.5
 _FESTIVAL_BATCH: Final = 40
 
@@ -141,16 +139,16 @@ def _voice(spoken: Iterable[recordings.Recording]) -> Iterator[Utterance]:
     secs = 0.0
     for recording in spoken:
         try:
-            samples = recordings.read_mono(recording.path)
+            samples = recordings.read_mono(recording.sound)
         except RuntimeError as fault:
-            print(f"{recording.path.name}: {fault}", file=sys.stderr)
+            print(f"{recording.voice}, {recording.text!r}: {fault}", file=sys.stderr)
             continue
         phones = recordings.label(recording, samples) if len(samples) else None
         utterance = Utterance(samples, phones or [], recording.voice)
         if phones and agreement(utterance) >= LEAST_AGREEMENT:
             yield utterance
             secs += len(samples) / SAMPLE_RATE_HZ
-        if secs > _VOICE_SECS:
+        if secs > recording.enough_secs:
             return
 
 

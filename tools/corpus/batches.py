@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,15 +18,16 @@ from tools.corpus import augment
 from tools.corpus.store import SAMPLE_RATE_HZ, Utterance, read_shard
 
 DRAW_SHARES: Final = {
-    "flite": 0.22,
-    "festival": 0.12,
-    "espeak": 0.16,
-    "languages": 0.06,
-    "real": 0.12,
-    "voices": 0.32,
+    "flite": 0.14,
+    "festival": 0.08,
+    "espeak": 0.10,
+    "languages": 0.05,
+    "real": 0.13,
+    "voices": 0.50,
 }
-"""How often a piece of each source is drawn, however long the source is; the shards of a source,
-one for each of the voices, are drawn alike."""
+"""How often a piece of each source is drawn, however long the source is. The shards of a source,
+one for each of the voices, are drawn by the root of their length: who says little says it more
+often, but not until it is learnt by heart."""
 
 _CODEC_SHARE: Final = 0.22
 _SPEECHLESS_SHARE: Final = 0.03
@@ -73,6 +75,11 @@ def _floats(samples: np.ndarray) -> Float32Array:
     return np.asarray(samples, np.float32) / np.float32(32768)
 
 
+def _root_shares(lengths: list[int]) -> list[float]:
+    roots = [math.sqrt(length) for length in lengths]
+    return [root / sum(roots) for root in roots]
+
+
 class BatchMaker:
     """Draws batches from a corpus folder.
 
@@ -103,6 +110,10 @@ class BatchMaker:
             self.secs += sum(len(u.samples) for u in utterances) / SAMPLE_RATE_HZ
             examples = [self._sometimes_coded(make_example(u)) for u in utterances]
             self._sources.setdefault(name, []).append(examples)
+        self._chances = {
+            name: _root_shares([sum(len(e.samples) for e in shard) for shard in shards])
+            for name, shards in self._sources.items()
+        }
         self._names = [name for name in DRAW_SHARES if name in self._sources]
         shares = np.array([DRAW_SHARES[name] for name in self._names])
         self._shares = shares / shares.sum()
@@ -120,7 +131,7 @@ class BatchMaker:
     def _draw(self) -> Example:
         name = self._names[self._rng.choice(len(self._names), p=self._shares)]
         shards = self._sources[name]
-        examples = shards[int(self._rng.integers(len(shards)))]
+        examples = shards[int(self._rng.choice(len(shards), p=self._chances[name]))]
         return examples[int(self._rng.integers(len(examples)))]
 
     def _piece(self) -> tuple[Float32Array, np.ndarray, Float32Array]:

@@ -1,46 +1,85 @@
 """Label clips of English speech whose words are known, for `avatar bench motion`.
 
     python -m tools.corpus.label CLIPS --out corpus/labelled
+    python -m tools.corpus.label --held-out PACKAGES --out corpus/actors
 
-reads NAME.wav or NAME.flac with NAME.txt beside it.
+The first reads NAME.wav or NAME.flac with NAME.txt beside it, the second takes the actors whom
+training never hears from the packages of tools.corpus.recordings.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 from rich.progress import track
 
+from avatar_service.errors import AvatarError
+from avatar_service.motion.phones import TimedPhone, canonical_phones
 from avatar_service.motion.visemes import UNKNOWN
+from tools.corpus import recordings
 from tools.corpus.align import align_arpabet
 from tools.corpus.clips import read_clip, write_clip
+from tools.corpus.prompts import loud_silences
 from tools.corpus.store import SAMPLE_RATE_HZ
+
+_Clip = tuple[str, np.ndarray, str]
+"""Name, (n,) int16 samples, and what is said."""
+
+
+def _clips(folder: Path) -> Iterator[_Clip]:
+    for path in sorted([*folder.glob("*.wav"), *folder.glob("*.flac")]):
+        transcript = path.with_suffix(".txt")
+        if transcript.exists():
+            try:
+                text = transcript.read_text(encoding="utf-8").strip()
+                yield path.stem, read_clip(path), text
+            except (RuntimeError, UnicodeDecodeError) as fault:
+                raise SystemExit(f"{path} or its text cannot be read: {fault}") from None
+
+
+def _held_out(packages: Path) -> Iterator[_Clip]:
+    for number, recording in enumerate(recordings.held_out(packages)):
+        samples = recordings.with_room(recordings.read_mono(recording.sound))
+        yield f"{recording.voice}_{number:03d}", samples, recording.text
+
+
+def label(samples: np.ndarray, text: str) -> list[TimedPhone] | None:
+    """Find the phones of a clip, ARPABET; None where its words do not go with its sound."""
+    phones = align_arpabet(samples, text)
+    if phones is None or any(phone.symbol == UNKNOWN for phone in phones):
+        return None
+    try:
+        canonical_phones(phones, "arpabet")
+    except AvatarError:  # a path that goes back in time
+        return None
+    return None if any(loud_silences(samples, phones)) else phones
 
 
 def main() -> None:
     """Write NAME.wav with NAME.json and NAME.txt beside it."""
     parser = argparse.ArgumentParser(description="Label clips whose words are known.")
-    parser.add_argument("clips", type=Path, help="folder of NAME.wav or NAME.flac, and NAME.txt")
+    parser.add_argument("clips", type=Path, nargs="?", help="folder of NAME.wav and NAME.txt")
+    parser.add_argument("--held-out", type=Path, metavar="PACKAGES", help="unpacked, see above")
     parser.add_argument("--out", type=Path, default=Path("corpus/labelled"))
     options = parser.parse_args()
-    sounds = [*options.clips.glob("*.wav"), *options.clips.glob("*.flac")]
-    spoken = [(path, path.with_suffix(".txt")) for path in sorted(sounds)]
-    spoken = [(path, text) for path, text in spoken if text.exists()]
+    if bool(options.clips) == bool(options.held_out):
+        parser.error("needed: CLIPS or --held-out PACKAGES")
+    spoken = list(_clips(options.clips) if options.clips else _held_out(options.held_out))
     if not spoken:
-        parser.error(f"{options.clips} holds no NAME.wav or NAME.flac with NAME.txt beside it")
+        where = options.clips or options.held_out
+        parser.error(f"{where} holds no NAME.wav or NAME.flac with NAME.txt beside it, no games")
     options.out.mkdir(parents=True, exist_ok=True)
-    for path, transcript in track(spoken, "clips"):
-        try:
-            samples = read_clip(path)
-            text = transcript.read_text(encoding="utf-8").strip()
-        except (RuntimeError, UnicodeDecodeError) as fault:
-            parser.error(f"{path} or its text cannot be read: {fault}")
-        phones = align_arpabet(samples, text)
-        if phones is None or any(phone.symbol == UNKNOWN for phone in phones):
-            print(f"{path.name}: left out, the words do not go with the sound")
-            continue
-        write_clip(options.out / f"{path.stem}.wav", samples, SAMPLE_RATE_HZ, text, phones)
+    left_out = 0
+    for name, samples, text in track(spoken, "clips"):
+        phones = label(samples, text)
+        if phones is None:
+            left_out += 1
+        else:
+            write_clip(options.out / f"{name}.wav", samples, SAMPLE_RATE_HZ, text, phones)
+    print(f"{len(spoken) - left_out} clips labelled; the words of {left_out} do not go with them")
 
 
 if __name__ == "__main__":

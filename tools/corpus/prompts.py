@@ -77,8 +77,8 @@ def read_g722(path: Path) -> np.ndarray:
     return np.concatenate(frames).astype(np.int16)
 
 
-def speaks_in_silence(samples: np.ndarray, phones: list[TimedPhone]) -> bool:
-    """Whether a step of what is labelled as silence is about as loud as the speech is.
+def loud_silences(samples: np.ndarray, phones: list[TimedPhone]) -> list[bool]:
+    """Tell of each phone whether it is SIL and a step of it is about as loud as the speech is.
 
     Then words were said that the transcript lacks, or the aligner went astray.
 
@@ -90,14 +90,17 @@ def speaks_in_silence(samples: np.ndarray, phones: list[TimedPhone]) -> bool:
     steps = samples[: len(samples) // hop * hop].reshape(-1, hop).astype(np.float64)
     levels = 10 * np.log10(np.mean(steps**2, axis=1) + 1.0)
     times = (np.arange(len(levels)) + 0.5) * hop / SAMPLE_RATE_HZ
-    silent = np.zeros(len(levels), bool)
-    for phone in phones:
-        if phone.symbol == "SIL":
-            inside = (times > phone.start_secs + _EDGE_SECS) & (times < phone.end_secs - _EDGE_SECS)
-            silent |= inside
-    if silent.all() or not silent.any():
-        return False
-    return bool(levels[silent].max() > np.median(levels[~silent]) - _LOUD_DB)
+    silences = [
+        (times > phone.start_secs + _EDGE_SECS)
+        & (times < phone.end_secs - _EDGE_SECS)
+        & (phone.symbol == "SIL")
+        for phone in phones
+    ]
+    spoken = ~np.any(silences, axis=0)
+    if not spoken.any():
+        return [False] * len(phones)
+    loud = np.median(levels[spoken]) - _LOUD_DB
+    return [bool((levels[silence] > loud).any()) for silence in silences]
 
 
 def main() -> None:
@@ -123,7 +126,7 @@ def main() -> None:
         phones = align_arpabet(samples, text)
         if phones is None or any(phone.symbol == UNKNOWN for phone in phones):
             continue
-        if speaks_in_silence(samples, phones):
+        if any(loud_silences(samples, phones)):
             continue
         path = options.out / f"prompt_{name.replace('/', '_')}.wav"
         write_clip(path, samples, SAMPLE_RATE_HZ, text, phones)

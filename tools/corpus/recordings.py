@@ -1,19 +1,22 @@
 """Recordings of many people with what they say, out of Debian packages that carry speech.
 
     apt-get download tuxpaint-stamps-default \
-        asterisk-core-sounds-{fr,it,ru} asterisk-core-sounds-{fr,it,ru}-g722
+        asterisk-core-sounds-{fr,it,ru} asterisk-core-sounds-{fr,it,ru}-g722 \
+        flight-of-the-amazon-queen drascula
     for package in *.deb; do dpkg -x $package packages; done
     python -m tools.corpus --out corpus --voices packages --only voices
 
 Lips meet and part alike in all languages, and people differ more than languages do: amateurs at
-their own microphones, and speakers of telephone prompts in studios.
+their own microphones, speakers of telephone prompts in studios, and actors of English games.
 """
 
 from __future__ import annotations
 
+import io
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -21,11 +24,13 @@ import numpy as np
 import soundfile
 import soxr
 
+from avatar_service.errors import AvatarError
 from avatar_service.motion.phones import TimedPhone
 from avatar_service.motion.visemes import UNKNOWN
-from tools.corpus.align import align_pronounced
+from tools.corpus import talkies
+from tools.corpus.align import align, align_pronounced
 from tools.corpus.espeak import engine
-from tools.corpus.prompts import read_g722, read_transcripts, speaks_in_silence
+from tools.corpus.prompts import loud_silences, read_g722, read_transcripts
 from tools.corpus.store import PEAK, SAMPLE_RATE_HZ
 
 _STAMPS: Final = Path("usr/share/tuxpaint/stamps")
@@ -34,6 +39,9 @@ _STAMP_LANGUAGES: Final = ("bg", "ca", "el", "es", "fr", "ro", "ru")
 _PROMPTS: Final = {"fr": "fr_CA_f_June", "it": "it_IT_m_Carlo", "ru": "ru_RU_f_IvrvoiceRU"}
 _SHORTEST: Final = 14
 """Letters; single words teach little of running speech."""
+_PERSON_SECS: Final = 540.0
+_HERO_SECS, _SCENES_SECS = 1500.0, 3000.0
+"""The hero of the Queen plays every mood; in its scenes some forty roles speak."""
 _ROOM: Final = SAMPLE_RATE_HZ // 5
 _SLOWEST, _FASTEST = 4.0, 22.0
 """Phones a second; beyond these the aligner went astray."""
@@ -44,19 +52,21 @@ class Recording:
     """A sound and what is said in it.
 
     Attributes:
-        path: Ogg Vorbis, or G.722 (16 kHz).
+        sound: a file of Ogg Vorbis or G.722 (16 kHz), or what a sound file holds.
         language: of espeak-ng.
         voice: who speaks, as one word.
+        enough_secs: so much of this voice teaches what it can.
     """
 
-    path: Path
+    sound: Path | bytes
     text: str
     language: str
     voice: str
+    enough_secs: float = _PERSON_SECS
 
 
 def recordings(packages: Path) -> Iterator[Recording]:
-    """Yield all recordings of the unpacked packages, one voice after another.
+    """Yield the recordings that training hears, one voice after another.
 
     Args:
         packages: the folder that holds `usr`.
@@ -64,7 +74,14 @@ def recordings(packages: Path) -> Iterator[Recording]:
     everything = itertools.chain(
         *(_prompts(packages, language, voice) for language, voice in _PROMPTS.items()),
         *(_stamps(packages / _STAMPS, language) for language in _STAMP_LANGUAGES),
+        _acted("queen", talkies.queen_lines(packages)),
     )
+    return (recording for recording in everything if len(recording.text) >= _SHORTEST)
+
+
+def held_out(packages: Path) -> Iterator[Recording]:
+    """Yield recordings of English actors whom training never hears: those of Drascula."""
+    everything = _acted("drascula", talkies.drascula_lines(packages))
     return (recording for recording in everything if len(recording.text) >= _SHORTEST)
 
 
@@ -92,22 +109,36 @@ def _prompts(packages: Path, language: str, voice: str) -> Iterator[Recording]:
             yield Recording(sound, text, language, f"prompts_{language}")
 
 
-def read_mono(path: Path) -> np.ndarray:
+def _acted(game: str, lines: Iterable[talkies.Line]) -> Iterator[Recording]:
+    """Recordings of a game, one role after another, each in an order that mixes its moods."""
+    roles: dict[str, list[talkies.Line]] = {}
+    for line in lines:
+        roles.setdefault(line.role, []).append(line)
+    enough = {talkies.HERO: _HERO_SECS, talkies.SCENES: _SCENES_SECS}
+    for role, said in sorted(roles.items()):
+        random.Random(role).shuffle(said)
+        for line in said:
+            voice = f"{game}_{role}"
+            yield Recording(line.sound, line.text, "en", voice, enough.get(role, _PERSON_SECS))
+
+
+def read_mono(source: Path | bytes) -> np.ndarray:
     """Read a recording: (n,) int16, 16 kHz, its peak at a usual level; empty where silent.
 
     Raises:
         RuntimeError: libsndfile cannot read it.
     """
-    if path.suffix == ".g722":
-        samples = read_g722(path).astype(np.float32)
+    if isinstance(source, Path) and source.suffix == ".g722":
+        samples = read_g722(source).astype(np.float32)
     else:
-        sound, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+        file = source if isinstance(source, Path) else io.BytesIO(source)
+        sound, rate_hz = soundfile.read(file, dtype="float32", always_2d=True)
         samples = np.asarray(soxr.resample(sound.mean(axis=1), rate_hz, SAMPLE_RATE_HZ))
     peak = float(np.abs(samples).max(initial=0.0))
     return (samples * (PEAK / peak)).astype(np.int16) if peak > 0 else np.zeros(0, np.int16)
 
 
-def _with_room(samples: np.ndarray) -> np.ndarray:
+def with_room(samples: np.ndarray) -> np.ndarray:
     """Put faint noise before and after: the aligner wants silence there; many clips have none."""
     noise = np.random.default_rng(len(samples)).normal(0, 3, len(samples) + 2 * _ROOM)
     noise[_ROOM : _ROOM + len(samples)] += samples
@@ -119,17 +150,31 @@ def _masked(phone: str, language: str) -> str:
     return UNKNOWN if language == "ca" and phone in ("V", "B") else phone
 
 
-def label(recording: Recording, samples: np.ndarray) -> list[TimedPhone] | None:
-    """Find the phones of a recording; None where it does not go with what is said to be said."""
+def _aligned(heard: np.ndarray, recording: Recording) -> list[TimedPhone] | None:
+    if recording.language == "en":
+        return align(heard, recording.text)
     words = engine().pronounce(recording.text, recording.language)
     if not words:
         return None
     kept = [[_masked(p, recording.language) for p in word] for word in words]
-    heard = _with_room(samples)
-    phones = align_pronounced(heard, kept)
-    if phones is None or speaks_in_silence(heard, phones):
+    return align_pronounced(heard, kept)
+
+
+def label(recording: Recording, samples: np.ndarray) -> list[TimedPhone] | None:
+    """Find the phones of a recording; None where it does not go with what is said to be said."""
+    heard = with_room(samples)
+    try:
+        phones = _aligned(heard, recording)
+    except AvatarError:  # a path that goes back in time
         return None
-    spoken = [phone for phone in phones if phone.symbol != "SIL"]
+    if phones is None:
+        return None
+    # Speakers add words that are not written; what they are is not known, the rest is.
+    phones = [
+        replace(phone, symbol=UNKNOWN) if unwritten else phone
+        for phone, unwritten in zip(phones, loud_silences(heard, phones), strict=True)
+    ]
+    spoken = [phone for phone in phones if phone.symbol not in ("SIL", UNKNOWN)]
     secs = sum(phone.end_secs - phone.start_secs for phone in spoken)
     if not _SLOWEST < len(spoken) / max(secs, 1e-3) < _FASTEST:
         return None
