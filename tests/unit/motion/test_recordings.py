@@ -13,9 +13,9 @@ import pytest
 import soundfile
 
 from avatar_service.motion import bench
-from avatar_service.motion.phones import TimedPhone
+from avatar_service.motion.phones import TimedPhone, canonical_phones
 from avatar_service.motion.visemes import UNKNOWN
-from tools.corpus import agreement, align, espeak, recordings
+from tools.corpus import agreement, align, espeak, label, recordings
 from tools.corpus.store import PEAK, Utterance
 
 pytestmark = pytest.mark.unit
@@ -118,6 +118,36 @@ def test_a_pace_that_nobody_speaks_at_is_no_label(
 def test_what_a_catalan_v_sounds_like_is_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
     _, asked = _label(monkeypatch, [["V", "AA", "K", "AA"]], 0.4, "ca")
     assert asked == [[UNKNOWN, "AA", "K", "AA"]]
+
+
+def test_what_is_said_and_not_written_is_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    def align_late(samples: np.ndarray, text: str) -> list[TimedPhone]:
+        last = len(samples) / 16000 - 0.2
+        said = [TimedPhone(0.6, 0.7, "M"), TimedPhone(0.7, last, "AA")]
+        return [TimedPhone(0.0, 0.6, "SIL"), *said, TimedPhone(last, last + 0.2, "SIL")]
+
+    monkeypatch.setattr(recordings, "align", align_late)
+    samples = np.random.default_rng(1).normal(0, 3000, 9600).astype(np.int16)
+
+    phones = recordings.label(recordings.Recording(b"", "Ma.", "en", "voice"), samples)
+
+    assert phones is not None
+    assert [phone.symbol for phone in phones] == [UNKNOWN, "M", "AA"]
+    assert phones[0] == TimedPhone(0.0, pytest.approx(0.4), UNKNOWN)
+
+
+def test_a_path_that_goes_back_in_time_is_no_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    backwards = [TimedPhone(0.3, 0.5, "ah"), TimedPhone(0.2, 0.6, "m")]
+
+    def align(samples: np.ndarray, text: str) -> list[TimedPhone]:
+        return canonical_phones(backwards, "arpabet")
+
+    monkeypatch.setattr(recordings, "align", align)
+    monkeypatch.setattr(label, "align_arpabet", lambda samples, text: backwards)
+    samples = np.random.default_rng(1).normal(0, 3000, 9600).astype(np.int16)
+
+    assert recordings.label(recordings.Recording(b"", "Am.", "en", "voice"), samples) is None
+    assert label.label(samples, "Am.") is None
 
 
 @pytest.mark.parametrize(
