@@ -121,8 +121,7 @@ class SessionOptions(ctypes.Structure):
         *((name, u32) for name in ("starve_hold_millis", "starve_blend_millis")),
         *((name, u32) for name in ("recover_blend_millis", "statistics_millis", "reconnect")),
         ("controls", ctypes.c_void_p),
-        ("silence_millis", u32),
-        ("reserved", u32),
+        *((name, u32) for name in ("silence_millis", "opening_millis")),
     ]
 
 

@@ -41,6 +41,7 @@ class FakeService(avatar_service_pb2_grpc.AvatarServiceServicer):
         self.api_version = "1.0"
         self.num_unavailable = 0
         self.num_has_controller = 0
+        self.num_unanswered_streams = 0
         self.fault = None
         self.requests = []
         self.tokens = set()
@@ -129,6 +130,13 @@ class FakeService(avatar_service_pb2_grpc.AvatarServiceServicer):
             self.num_has_controller -= 1
             error = AvatarError(Reason.SESSION_HAS_CONTROLLER, "the session has its one controller")
             self._abort(error, context)
+        if self.num_unanswered_streams:
+            self.num_unanswered_streams -= 1
+            self.inbox.put(first)
+            has_gone = threading.Event()
+            if context.add_callback(has_gone.set):
+                has_gone.wait()
+            return
         self.num_streams += 1
         outbox = self.outbox = queue.SimpleQueue()
         self.inbox.put(first)

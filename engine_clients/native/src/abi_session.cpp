@@ -47,6 +47,7 @@ avatar_status avatar_session_options_init(avatar_session_options* options, uint3
     defaults.statistics_millis = 1000;
     defaults.reconnect = 1;
     defaults.silence_millis = 5000;
+    defaults.opening_millis = 10'000;
     return abi::init_struct(options, struct_size, defaults);
   });
 }

@@ -85,6 +85,9 @@ class Session : public std::enable_shared_from_this<Session> {
   Status call_service(Call call);
   Status find_or_create(v1::Session* session, bool* is_new);
   v1::CreateSessionRequest create_request(uint64_t capabilities) const;
+  bool ask_to_open(Stream* stream, const v1::AnimateRequest& request,
+                   grpc::ClientContext* context);
+  void watch_opening();
   Status read_stream(const v1::Session& session, uint32_t transport,
                      std::shared_ptr<RingReader> ring, const ZmqAddress& zmq);
   void lose_connection(const Status& status, bool will_retry);
@@ -128,6 +131,8 @@ class Session : public std::enable_shared_from_this<Session> {
   std::condition_variable send_queue_changed_;
   bool is_stopping_ = false;
   grpc::ClientContext* context_ = nullptr;  // of the call or stream under way
+  bool is_answered_ = false;     // the opening of the stream, whatever the answer
+  bool may_have_ghost_ = false;  // a stream left here may still be there for the service
   bool is_stream_open_ = false;
   bool is_over_ = false;         // the service has said its last
   bool has_data_ = false;        // something has come by this connection

@@ -36,9 +36,12 @@ void Session::run() {
     std::unique_lock lock(mutex_);
     if (is_stopping_) return;
     was_ready = state_ == AVATAR_STATE_READY;
-    if (was_ready) num_failures = 0;
+    if (was_ready) {
+      num_failures = 0;
+      may_have_ghost_ = true;
+    }
     // Our own old stream may still count as the controller until the service has noticed its end.
-    const bool is_own_ghost = is_owned_ && counts_.num_reconnects > 0 &&
+    const bool is_own_ghost = is_owned_ && may_have_ghost_ &&
                               status.reason == AVATAR_REASON_SESSION_HAS_CONTROLLER;
     const bool has_ended = status.ok() || (was_ready && is_gone(status));
     const bool will_retry = !has_ended && config_.options.reconnect != 0 &&
@@ -232,6 +235,7 @@ Status Session::read_stream(const v1::Session& session, uint32_t transport,
     const std::lock_guard lock(mutex_);
     if (is_stopping_) return Status::of(AVATAR_CANCELLED, "closed");
     context_ = &context;
+    is_answered_ = false;
     lost_ = {};
   }
   h264_.reset();
@@ -249,9 +253,7 @@ Status Session::read_stream(const v1::Session& session, uint32_t transport,
   }
   if ((outputs & AVATAR_OUTPUT_AUDIO) != 0) inline_outputs.add_outputs(v1::OUTPUT_AUDIO);
   open.set_statistics_interval_millis(config_.options.statistics_millis);
-  v1::AnimateResponse response;
-  const bool is_answered = stream->Write(request) && stream->Read(&response);
-  const bool is_open = is_answered && response.has_opened();
+  const bool is_open = ask_to_open(stream.get(), request, &context);
   std::thread sender;
   std::thread receiver;
   if (is_open) {
@@ -271,14 +273,13 @@ Status Session::read_stream(const v1::Session& session, uint32_t transport,
       if (transport == AVATAR_TRANSPORT_SHM) receiver = std::thread([&] { ring_loop(ring); });
       if (transport == AVATAR_TRANSPORT_ZMQ) receiver = std::thread([&] { zmq_loop(zmq); });
       if (transport == AVATAR_TRANSPORT_GRPC) receiver = std::thread([&] { watch_loop(); });
+      v1::AnimateResponse response;
       while (stream->Read(&response)) handle(response);
     } catch (const std::exception& exception) {
       context.TryCancel();
       const std::lock_guard lock(mutex_);
       lost_ = {AVATAR_RESOURCE_EXHAUSTED, {}, exception.what(), kRetryMillis};
     }
-  } else if (is_answered) {
-    context.TryCancel();  // who was refused keeps the service's own status
   }
   {
     const std::lock_guard lock(mutex_);
@@ -296,6 +297,41 @@ Status Session::read_stream(const v1::Session& session, uint32_t transport,
     return Status::of(AVATAR_INTERNAL, "the service did not open the stream");
   }
   return status;
+}
+
+bool Session::ask_to_open(Stream* stream, const v1::AnimateRequest& request,
+                          grpc::ClientContext* context) {
+  // The call lasts as long as the session and has no deadline: its first answer needs one.
+  std::thread watch;
+  try {
+    if (config_.options.opening_millis != 0) watch = std::thread([this] { watch_opening(); });
+  } catch (const std::exception& exception) {
+    context->TryCancel();
+    const std::lock_guard lock(mutex_);
+    lost_ = {AVATAR_RESOURCE_EXHAUSTED, {}, exception.what(), kRetryMillis};
+  }
+  v1::AnimateResponse response;
+  const bool is_answered = stream->Write(request) && stream->Read(&response);
+  {
+    const std::lock_guard lock(mutex_);
+    is_answered_ = true;
+    state_changed_.notify_all();
+  }
+  if (watch.joinable()) watch.join();
+  // Who was refused keeps the service's own status.
+  if (is_answered && !response.has_opened()) context->TryCancel();
+  const std::lock_guard lock(mutex_);
+  return lost_.ok() && is_answered && response.has_opened();
+}
+
+void Session::watch_opening() {
+  const std::chrono::milliseconds allowed(config_.options.opening_millis);
+  std::unique_lock lock(mutex_);
+  if (state_changed_.wait_for(lock, allowed, [&] { return is_answered_ || is_stopping_; })) return;
+  may_have_ghost_ = true;
+  lost_ = Status::of(AVATAR_UNAVAILABLE, "the service did not open the stream in " +
+                                             std::to_string(allowed.count()) + " ms");
+  context_->TryCancel();
 }
 
 void Session::leave() {

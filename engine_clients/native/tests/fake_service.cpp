@@ -267,6 +267,17 @@ grpc::Status FakeService::Animate(grpc::ServerContext* context, Stream* stream) 
   if (open.session_id() != session_id()) {
     return answer(grpc::StatusCode::NOT_FOUND, "SESSION_NOT_FOUND");
   }
+  if (has_ghost_.exchange(false)) {
+    return answer(grpc::StatusCode::FAILED_PRECONDITION, AVATAR_REASON_SESSION_HAS_CONTROLLER);
+  }
+  if (num_unanswered_ > 0) {
+    --num_unanswered_;
+    has_ghost_ = true;
+    while (!context->IsCancelled() && !is_killed_) {
+      std::this_thread::sleep_for(std::chrono::nanoseconds(kFrameNanos));
+    }
+    return grpc::Status::CANCELLED;
+  }
   std::mutex write_mutex;
   v1::AnimateResponse response;
   {

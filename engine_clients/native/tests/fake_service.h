@@ -43,6 +43,9 @@ class FakeService final : public v1::AvatarService::Service {
   // The sessions are not known any more.
   void forget_sessions() { session_number_ += 1; }
   void pause(bool is_paused) { is_paused_ = is_paused; }
+  // The next streams are taken and never answered, as by a service that hangs; each counts as the
+  // controller until one more has been refused for it.
+  void leave_unanswered(int num_streams) { num_unanswered_ = num_streams; }
 
   // What has come in.
   std::atomic<uint64_t> num_audio_bytes{0};
@@ -86,6 +89,8 @@ class FakeService final : public v1::AvatarService::Service {
   std::atomic<uint32_t> epoch_{0};
   std::atomic<int64_t> now_nanos_{0};
   std::atomic<bool> is_speaking_{false};
+  std::atomic<int> num_unanswered_{0};
+  std::atomic<bool> has_ghost_{false};
   std::mutex mutex_;
   v1::Session session_;
   std::unique_ptr<RingWriter> ring_;

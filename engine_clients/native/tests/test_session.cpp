@@ -54,13 +54,20 @@ struct Connection {
     avatar_client_close(client);
   }
   void open(uint32_t transports, uint32_t encoding = 0, uint32_t pacing = 0) {
+    avatar_session_options options = defaults();
+    options.transports = transports;
+    options.encoding = encoding;
+    options.pacing = pacing;
+    open(options);
+  }
+  static avatar_session_options defaults() {
     avatar_session_options options{};
     avatar_session_options_init(&options, sizeof options);
     options.avatar_id = text("avatar-1");
     options.fps_num = 100;
-    options.transports = transports;
-    options.encoding = encoding;
-    options.pacing = pacing;
+    return options;
+  }
+  void open(const avatar_session_options& options) {
     avatar_error error = sized<avatar_error>();
     REQUIRE(avatar_session_open(client, &options, &session, &error) == AVATAR_OK);
   }
@@ -453,6 +460,51 @@ TEST_CASE("session: a connection that breaks comes back to the same session") {
     CHECK(event.kind != AVATAR_EVENT_RESTARTED);
   } while (event.kind != AVATAR_EVENT_NONE);
   c.read_frames(5, 0);
+}
+
+TEST_CASE("session: a service that takes the call and never answers is left and tried again") {
+  FakeService service({});
+  avatar_session_options options = Connection::defaults();
+  CHECK(options.opening_millis == 10'000);
+  options.opening_millis = 100;
+  service.leave_unanswered(3);
+  Connection c(service.target());
+  c.open(options);
+  avatar_error error = sized<avatar_error>();
+  REQUIRE(eventually([&] {
+    return avatar_session_last_error(c.session, &error) == AVATAR_UNAVAILABLE &&
+           std::string(error.message) == "the service did not open the stream in 100 ms";
+  }));
+  REQUIRE(avatar_session_wait_ready(c.session, kTimeoutMillis, &error) == AVATAR_OK);
+  CHECK(service.num_created == 1);
+  CHECK(c.statistics().num_reconnects == 0);
+  c.read_frames(3, 0);
+  service.leave_unanswered(1);  // and once it was there
+  service.break_streams();
+  REQUIRE(eventually([&] { return c.info().state == AVATAR_STATE_RECONNECTING; }));
+  REQUIRE(avatar_session_wait_ready(c.session, kTimeoutMillis, &error) == AVATAR_OK);
+  CHECK(service.num_created == 1);
+  c.read_frames(3, 0);
+}
+
+TEST_CASE("session: who is not to come back fails in plain words; closing does not wait") {
+  FakeService service({});
+  service.leave_unanswered(2);
+  avatar_session_options options = Connection::defaults();
+  options.opening_millis = 100;
+  options.reconnect = 0;
+  {
+    Connection c(service.target());
+    c.open(options);
+    avatar_error error = sized<avatar_error>();
+    CHECK(avatar_session_wait_ready(c.session, kTimeoutMillis, &error) == AVATAR_UNAVAILABLE);
+    CHECK(c.info().state == AVATAR_STATE_FAILED);
+    CHECK(std::string(error.message) == "the service did not open the stream in 100 ms");
+  }
+  options.opening_millis = 3'600'000;  // not the time of a close
+  Connection c(service.target());
+  c.open(options);
+  CHECK(eventually([&] { return service.num_created == 2; }));
 }
 
 TEST_CASE("session: nobody there is a state, not a hang; closing ends it at once") {

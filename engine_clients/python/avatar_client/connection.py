@@ -48,7 +48,7 @@ def connect(
         target: "host:port" or "unix:path".
         token: bearer token; beyond this machine it is sent over TLS only.
         tls: speak TLS; None: in the clear, for this machine.
-        timeout_secs: longest wait for the service, and for each later call.
+        timeout_secs: longest wait for the service, for each later call and for a stream to open.
         back_off: how to reconnect streams.
 
     Raises:

@@ -98,6 +98,7 @@ class Session:
             on_message=self._inbox.accept,
             on_end=self._inbox.finish,
             back_off=back_off,
+            opening_secs=timeout_secs,
         )
         try:
             self._wait_for_opening()

@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
 from avatar_client import (
+    BackOff,
     ExhaustedError,
     NotFoundError,
     NotSupportedError,
     PreconditionError,
     TimeoutExceededError,
+    UnavailableError,
+    connect,
 )
 from avatar_client.gen.avatar.v1 import audio_pb2, endpoint_pb2, event_pb2
 from avatar_client.gen.avatar.v1.avatar_service_pb2 import AnimateRequest
@@ -190,6 +193,36 @@ def test_a_lost_stream_that_the_server_takes_for_alive_is_waited_out(session, se
     assert service.sent().open.session_id == "s1"
     assert service.num_has_controller == 0
     assert session.is_open
+
+
+def test_a_lost_stream_that_is_not_answered_is_given_up_and_opened_again(service):
+    patient = BackOff(initial_secs=0.01, max_secs=0.05, give_up_secs=10.0)
+    with (
+        connect(service.target, back_off=patient, timeout_secs=0.5) as client,
+        client.open_session("a1") as session,
+    ):
+        service.sent()
+        service.num_unanswered_streams = 2
+        service.outbox.put(HANG_UP)
+        for _ in range(3):  # twice in vain
+            assert service.sent().open.session_id == "s1"
+        session.push_audio(SPEECH[:10], sample_rate_hz=16_000)
+        assert service.sent().WhichOneof("payload") == "audio"
+        assert session.statistics().num_reconnects == 3
+        assert session.is_open
+
+
+def test_a_service_that_never_answers_again_ends_the_session_in_plain_words(service):
+    impatient = BackOff(initial_secs=0.01, max_secs=0.05, give_up_secs=0.3)
+    with (
+        connect(service.target, back_off=impatient, timeout_secs=0.2) as client,
+        client.open_session("a1") as session,
+    ):
+        service.num_unanswered_streams = 1000
+        service.outbox.put(HANG_UP)
+        wait_for(session, lambda: session._inbox.has_ended)
+        with pytest.raises(UnavailableError, match="did not open the stream in 0.2 s"):
+            session.push_audio(SPEECH[:10], sample_rate_hz=16_000)
 
 
 def test_a_session_with_another_controller_is_not_waited_for(client, service):
