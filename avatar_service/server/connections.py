@@ -7,10 +7,15 @@ from typing import Final
 MAX_CONNECTIONS: Final = 2048
 MAX_METADATA_BYTES: Final = 16 << 10
 HANDSHAKE_TIMEOUT_MILLIS: Final = 10_000
-IDLE_CONNECTION_MILLIS: Final = 600_000
-"""Without a call; clients connect anew by themselves."""
-KEEPALIVE_MILLIS: Final = 10_000
-"""A quiet peer is probed this often, and given up where it does not answer for as long."""
+IDLE_CONNECTION_MILLIS: Final = 60_000
+"""Without a call, of which a session's stream is one, however quiet; clients connect anew by
+themselves. A stranger holds a place for no longer."""
+KEEPALIVE_MILLIS: Final = 5_000
+"""A quiet peer is probed this often."""
+PING_TIMEOUT_MILLIS: Final = 15_000
+"""One that does not answer is given up after so long: a client that is stopped for ten seconds (a
+debugger, a laptop's lid) goes on, and one that comes back after a silent break, 30 s at most, does
+not find its own ghost."""
 MIN_PING_INTERVAL_MILLIS: Final = 5_000
 """Clients may probe us this often while we send nothing (a photo is being fitted); three too early
 end the connection with ENHANCE_YOUR_CALM, "too_many_pings". gRPC's own default, 5 minutes, ends
@@ -26,7 +31,9 @@ CONNECTION_OPTIONS: Final = (
     ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
     # Names as in gRPC's channel_arg_names.h: one that it does not know is passed over in silence.
     ("grpc.keepalive_time_ms", KEEPALIVE_MILLIS),
-    ("grpc.keepalive_timeout_ms", KEEPALIVE_MILLIS),
+    # gRPC 1.85 waits for the second of these alone, a minute by default.
+    ("grpc.keepalive_timeout_ms", PING_TIMEOUT_MILLIS),
+    ("grpc.http2.ping_timeout_ms", PING_TIMEOUT_MILLIS),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", MIN_PING_INTERVAL_MILLIS),
 )

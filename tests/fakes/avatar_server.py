@@ -244,9 +244,9 @@ class FakeService(avatar_service_pb2_grpc.AvatarServiceServicer):
             )
 
 
-def serve(service, address="127.0.0.1:0"):
+def serve(service, address="127.0.0.1:0", options=()):
     """Start a server; return it and its target."""
-    server = grpc.server(futures.ThreadPoolExecutor(8))
+    server = grpc.server(futures.ThreadPoolExecutor(8), options=options)
     avatar_service_pb2_grpc.add_AvatarServiceServicer_to_server(service, server)
     port = server.add_insecure_port(address)
     server.start()

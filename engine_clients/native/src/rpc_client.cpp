@@ -81,7 +81,11 @@ Status RpcClient::connect() {
   arguments.SetMaxReceiveMessageSize(kMaxReceiveBytes);
   arguments.SetUserAgentPrefix("avatar-client/" AVATAR_CLIENT_VERSION);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(config_.keepalive_millis));
+  // gRPC 1.85 waits for the second of these alone, a minute by default; 1.51 for the first.
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMillis);
+  arguments.SetInt("grpc.http2.ping_timeout_ms", kKeepaliveTimeoutMillis);
+  // Else gRPC 1.51 probes no more, for a client that only reads, after the second time.
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS,
                    static_cast<int>(config_.backoff_min_millis));
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS,

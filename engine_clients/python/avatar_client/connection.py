@@ -17,6 +17,18 @@ DEFAULT_TARGET: Final = "localhost:50551"
 MAX_MESSAGE_BYTES: Final = 128 << 20
 """Largest message taken from the server: a raw picture of 4096x4096 fits."""
 MAX_CHANNEL_BACKOFF_MILLIS: Final = 1000
+KEEPALIVE_MILLIS: Final = 10_000
+"""A quiet connection with a stream is probed this often, which is gRPC's least."""
+PING_TIMEOUT_MILLIS: Final = 5_000
+"""One that does not answer for so long is lost."""
+CHANNEL_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_reconnect_backoff_ms", MAX_CHANNEL_BACKOFF_MILLIS),
+    ("grpc.keepalive_time_ms", KEEPALIVE_MILLIS),
+    # gRPC 1.85 waits for the second of these alone, a minute by default.
+    ("grpc.keepalive_timeout_ms", PING_TIMEOUT_MILLIS),
+    ("grpc.http2.ping_timeout_ms", PING_TIMEOUT_MILLIS),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +70,13 @@ def connect(
     """
     if token is not None and tls is None and not is_local(target):
         raise AccessError("UNAUTHENTICATED", f"a token goes to {target} over TLS only")
-    options = [
-        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-        ("grpc.max_reconnect_backoff_ms", MAX_CHANNEL_BACKOFF_MILLIS),
-    ]
     if tls is None:
-        channel = grpc.insecure_channel(target, options)
+        channel = grpc.insecure_channel(target, CHANNEL_OPTIONS)
     else:
         credentials = grpc.ssl_channel_credentials(
             tls.root_certificates, tls.private_key, tls.certificate_chain
         )
-        channel = grpc.secure_channel(target, credentials, options)
+        channel = grpc.secure_channel(target, credentials, CHANNEL_OPTIONS)
     metadata: Metadata = () if token is None else (("authorization", f"Bearer {token}"),)
     try:
         return Client(

@@ -220,7 +220,7 @@ class AnimateStream:
 
 def _can_come_back(fault: AvatarClientError | None, *, was_open: bool) -> bool:
     # A connection that broke in silence counts as the controller until the service has noticed its
-    # end, some 20 s later: our own ghost, which goes.
+    # end, 20 s later: our own ghost, which goes.
     if fault is not None and fault.reason == "SESSION_HAS_CONTROLLER":
         return was_open
     return isinstance(fault, UnavailableError)

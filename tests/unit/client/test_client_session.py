@@ -9,11 +9,13 @@ from avatar_client import (
     TimeoutExceededError,
     UnavailableError,
     connect,
+    connection,
 )
 from avatar_client.gen.avatar.v1 import audio_pb2, endpoint_pb2, event_pb2
 from avatar_client.gen.avatar.v1.avatar_service_pb2 import AnimateRequest
 from avatar_client.stream import RequestQueue
 from fakes.avatar_server import HANG_UP, Response
+from fakes.mute_network import MuteNetwork
 
 from avatar_service.errors import AvatarError, Reason
 
@@ -223,6 +225,21 @@ def test_a_service_that_never_answers_again_ends_the_session_in_plain_words(serv
         wait_for(session, lambda: session._inbox.has_ended)
         with pytest.raises(UnavailableError, match="did not open the stream in 0.2 s"):
             session.push_audio(SPEECH[:10], sample_rate_hz=16_000)
+
+
+def test_a_network_that_swallows_everything_is_noticed(service, monkeypatch):
+    options = dict(connection.CHANNEL_OPTIONS)
+    options["grpc.http2.ping_timeout_ms"] //= 10
+    monkeypatch.setattr(connection, "CHANNEL_OPTIONS", tuple(options.items()))
+    network = MuteNetwork(service.target)
+    with connect(network.target) as client, client.open_session("a1") as session:
+        service.sent()
+        network.mute()
+        # By the probe that measures the connection, on its way now, or by the next: 10 s later.
+        assert service.sent(20).open.session_id == "s1"
+        assert session.is_open
+        assert network.num_connections == 2
+    network.close()
 
 
 def test_a_session_with_another_controller_is_not_waited_for(client, service):

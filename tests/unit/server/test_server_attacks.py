@@ -12,13 +12,14 @@ from pathlib import Path
 
 import grpc
 import pytest
+from avatar_client import BackOff, connection
 from fakes.service import RunningService, running_service
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from rpc_tools import CONSENT, Stream, audio, details_of, opening, photo_parts, reason_of, refused
 
 from avatar_service.config import QuotaConfig
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.gen.avatar.v1 import avatar_pb2, control_pb2
+from avatar_service.gen.avatar.v1 import avatar_pb2, avatar_service_pb2_grpc, control_pb2
 from avatar_service.gen.avatar.v1 import avatar_service_pb2 as pb
 from avatar_service.server import connections, photo_upload
 from avatar_service.server.access import TokenFile
@@ -30,6 +31,9 @@ WAIT_SECS = 10.0
 PING_MILLIS = 40
 HTTP2_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 HTTP2_PING = bytes((0, 0, 8, 6, 0, 0, 0, 0, 0)) + b"are you?"
+HTTP2_PING_OR_ANSWER = re.compile(rb"\0\0\x08\x06([\0\x01])\0{4}(.{8})", re.DOTALL)
+QUICKER = 50
+"""So many times shorter are a connection's times in the tests that wait for their end."""
 NATIVE_CLIENT = Path(__file__).parents[3] / "engine_clients/native/src/rpc_client.cpp"
 
 
@@ -105,7 +109,8 @@ def test_a_client_may_ask_whether_we_live_but_not_all_the_time(service) -> None:
         assert b"too_many_pings" in heard
 
 
-def test_the_native_client_never_asks_too_often() -> None:
+def test_our_clients_ask_but_never_too_often() -> None:
+    assert connection.KEEPALIVE_MILLIS > connections.MIN_PING_INTERVAL_MILLIS
     found = re.search(r"kMinKeepaliveMillis = ([\d']+);", NATIVE_CLIENT.read_text())
     assert found is not None
     assert int(found[1].replace("'", "")) > connections.MIN_PING_INTERVAL_MILLIS
@@ -119,6 +124,58 @@ def test_many_connections_are_turned_away_and_who_is_in_goes_on(service) -> None
     for one in many:
         one.close()
     eventually(lambda: bool(info(service)))
+
+
+@pytest.fixture
+def quick_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningService]:
+    options = tuple(
+        (name, value // QUICKER if name.endswith("_ms") else value)
+        for name, value in connections.CONNECTION_OPTIONS
+    )
+    monkeypatch.setattr(connections, "CONNECTION_OPTIONS", options)
+    with running_service(tmp_path) as running:
+        yield running
+
+
+def heard_until_closed(client: socket.socket, *, answers_pings: bool) -> tuple[bytes, float]:
+    """Say hello, listen to the end; return what came and the seconds that it took."""
+    client.sendall(HTTP2_HELLO)
+    began = time.monotonic()
+    heard = b""
+    num_answered = 0
+    while part := client.recv(4096):
+        heard += part
+        pings = [data for kind, data in HTTP2_PING_OR_ANSWER.findall(heard) if kind == b"\0"]
+        for data in pings[num_answered:] if answers_pings else ():
+            num_answered += 1
+            client.sendall(bytes((0, 0, 8, 6, 1, 0, 0, 0, 0)) + data)
+    return heard, time.monotonic() - began
+
+
+def test_a_peer_that_does_not_answer_is_given_up_in_time(quick_service) -> None:
+    with connected(quick_service) as dead:
+        heard, secs = heard_until_closed(dead, answers_pings=False)
+    assert b"ping_timeout" in heard
+    # A client that comes back is told of its own ghost for so long, and must not give up before.
+    assert secs * QUICKER < BackOff().give_up_secs - BackOff().max_secs
+
+
+def test_connections_without_a_call_are_closed_and_quiet_sessions_go_on(quick_service) -> None:
+    session = quick_service.stub.CreateSession(pb.CreateSessionRequest()).session
+    quiet = Stream(quick_service.stub, session.session_id)
+    with grpc.insecure_channel(quick_service.address) as channel:
+        other = avatar_service_pb2_grpc.AvatarServiceStub(channel)
+        other.GetServerInfo(pb.GetServerInfoRequest())
+        with connected(quick_service) as idle:
+            heard, secs = heard_until_closed(idle, answers_pings=True)
+        assert b"connection idle" in heard
+        assert b"ping_timeout" not in heard
+        assert secs * QUICKER < 120, "a stranger holds a place for so long"
+        time.sleep(secs)  # the other one is idle for as long now
+        other.GetServerInfo(pb.GetServerInfoRequest())  # comes back by itself
+    quiet.send(audio())
+    assert quiet.until("segment_started")
+    quiet.close()
 
 
 def test_huge_metadata_is_refused(service) -> None:
