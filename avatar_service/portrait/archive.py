@@ -6,9 +6,7 @@ Nested dataclasses are flattened to names with dots; numbers and texts become 0-
 from __future__ import annotations
 
 import contextlib
-import os
 import struct
-import tempfile
 import tokenize
 import typing
 import zipfile
@@ -23,8 +21,10 @@ from numpy.typing import NDArray
 
 from avatar_service.config import cache_dir
 from avatar_service.errors import AvatarError, Reason
+from avatar_service.orphans import OwnedFile, may_be_owned, reclaim
 
 _KIND: Final = "avatar.portrait"
+_ASIDE: Final = ".portrait-"
 _MAX_BYTES: Final = 500_000_000
 _T = TypeVar("_T")
 Check = Callable[[Mapping[str, NDArray[Any]]], None]
@@ -56,21 +56,16 @@ def check_size(size_px: int, allowed: tuple[int, ...]) -> None:
 
 
 def save(portrait: object, path: Path, version: int) -> None:
-    """Write a (nested) dataclass to one file; an interrupted write leaves nothing behind.
+    """Write a (nested) dataclass to one file, whole or not at all.
 
     Raises:
         AvatarError: INVALID_FILE where the path cannot be written.
     """
     arrays = {"kind": np.array(_KIND), "version": np.array(version), **_flatten(portrait, "")}
     try:
-        handle, scratch = tempfile.mkstemp(prefix=".portrait-", suffix=".npz", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, **arrays)
-            os.replace(scratch, path)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(scratch)
+        with OwnedFile(path.parent, _ASIDE, ".npz") as aside:
+            np.savez(aside.file, **arrays)
+            aside.rename(path)
     except OSError as error:
         raise AvatarError(
             Reason.INVALID_FILE, f"The portrait cannot be written: {error.strerror}."
@@ -128,8 +123,14 @@ def cache_path(content_hash: str) -> Path:
     return cache_dir() / "portraits" / f"{content_hash}.npz"
 
 
+def erase_left_over() -> None:
+    """Erase what killed processes had half written to the cache; it holds a face."""
+    reclaim(cache_dir() / "portraits", _ASIDE, spares=may_be_owned)
+
+
 def erase_cached(photo_sha256: str) -> int:
     """Erase every cached portrait of a photo (SHA-256 of its bytes); return how many there were."""
+    erase_left_over()
     found = list((cache_dir() / "portraits").glob(f"{photo_sha256}-*.npz"))
     for path in found:
         path.unlink(missing_ok=True)
@@ -149,6 +150,7 @@ def load_cached(path: Path, kind: type[_T], version: int, check: Check) -> _T | 
 
 def save_cached(portrait: object, path: Path, version: int) -> None:
     """Write to the cache where that is possible; an unwritable cache costs time only."""
+    erase_left_over()
     with contextlib.suppress(OSError, AvatarError):
         path.parent.mkdir(parents=True, exist_ok=True)
         save(portrait, path, version)

@@ -23,6 +23,7 @@ from avatar_service.provenance.consent import Consent
 from avatar_service.provenance.consent_audit import EXPORT_KIND, Audit, audit_all
 from avatar_service.provenance.installation import Installation
 from avatar_service.provenance.ledger import Event, Ledger
+from avatar_service.provenance.private_files import erase_left_over
 from avatar_service.provenance.statements import Statement, StatementStore
 from avatar_service.provenance.watermark import Mark
 
@@ -80,8 +81,15 @@ class ConsentBook:
         self.installation = Installation(folder)
         self._ledger = Ledger(folder, self.installation)
         self._statements = StatementStore(folder / "statements", self.installation)
+        self._folder = folder
         self._lock = threading.RLock()
         self._photos: dict[str, _Record] = {}
+        self.erase_left_over()
+
+    def erase_left_over(self) -> None:
+        """Erase what killed processes had half written: keys, and statements with names."""
+        for folder in (self._folder, self._folder / "statements"):
+            erase_left_over(folder)
 
     def record(self, consent: Consent, photo_sha256: str, purpose: str) -> Statement:
         """Store a statement for a photo.

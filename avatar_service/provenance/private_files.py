@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-import tempfile
 from pathlib import Path
+from typing import Final
+
+from avatar_service.orphans import OwnedFile, may_be_owned, reclaim
+
+_ASIDE: Final = ".new-"
 
 
 def make_private_folder(folder: Path) -> None:
@@ -24,23 +27,23 @@ def write_private(path: Path, data: bytes, *, keeps_first: bool = False) -> None
             same time the first wins.
 
     Raises:
-        OSError: it cannot be written; nothing half-written stays.
+        OSError: it cannot be written; nothing half-written stays, but for a kill, after which
+            `erase_left_over` finds it.
     """
     make_private_folder(path.parent)
-    handle, scratch = tempfile.mkstemp(prefix=".new-", dir=path.parent)  # mode 0600
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+    with OwnedFile(path.parent, _ASIDE) as aside:
+        aside.file.write(data)
+        aside.sync()
         if keeps_first:
-            _link(scratch, path)
+            _link(aside, path)
         else:
-            os.replace(scratch, path)
+            aside.rename(path)
         sync_folder(path.parent)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(scratch)
+
+
+def erase_left_over(folder: Path) -> None:
+    """Erase what killed processes had half written with `write_private`."""
+    reclaim(folder, _ASIDE, spares=may_be_owned)
 
 
 def write_synced(path: Path, data: bytes) -> None:
@@ -88,11 +91,11 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _link(scratch: str, path: Path) -> None:
+def _link(aside: OwnedFile, path: Path) -> None:
     try:
-        os.link(scratch, path)
+        os.link(aside.path, path)
     except FileExistsError:
         pass
     except OSError:  # a file system without links: the moment between is the risk that is left
         if not path.exists():
-            os.replace(scratch, path)
+            aside.rename(path)

@@ -16,7 +16,6 @@ import json
 import logging
 import secrets
 import shutil
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from avatar_service.errors import AvatarError, Reason
+from avatar_service.orphans import OwnedFolder, may_be_owned, reclaim
 from avatar_service.provenance.consent import Consent
 from avatar_service.provenance.consent_book import ConsentBook
 from avatar_service.provenance.private_files import (
@@ -33,13 +33,10 @@ from avatar_service.provenance.private_files import (
     sync_folder,
     write_synced,
 )
-from avatar_service.transports.orphans import OwnedFolder, reclaim
 
 log = logging.getLogger(__name__)
 
 DEFAULT_SIZE_PX: Final = 512
-WINDOWS_LEFT_OVER_SECS: Final = 3600.0
-"""Where nothing tells whose a folder is: longer than any fit takes."""
 _PARTIAL: Final = ".partial-"
 
 
@@ -113,8 +110,9 @@ class AvatarStore:
 
     def erase_left_over(self) -> None:
         """Erase what killed processes left half made, or half erased; it may hold a photo."""
+        self._consents.erase_left_over()
         for folder in (self._folder, *self._folder.glob("[!.]*")):
-            for path in reclaim(folder, _PARTIAL, spares=_may_be_owned):
+            for path in reclaim(folder, _PARTIAL, spares=may_be_owned):
                 log.info("removed what a killed service had left: %s", path.name)
 
     def create(
@@ -336,10 +334,3 @@ def _damaged() -> AvatarError:
 
 def _cannot_store(error: OSError) -> AvatarError:
     return AvatarError(Reason.STORAGE_EXHAUSTED, f"the avatar cannot be stored: {error.strerror}")
-
-
-def _may_be_owned(path: Path) -> bool:
-    """On Windows, where nothing tells whether its maker lives, what is young is left alone."""
-    if sys.platform != "win32":
-        return False
-    return datetime.now(UTC).timestamp() - path.stat().st_mtime < WINDOWS_LEFT_OVER_SECS

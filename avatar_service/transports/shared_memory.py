@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.transports.orphans import lock, reclaim
+from avatar_service.orphans import lock, reclaim
 
 if sys.platform != "win32":
     import grp

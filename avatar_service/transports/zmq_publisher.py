@@ -25,9 +25,9 @@ import numpy as np
 import zmq
 
 from avatar_service.errors import AvatarError, Reason
+from avatar_service.orphans import OwnedFolder, reclaim
 from avatar_service.signals import MotionFrame, UInt8Array
 from avatar_service.transports.motion_codec import encode_blob
-from avatar_service.transports.orphans import OwnedFolder, reclaim
 
 PREFIX: Final = "avatar-zmq-"
 HEADER_VERSION: Final = 1

@@ -61,15 +61,17 @@ def test_what_a_killed_service_left_half_made_is_removed(tmp_path: Path) -> None
     made = create(store(tmp_path), b"photo")
     place = tmp_path / "avatars" / made.avatar_id
     left_over = [tmp_path / "avatars" / ".partial-0123", place / ".partial-4567"]
+    statements = tmp_path / "provenance" / "statements"
 
     def leave() -> None:
         for folder in left_over:
             folder.mkdir()
             (folder / "photo").write_bytes(b"x")
         (place / ".partial-89ab.npz").write_bytes(b"x")
+        (statements / ".new-cdef").write_bytes(b"x")
 
     def hidden() -> list[Path]:
-        return list((tmp_path / "avatars").rglob(".partial-*"))
+        return list(tmp_path.rglob(".*"))
 
     leave()
     avatars = store(tmp_path)  # at once

@@ -13,10 +13,14 @@ import os
 import secrets
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Final, Self
+
+WINDOWS_LEFT_OVER_SECS: Final = 3600.0
+"""Where nothing tells whose something is: longer than anything takes to be made."""
 
 if sys.platform != "win32":
     import fcntl
@@ -64,13 +68,7 @@ class OwnedFolder:
             self._fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW)
         except FileNotFoundError:
             return False
-        try:
-            lock(self._fd)
-        except BlockingIOError:
-            return False
-        except OSError:  # no locks here: see the class
-            return True
-        return self.path.is_dir()
+        return _is_ours(self._fd, self.path)
 
     def close(self) -> None:
         """Remove it and let go; idempotent."""
@@ -91,6 +89,82 @@ class OwnedFolder:
         self.close()
 
 
+class OwnedFile:
+    """A new file, mode 0600, that nobody reclaims before it is closed or the process ends.
+
+    Leaving the block removes it, unless it has got a name of its own by then. Where a file system
+    cannot lock files (NFS), nobody can tell that one is an orphan, and it stays.
+
+    Attributes:
+        path: its first name.
+        file: open for writing.
+
+    Args:
+        folder: to make it in.
+        prefix, suffix: of its first name.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+
+    def __init__(self, folder: Path, prefix: str, suffix: str = "") -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        while True:
+            self.path = folder / (prefix + secrets.token_hex(8) + suffix)
+            self.file: BinaryIO = os.fdopen(os.open(self.path, flags, 0o600), "wb")
+            if _is_ours(self.file.fileno(), self.path):
+                return
+            self.close()  # taken for an orphan before it was locked
+
+    def sync(self) -> None:
+        """Have what was written on disk when this returns. Raises OSError."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
+    def rename(self, path: Path) -> None:
+        """Give it its own name; what lies there is replaced, in one step. Raises OSError."""
+        self.file.flush()
+        if sys.platform == "win32":
+            self.file.close()  # an open file gets no other name there
+        os.replace(self.path, path)
+
+    def close(self) -> None:
+        """Remove what still has the first name and let go; idempotent."""
+        if sys.platform == "win32":
+            self.file.close()
+        self.path.unlink(missing_ok=True)  # while it is locked: nobody else does
+        self.file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _is_ours(fd: int, path: Path) -> bool:
+    """Own what was just made; False where it was taken for an orphan before."""
+    try:
+        lock(fd)
+    except BlockingIOError:
+        return False
+    except OSError:  # no locks here: see OwnedFile
+        return True
+    return path.exists()
+
+
+def may_be_owned(path: Path) -> bool:
+    """On Windows, where nothing tells whether its maker lives, what is young is left alone."""
+    if sys.platform != "win32":
+        return False
+    return time.time() - path.stat().st_mtime < WINDOWS_LEFT_OVER_SECS
+
+
 def reclaim(
     folder: Path, prefix: str, *, spares: Callable[[Path], bool] = lambda _: False
 ) -> list[Path]:
@@ -99,8 +173,8 @@ def reclaim(
     Args:
         folder: where they lie.
         prefix: begin of their names.
-        spares: whether one is left where it is: on Windows a folder without open files tells
-            nothing of its owner.
+        spares: whether one is left where it is, as `may_be_owned` tells it of what its maker may
+            have without an open file in it.
     """
     removed = []
     for path in sorted(folder.glob(prefix + "*")):
@@ -117,7 +191,7 @@ def _remove_orphan(path: Path) -> None:
     if sys.platform == "win32":
         _remove(path)
         return
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         if os.fstat(fd).st_uid != os.getuid():
             raise PermissionError(f"{path} is another user's")
