@@ -1,8 +1,11 @@
 from pathlib import Path
 
 import pytest
+from fakes.disk_log import DiskLog
 from fakes.stopped_process import StoppedProcess
 
+from avatar_service.cli.token import token
+from avatar_service.provenance.consent import Consent
 from avatar_service.provenance.consent_book import ConsentBook
 
 pytestmark = pytest.mark.unit
@@ -37,3 +40,29 @@ def test_what_a_killed_process_has_half_written_goes_and_what_is_being_written_s
         living.go_on()
     assert aside(tmp_path) == []
     assert statement.read_bytes() == b"who is shown by what right"
+
+
+def test_keys_statements_and_the_ledger_are_on_disk_before_they_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = DiskLog(monkeypatch)
+    book = ConsentBook(tmp_path)
+    disk.assert_whole(tmp_path / "installation.pem")
+    disk.clear()
+    book.record(Consent("A. Person", "my own photo"), 64 * "a", "avatar")
+    (statement,) = (tmp_path / "statements").iterdir()
+    disk.assert_whole(statement)
+    disk.assert_synced(tmp_path / "ledger.jsonl", tmp_path)  # made by that
+    disk.clear()
+    book.note_shown(64 * "a", "0", "session")
+    disk.assert_synced(tmp_path / "ledger.jsonl")
+
+
+def test_a_token_file_is_the_old_or_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = DiskLog(monkeypatch)
+    for _ in range(2):
+        disk.clear()
+        token(file=tmp_path / "tokens")
+        disk.assert_whole(tmp_path / "tokens")

@@ -1,4 +1,3 @@
-import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -6,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from fakes.disk_log import DiskLog
 from fakes.service import fake_fit
 
 from avatar_service.errors import AvatarError, Reason
@@ -101,35 +101,24 @@ def test_what_another_service_is_making_is_left_alone(tmp_path: Path) -> None:
 
 def test_an_avatar_is_on_disk_before_it_is_found(tmp_path: Path, monkeypatch) -> None:
     """A cut of the power keeps the old or the new one: names come after what they stand for."""
-    places, log = {}, []
-    fsync, rename, replace = os.fsync, Path.rename, os.replace
-
-    def note_fsync(handle: int) -> None:
-        fsync(handle)
-        log.append(("synced", os.fstat(handle).st_ino))
-
-    def named(call, source, target):
-        places[Path(target).name] = os.stat(source).st_ino
-        result = call(source, target)
-        log.append(("named", Path(target).name))
-        return result
-
     avatars = store(tmp_path)
-    monkeypatch.setattr(os, "fsync", note_fsync)
-    monkeypatch.setattr(Path, "rename", lambda a, b: named(rename, a, b))
-    monkeypatch.setattr(os, "replace", lambda a, b: named(replace, a, b))
+    disk = DiskLog(monkeypatch)
     made = create(avatars, b"photo")
-    folder = tmp_path / "avatars"
-    place = folder / made.avatar_id
-    naming = log.index(("named", made.avatar_id))
-    for path in (*place.iterdir(), place):
-        assert ("synced", path.stat().st_ino) in log[:naming], path.name
-    assert ("synced", folder.stat().st_ino) in log[naming:]
-    log.clear()
+    place = tmp_path / "avatars" / made.avatar_id
+    disk.assert_whole(place, *place.iterdir())
+    disk.clear()
     create(avatars, b"photo", Consent("A. Person", "a new contract"))
-    naming = log.index(("named", "avatar.json"))
-    assert ("synced", places["avatar.json"]) in log[:naming]
-    assert ("synced", place.stat().st_ino) in log[naming:]
+    disk.assert_whole(place / "avatar.json")
+    disk.clear()
+    disk.assert_whole(avatars.portrait_path(made.avatar_id, 1024))
+
+
+def test_an_erased_avatar_does_not_come_back_with_the_power(tmp_path: Path, monkeypatch) -> None:
+    avatars = store(tmp_path)
+    made = create(avatars, b"photo")
+    disk = DiskLog(monkeypatch)
+    avatars.delete(made.avatar_id)
+    disk.assert_synced(tmp_path / "avatars")
 
 
 def test_crop_and_rig_version_make_another_avatar(tmp_path: Path) -> None:

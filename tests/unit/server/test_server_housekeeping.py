@@ -139,3 +139,19 @@ def test_a_revoked_consent_ends_its_sessions_at_once(house: Any, forget: bool) -
     house.book.revoke(house.made.photo_sha256, forget=forget)
     house.look()
     assert house.manager.ended == [Reason.CONSENT_REQUIRED]
+
+
+def test_what_other_services_left_is_looked_for_every_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    manager: Any = _Manager()
+    avatars: Any = SimpleNamespace(erase_left_over=lambda: erased_at.append(keeping._num_rounds))
+    erased_at: list[int] = []
+    keeping = Housekeeping(manager, avatars, tls=None, tokens=None, guards=())
+
+    async def two_minutes() -> None:
+        for _ in range(2 * int(60 / housekeeping.ROUND_SECS)):
+            await keeping._look_after_all()
+
+    asyncio.run(two_minutes())
+    assert erased_at == [60, 120]
