@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from avatar_client import connect
+from fakes.tcp_pauser import FarNetwork
 from native_abi import (
     ARPABET,
     AUDIO,
@@ -46,7 +47,6 @@ from native_abi import (
     text,
 )
 from native_build import missing
-from tcp_pauser import FarNetwork
 
 from avatar_service.portrait.models import are_models_present
 from avatar_service.render.badge import draw_badge

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes.tcp_pauser import FarNetwork
 from native_abi import (
     FAILED,
     GRPC,
@@ -29,7 +30,6 @@ from native_abi import (
     Native,
     speech,
 )
-from tcp_pauser import FarNetwork
 
 from avatar_service.session.service_process import ServiceProcess
 

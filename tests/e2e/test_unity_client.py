@@ -344,6 +344,7 @@ def test_a_wrong_token_is_said_in_one_line_and_the_voice_goes_on(
     assert len(told["line"].splitlines()) == 1
     assert told["ended"] == 1
     assert told["heard"] > 0.1
+    assert "NullReferenceException" in told["job"], "a job that breaks is done"
 
 
 def test_the_packages_own_tests_pass(mono: tuple[Path, Path], service: ServiceProcess) -> None:

@@ -15,7 +15,7 @@ from avatar_client.gen.avatar.v1 import audio_pb2, endpoint_pb2, event_pb2
 from avatar_client.gen.avatar.v1.avatar_service_pb2 import AnimateRequest
 from avatar_client.stream import RequestQueue
 from fakes.avatar_server import HANG_UP, Response
-from fakes.mute_network import MuteNetwork
+from fakes.tcp_pauser import TcpPauser
 
 from avatar_service.errors import AvatarError, Reason
 
@@ -231,15 +231,17 @@ def test_a_network_that_swallows_everything_is_noticed(service, monkeypatch):
     options = dict(connection.CHANNEL_OPTIONS)
     options["grpc.http2.ping_timeout_ms"] //= 10
     monkeypatch.setattr(connection, "CHANNEL_OPTIONS", tuple(options.items()))
-    network = MuteNetwork(service.target)
-    with connect(network.target) as client, client.open_session("a1") as session:
+    with (
+        TcpPauser(int(service.target.rpartition(":")[2])) as network,
+        connect(f"127.0.0.1:{network.port}") as client,
+        client.open_session("a1") as session,
+    ):
         service.sent()
-        network.mute()
+        network.break_silently()
         # By the probe that measures the connection, on its way now, or by the next: 10 s later.
         assert service.sent(20).open.session_id == "s1"
         assert session.is_open
         assert network.num_connections == 2
-    network.close()
 
 
 def test_a_session_with_another_controller_is_not_waited_for(client, service):

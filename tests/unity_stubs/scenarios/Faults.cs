@@ -1,4 +1,5 @@
 using AvatarService.Client;
+using AvatarService.Client.Internal;
 using UnityEngine;
 
 /// <summary>What a developer sees who has configured something wrongly.</summary>
@@ -20,7 +21,9 @@ internal static class Faults
         stage.Speaker.Speak(Stage.Clip(Stage.Samples(speech)));
         UnityLoop.Until(delegate { return stage.NumEnded > 0; }, 20);
         UnityLoop.StopAudio();
-        new Json().Add("heard", UnityLoop.Peak).Add("ended", stage.NumEnded).Add("over", isOver).Add("state", stage.Speaker.State.ToString()).Add("line", line)
+        BackgroundJob<string> job = stage.Client.CreateAvatar(null, null);  // a bug of the game's
+        UnityLoop.Until(delegate { return job.IsDone; }, Stage.WaitSecs);
+        new Json().Add("job", job.Error == null ? "" : job.Error.Message).Add("heard", UnityLoop.Peak).Add("ended", stage.NumEnded).Add("over", isOver).Add("state", stage.Speaker.State.ToString()).Add("line", line)
             .Add("reason", stage.Speaker.LastError == null ? "" : stage.Speaker.LastError.Reason).Print();
         Object.Destroy(stage.Speaker.gameObject);
     }

@@ -42,6 +42,11 @@ namespace AvatarService.Client.Internal
                 _error = new AvatarException(AvatarStatus.Cancelled, "",
                     "the connection was closed meanwhile", 0);
             }
+            catch (Exception error)
+            {
+                // Out of a worker thread it would end the game, and IsDone would never come.
+                _error = new AvatarException(AvatarStatus.Internal, "BUG", error.ToString(), 0);
+            }
             _isDone = true;
         }
     }

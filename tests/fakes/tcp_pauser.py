@@ -1,4 +1,5 @@
-"""A network between client and service that stands still on demand: a TCP relay on the loopback."""
+"""A network between client and service that stands still or breaks on demand: a TCP relay on the
+loopback."""
 
 from __future__ import annotations
 
@@ -28,6 +29,7 @@ class TcpPauser:
         self._rewrite = rewrite
         self._flows = threading.Event()
         self._flows.set()
+        self._broken: list[threading.Event] = []
         self._sockets: list[socket.socket] = []
         self.num_connections = 0
         self.bytes_to_client = 0
@@ -41,8 +43,16 @@ class TcpPauser:
         time.sleep(secs)
         self._flows.set()
 
-    def close(self) -> None:
+    def break_silently(self) -> None:
+        """Pass nothing more on in the connections that are there; nobody is told."""
+        self._flows.clear()
+        self._broken.append(self._flows)
+        self._flows = threading.Event()
         self._flows.set()
+
+    def close(self) -> None:
+        for flows in (self._flows, *self._broken):
+            flows.set()
         for each in (self._listener, *self._sockets):
             with contextlib.suppress(OSError):  # its other end was faster
                 each.shutdown(socket.SHUT_RDWR)
@@ -67,12 +77,18 @@ class TcpPauser:
                 each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._sockets += [client, server]
             for way in ((client, server, False), (server, client, True)):
-                threading.Thread(target=self._relay, args=way, daemon=True).start()
+                threading.Thread(target=self._relay, args=(*way, self._flows), daemon=True).start()
 
-    def _relay(self, source: socket.socket, sink: socket.socket, is_to_client: bool) -> None:
+    def _relay(
+        self,
+        source: socket.socket,
+        sink: socket.socket,
+        is_to_client: bool,
+        flows: threading.Event,
+    ) -> None:
         with contextlib.suppress(OSError):  # one end has gone: so goes the other
             while data := source.recv(PIECE_BYTES):
-                self._flows.wait()
+                flows.wait()
                 if is_to_client:
                     self.bytes_to_client += len(data)
                     if self._rewrite is not None:
