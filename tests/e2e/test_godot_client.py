@@ -263,6 +263,30 @@ def test_rings_are_read_and_hostile_ones_refused(tmp_path: Path) -> None:
     assert "version 2" in told["version"]["error"]
 
 
+def call_bridge(home: Path, port: int, answer_secs: float) -> list[Any]:
+    """Call a bridge from the headless engine; return why it failed and what it keeps for it."""
+    need("godot3-server")
+    command = ["godot3-server", "--path", str(GODOT), "-s", "demo/bridge_check.gd"]
+    done = subprocess.run(
+        [*command, "--call", str(port), str(answer_secs)],
+        env={**os.environ, "HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECS,
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("FAILED ")]
+    return [json.loads(line.removeprefix("FAILED ")) for line in lines]
+
+
+def test_a_bridge_that_is_not_there_or_opens_no_session_is_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        told = call_bridge(tmp_path, port, 0.3)
+        assert told == [{"line": "the avatar bridge opened no session in 0.3 s", "kept": 0}]
+    told = call_bridge(tmp_path, port, 60.0)
+    assert told == [{"line": f"no avatar bridge answers on port {port}", "kept": 0}]
+
+
 class FakeGame:
     """Talks to the bridge as avatar_bridge.gd does."""
 

@@ -9,15 +9,23 @@ signal segment_ended(was_interrupted)
 signal interrupted()
 signal failed(line)
 
+var answer_secs = 20.0  # a bridge that has opened no session by then is given up
+
 var _peer = StreamPeerTCP.new()
+var _port = 0
+var _waited_secs = -1.0  # for the session; less than 0: nobody waits
 var _received = ""
 var _waiting = []
 var _is_connected = false
+var _has_given_up = false  # what is sent now reaches nobody
 
 
 func connect_to_bridge(port: int) -> void:
+	_port = port
+	_waited_secs = 0.0
+	_has_given_up = false
 	if _peer.connect_to_host("127.0.0.1", port) != OK:
-		emit_signal("failed", "cannot connect to the avatar bridge on port %d" % port)
+		_give_up("cannot connect to the avatar bridge on port %d" % port)
 
 
 # Says a WAV file; the service tells by segment_started when its first sample is due.
@@ -41,7 +49,7 @@ func acknowledge(pts_nanos: int) -> void:
 	_send({"heard": pts_nanos})
 
 
-func _process(_delta: float) -> void:
+func _process(delta: float) -> void:
 	var status = _peer.get_status()
 	if status == StreamPeerTCP.STATUS_CONNECTED:
 		if not _is_connected:
@@ -51,8 +59,22 @@ func _process(_delta: float) -> void:
 			_waiting = []
 		_receive()
 	elif _is_connected:
-		_is_connected = false
-		emit_signal("failed", "the avatar bridge has gone")
+		_give_up("the avatar bridge has gone")
+	elif _waited_secs >= 0.0 and status != StreamPeerTCP.STATUS_CONNECTING:
+		_give_up("no avatar bridge answers on port %d" % _port)
+	if _waited_secs >= 0.0:
+		_waited_secs += delta
+		if _waited_secs > answer_secs:
+			_give_up("the avatar bridge opened no session in %s s" % answer_secs)
+
+
+func _give_up(line: String) -> void:
+	_peer.disconnect_from_host()
+	_is_connected = false
+	_waited_secs = -1.0
+	_has_given_up = true
+	_waiting = []
+	emit_signal("failed", line)
 
 
 func _receive() -> void:
@@ -72,6 +94,7 @@ func _receive() -> void:
 func _handle(message: Dictionary) -> void:
 	match message.get("event", ""):
 		"session":
+			_waited_secs = -1.0
 			emit_signal("session_opened", message["ring"], message["session_id"])
 		"segment_started":
 			emit_signal("segment_started", int(message["pts_nanos"]))
@@ -90,5 +113,5 @@ func _send(message: Dictionary) -> void:
 	var line = (JSON.print(message) + "\n").to_utf8()
 	if _is_connected:
 		_peer.put_data(line)
-	else:
+	elif not _has_given_up:
 		_waiting.append(line)
