@@ -38,6 +38,8 @@ from avatar_client.stream import AnimateStream, Metadata
 
 POLL_SECS: Final = 0.1
 STATISTICS_INTERVAL_MILLIS: Final = 1000
+SILENCE_SECS: Final = 10.0
+"""Without these figures a service has hung: it is left and tried again."""
 MILLI: Final = 1_000_000
 
 
@@ -99,6 +101,7 @@ class Session:
             on_end=self._inbox.finish,
             back_off=back_off,
             opening_secs=timeout_secs,
+            silence_secs=SILENCE_SECS,
         )
         try:
             self._wait_for_opening()

@@ -11,14 +11,9 @@ from typing import Final
 import grpc
 
 from avatar_client.backoff import BackOff
-from avatar_client.errors import (
-    UNREACHABLE_RETRY_SECS,
-    AvatarClientError,
-    ExhaustedError,
-    UnavailableError,
-    from_rpc,
-)
+from avatar_client.errors import AvatarClientError, ExhaustedError, UnavailableError, from_rpc
 from avatar_client.gen.avatar.v1 import avatar_service_pb2, avatar_service_pb2_grpc, event_pb2
+from avatar_client.silence import SilenceWatch
 
 MAX_QUEUED_BYTES: Final = 16 << 20
 """Audio that the connection does not take: about 90 s of float32 at 48 kHz."""
@@ -99,8 +94,8 @@ class AnimateStream:
         on_message: called on the stream's thread.
         on_end: called there once at the end, with the fault or None.
         back_off: how to reconnect when the connection is lost.
-        opening_secs: longest wait for the service to open the stream; the call itself lasts as
-            long as the session and has no deadline.
+        opening_secs, silence_secs: see SilenceWatch; the call itself lasts as long as the session
+            and has no deadline.
     """
 
     def __init__(
@@ -113,6 +108,7 @@ class AnimateStream:
         on_end: Callable[[AvatarClientError | None], None],
         back_off: BackOff,
         opening_secs: float,
+        silence_secs: float,
     ) -> None:
         self.num_reconnects = 0
         self._stub = stub
@@ -122,6 +118,7 @@ class AnimateStream:
         self._on_end = on_end
         self._back_off = back_off
         self._opening_secs = opening_secs
+        self._silence_secs = silence_secs
         self._queue = RequestQueue()
         self._is_closing = threading.Event()
         self._call: grpc.Call | None = None
@@ -178,41 +175,27 @@ class AnimateStream:
             call = self._stub.Animate(requests, metadata=self._metadata)
         except ValueError:  # gRPC's way to say that the channel was closed under the stream
             return None
-        is_unanswered = threading.Event()
-
-        def give_up() -> None:
-            is_unanswered.set()
-            call.cancel()
-
-        opening = threading.Timer(self._opening_secs, give_up)
-        opening.daemon = True
-        opening.start()
+        watch = SilenceWatch(call, opening_secs=self._opening_secs, silence_secs=self._silence_secs)
         try:
             with self._lock:
                 self._call = call
             if self._is_closing.is_set():
                 call.cancel()
-            for response in call:
-                if not self._has_opened:
-                    opening.cancel()
+            with watch:
+                for response in call:
+                    watch.heard(is_figures=response.HasField("statistics"))
                     self._has_opened = True
-                self._on_message(response)
-                if response.HasField("session_ended"):
-                    self._is_over = True
-                    self._queue.close()  # tells the server that all was read
+                    self._on_message(response)
+                    if response.HasField("session_ended"):
+                        self._is_over = True
+                        self._queue.close()  # tells the server that all was read
+                    watch.wait()
         except grpc.RpcError as error:
-            if is_unanswered.is_set():
-                return UnavailableError(
-                    "TIMEOUT",
-                    f"the service did not open the stream in {self._opening_secs:g} s",
-                    retry_secs=UNREACHABLE_RETRY_SECS,
-                )
-            return from_rpc(error)
+            return watch.fault or from_rpc(error)
         except ValueError as error:
             call.cancel()
             return AvatarClientError("UNKNOWN", f"the server sent what cannot be read: {error}")
         finally:
-            opening.cancel()
             with self._lock:
                 self._call = None
         return None

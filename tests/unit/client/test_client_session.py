@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 from avatar_client import (
@@ -11,6 +13,7 @@ from avatar_client import (
     connect,
     connection,
 )
+from avatar_client.frame_buffer import DEFAULT_CAPACITY
 from avatar_client.gen.avatar.v1 import audio_pb2, endpoint_pb2, event_pb2
 from avatar_client.gen.avatar.v1.avatar_service_pb2 import AnimateRequest
 from avatar_client.stream import RequestQueue
@@ -242,6 +245,34 @@ def test_a_network_that_swallows_everything_is_noticed(service, monkeypatch):
         assert service.sent(20).open.session_id == "s1"
         assert session.is_open
         assert network.num_connections == 2
+
+
+def test_a_service_that_hangs_is_given_up_and_found_again(service, monkeypatch):
+    monkeypatch.setattr("avatar_client.session.SILENCE_SECS", 0.3)
+    with connect(service.target, back_off=BackOff(initial_secs=0.01)) as client:
+        session = client.open_session("a1")
+        service.sent()
+        service.outbox.put(Response(statistics=event_pb2.Statistics()))
+        assert service.sent().open.session_id == "s1"
+        wait_for(session, lambda: session._inbox.num_opened == 2)
+        time.sleep(0.6)  # it has told no figures since, so its silence tells nothing
+        assert session.statistics().num_reconnects == 1
+        session.close()
+
+
+def test_who_does_not_read_takes_no_service_for_one_that_hangs(service, monkeypatch):
+    monkeypatch.setattr("avatar_client.session.SILENCE_SECS", 0.3)
+    numbers = range(1, 2 * DEFAULT_CAPACITY)
+    with (
+        connect(service.target) as client,
+        client.open_session("a1", transport="grpc", pacing="burst") as session,
+    ):
+        service.outbox.put(Response(statistics=event_pb2.Statistics()))
+        for seq in numbers:
+            service.publish(seq, inline=True)
+        time.sleep(0.9)
+        assert [session.next_frame(10).seq for _ in numbers] == list(numbers)
+        assert session.statistics().num_reconnects == 0
 
 
 def test_a_session_with_another_controller_is_not_waited_for(client, service):
