@@ -176,8 +176,12 @@ def reclaim(
         spares: whether one is left where it is, as `may_be_owned` tells it of what its maker may
             have without an open file in it.
     """
-    removed = []
-    for path in sorted(folder.glob(prefix + "*")):
+    removed: list[Path] = []
+    try:
+        found = sorted(folder.glob(prefix + "*"))
+    except OSError:  # a folder that cannot be looked into
+        return removed
+    for path in found:
         # Owned, somebody else's, or gone since.
         with contextlib.suppress(OSError):
             if spares(path):

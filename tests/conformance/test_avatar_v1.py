@@ -208,6 +208,15 @@ def test_a_second_controller_is_refused_and_observers_are_not(stub, target, sess
         stream.close()
 
 
+def test_figures_come_however_quiet_the_session_is(stub, target) -> None:
+    session = new_session(stub, target, pacing=session_pb2.PACING_BURST)  # nothing moves by itself
+    for role in (CONTROLLER, OBSERVER):
+        stream = Stream(stub, target, session, role, statistics_interval_millis=100)
+        stream.until("statistics")
+        stream.until("statistics")
+        stream.close()
+
+
 def test_audio_is_echoed_to_observers_with_its_time(stub, target) -> None:
     outputs = [endpoint_pb2.OUTPUT_MOTION, endpoint_pb2.OUTPUT_AUDIO]
     session = new_session(stub, target, outputs=outputs)

@@ -263,28 +263,52 @@ def test_rings_are_read_and_hostile_ones_refused(tmp_path: Path) -> None:
     assert "version 2" in told["version"]["error"]
 
 
-def call_bridge(home: Path, port: int, answer_secs: float) -> list[Any]:
-    """Call a bridge from the headless engine; return why it failed and what it keeps for it."""
+def call_bridges(home: Path, answer_secs: float, *ports: int) -> list[dict[str, Any]]:
+    """Call bridges from the headless engine; return why they failed, or the session."""
     need("godot3-server")
     command = ["godot3-server", "--path", str(GODOT), "-s", "demo/bridge_check.gd"]
     done = subprocess.run(
-        [*command, "--call", str(port), str(answer_secs)],
+        [*command, "--call", str(answer_secs), *map(str, ports)],
         env={**os.environ, "HOME": str(home)},
         capture_output=True,
         text=True,
         timeout=TIMEOUT_SECS,
     )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("FAILED ")]
-    return [json.loads(line.removeprefix("FAILED ")) for line in lines]
+    lines = [line.partition(" ") for line in done.stdout.splitlines()]
+    return [json.loads(rest) for kind, _, rest in lines if kind in ("FAILED", "OPENED")]
 
 
 def test_a_bridge_that_is_not_there_or_opens_no_session_is_told(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        told = call_bridge(tmp_path, port, 0.3)
-        assert told == [{"line": "the avatar bridge opened no session in 0.3 s", "kept": 0}]
-    told = call_bridge(tmp_path, port, 60.0)
-    assert told == [{"line": f"no avatar bridge answers on port {port}", "kept": 0}]
+        (told,) = call_bridges(tmp_path, 0.5, port)
+    assert told["line"] == "the avatar bridge opened no session in 0.5 s"
+    assert told["kept"] == 0
+    assert told["secs"] >= 0.5, "real time, however fast the game runs"
+    (told,) = call_bridges(tmp_path, 60.0, port)
+    assert told["line"] == f"no avatar bridge answers on port {port}"
+    assert told["kept"] == 0
+
+
+def test_half_a_line_of_a_bridge_that_went_is_not_taken_for_the_next_ones(tmp_path: Path) -> None:
+    half = b'{"event": "session", "ri'
+    whole = b'{"event": "session", "ring": "", "session_id": "s1"}\n'
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as other,
+    ):
+
+        def answer() -> None:
+            for door, line in ((one, half), (other, whole)):
+                connection, _ = door.accept()
+                with connection:
+                    connection.sendall(line)
+
+        threading.Thread(target=answer, daemon=True).start()
+        ports = [door.getsockname()[1] for door in (one, other)]
+        gone, opened = call_bridges(tmp_path, 5.0, *ports)
+    assert gone["line"] == "the avatar bridge has gone"
+    assert opened == {"session": "s1"}
 
 
 class FakeGame:

@@ -136,7 +136,7 @@ class Session : public std::enable_shared_from_this<Session> {
   bool is_stream_open_ = false;
   bool is_over_ = false;         // the service has said its last
   bool has_data_ = false;        // something has come by this connection
-  int64_t silent_nanos_ = 0;     // and nothing more for so long, as far as this process ran
+  int64_t silent_nanos_ = 0;     // and nothing (more) for so long, as far as this process ran
   int64_t last_look_nanos_ = 0;  // when that was last added up
   Status lost_;                  // why this side gave the connection up
   uint32_t state_ = AVATAR_STATE_CONNECTING;

@@ -211,16 +211,20 @@ void Session::watch_loop() {
 }
 
 void Session::check_silence() {
-  const int64_t allowed_nanos = config_.options.silence_millis * kNanosPerMilli;
+  const avatar_session_options& options = config_.options;
+  // Until the first frame, which may take its time, the figures that were asked for tell of life.
+  const bool expects_figures = options.opening_millis != 0 && options.statistics_millis != 0;
+  const int64_t first_millis =
+      expects_figures ? int64_t{options.opening_millis} + options.statistics_millis : 0;
+  const int64_t allowed_millis = has_data_ ? int64_t{options.silence_millis} : first_millis;
   const int64_t now_nanos = monotonic_nanos();
   // A process that was stopped or starved itself is not to blame the service for it.
   silent_nanos_ += std::min(now_nanos - last_look_nanos_, 2 * kDataPollNanos);
   last_look_nanos_ = now_nanos;
-  if (is_burst() || allowed_nanos == 0 || !has_data_) return;
-  if (!lost_.ok() || silent_nanos_ <= allowed_nanos) return;
-  lost_ = Status::of(AVATAR_UNAVAILABLE,
-                     "nothing came for " + std::to_string(config_.options.silence_millis) +
-                         " ms: the connection is taken for lost");
+  if (is_burst() || allowed_millis == 0 || !lost_.ok()) return;
+  if (silent_nanos_ <= allowed_millis * kNanosPerMilli) return;
+  lost_ = Status::of(AVATAR_UNAVAILABLE, "nothing came for " + std::to_string(allowed_millis) +
+                                             " ms: the connection is taken for lost");
   if (context_ != nullptr) context_->TryCancel();
 }
 

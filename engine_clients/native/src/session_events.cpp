@@ -101,6 +101,7 @@ void Session::handle(const v1::AnimateResponse& response) {
     case v1::AnimateResponse::kStatistics: {
       const v1::Statistics& told = response.statistics();
       const std::lock_guard lock(mutex_);
+      if (!has_data_) silent_nanos_ = 0;  // else frames alone count
       counts_.server_frames_published = told.frames_published();
       counts_.server_frames_dropped = told.frames_dropped();
       counts_.server_frames_late = told.frames_late();

@@ -301,6 +301,12 @@ grpc::Status FakeService::Animate(grpc::ServerContext* context, Stream* stream) 
   });
   while (!context->IsCancelled() && num_breaks_ == num_breaks && !is_killed_) {
     if (!is_paused_) send_frame(stream, &write_mutex, open, ++seq_, zmq_socket);
+    if (tells_figures_ && open.statistics_interval_millis() != 0) {
+      v1::AnimateResponse figures;
+      figures.mutable_statistics();
+      const std::lock_guard lock(write_mutex);
+      stream->Write(figures);
+    }
     std::this_thread::sleep_for(std::chrono::nanoseconds(kFrameNanos));
   }
   if (zmq_socket != nullptr) zmq_close(zmq_socket);

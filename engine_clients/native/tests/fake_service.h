@@ -46,6 +46,8 @@ class FakeService final : public v1::AvatarService::Service {
   // The next streams are taken and never answered, as by a service that hangs; each counts as the
   // controller until one more has been refused for it.
   void leave_unanswered(int num_streams) { num_unanswered_ = num_streams; }
+  // Streams that ask for figures get some with every frame, also with one that is paused.
+  void tell_figures() { tells_figures_ = true; }
 
   // What has come in.
   std::atomic<uint64_t> num_audio_bytes{0};
@@ -91,6 +93,7 @@ class FakeService final : public v1::AvatarService::Service {
   std::atomic<bool> is_speaking_{false};
   std::atomic<int> num_unanswered_{0};
   std::atomic<bool> has_ghost_{false};
+  std::atomic<bool> tells_figures_{false};
   std::mutex mutex_;
   v1::Session session_;
   std::unique_ptr<RingWriter> ring_;

@@ -487,6 +487,42 @@ TEST_CASE("session: a service that takes the call and never answers is left and 
   c.read_frames(3, 0);
 }
 
+TEST_CASE("session: a service that opens the stream and then hangs is left and tried again") {
+  FakeService service({});
+  service.pause(true);
+  avatar_session_options options = Connection::defaults();
+  options.opening_millis = options.statistics_millis = 100;
+  Connection c(service.target());
+  c.open(options);
+  avatar_error error = sized<avatar_error>();
+  REQUIRE(eventually([&] {
+    return avatar_session_last_error(c.session, &error) == AVATAR_UNAVAILABLE &&
+           std::string(error.message) ==
+               "nothing came for 200 ms: the connection is taken for lost";
+  }));
+  service.pause(false);
+  c.read_frames(3, 0);
+  CHECK(service.num_created == 1);
+}
+
+TEST_CASE("session: who tells figures, or is asked for none, may take time for the first frame") {
+  for (const uint32_t statistics_millis : {100u, 0u}) {
+    FakeService service({});
+    service.pause(true);
+    service.tell_figures();
+    avatar_session_options options = Connection::defaults();
+    options.opening_millis = 100;
+    options.statistics_millis = statistics_millis;
+    Connection c(service.target());
+    c.open(options);
+    REQUIRE(avatar_session_wait_ready(c.session, kTimeoutMillis, nullptr) == AVATAR_OK);
+    std::this_thread::sleep_for(std::chrono::milliseconds(600));
+    service.pause(false);
+    c.read_frames(3, 0);
+    CHECK(c.statistics().num_reconnects == 0);
+  }
+}
+
 TEST_CASE("session: who is not to come back fails in plain words; closing does not wait") {
   FakeService service({});
   service.leave_unanswered(2);

@@ -18,7 +18,7 @@ MAX_MESSAGE_BYTES: Final = 128 << 20
 """Largest message taken from the server: a raw picture of 4096x4096 fits."""
 MAX_CHANNEL_BACKOFF_MILLIS: Final = 1000
 KEEPALIVE_MILLIS: Final = 10_000
-"""A quiet connection with a stream is probed this often, which is gRPC's least."""
+"""A quiet connection with a call is probed this often."""
 PING_TIMEOUT_MILLIS: Final = 5_000
 """One that does not answer for so long is lost."""
 CHANNEL_OPTIONS: Final = (
@@ -28,6 +28,8 @@ CHANNEL_OPTIONS: Final = (
     # gRPC 1.85 waits for the second of these alone, a minute by default.
     ("grpc.keepalive_timeout_ms", PING_TIMEOUT_MILLIS),
     ("grpc.http2.ping_timeout_ms", PING_TIMEOUT_MILLIS),
+    # Else who sends nothing (an observer, who waits for a fit) probes once a minute after twice.
+    ("grpc.http2.max_pings_without_data", 0),
 )
 
 

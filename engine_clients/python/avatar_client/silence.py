@@ -19,8 +19,7 @@ stopped or starved itself is not to blame the service for it."""
 class SilenceWatch:
     """Cancels an Animate call that the service does not open, or goes silent on, in time.
 
-    A service that tells its figures every second is silent once it does not; of one that does not
-    tell them a quiet session is not to be told from a hung one.
+    Its figures, asked for every second, come in a quiet session, too.
 
     Args:
         call: to watch while the block runs.
@@ -35,18 +34,16 @@ class SilenceWatch:
         self._is_over = threading.Event()
         self._is_waiting = True
         self._has_opened = False
-        self._tells_figures = False
         self._silent_secs = 0.0
         self.fault: UnavailableError | None = None
         """Why the call was cancelled here; None: it was not."""
         self._thread = threading.Thread(target=self._watch, name="avatar-silence", daemon=True)
 
-    def heard(self, *, is_figures: bool) -> None:
+    def heard(self) -> None:
         """A message has come, and is worked on until `wait`."""
         self._is_waiting = False
         self._silent_secs = 0.0
         self._has_opened = True
-        self._tells_figures |= is_figures
 
     def wait(self) -> None:
         """The next message is waited for."""
@@ -72,11 +69,13 @@ class SilenceWatch:
             if self._is_waiting:
                 self._silent_secs += min(now - looked_at, 2 * step_secs)
             looked_at = now
-            if not self._has_opened and self._silent_secs >= self._opening_secs:
-                why = f"the service did not open the stream in {self._opening_secs:g} s"
-            elif self._tells_figures and self._silent_secs >= self._silence_secs:
-                why = f"nothing came from the service for {self._silence_secs:g} s"
+            if self._has_opened:
+                longest_secs = self._silence_secs
+                why = f"nothing came from the service for {longest_secs:g} s"
             else:
+                longest_secs = self._opening_secs
+                why = f"the service did not open the stream in {longest_secs:g} s"
+            if self._silent_secs < longest_secs:
                 continue
             self.fault = UnavailableError("TIMEOUT", why, retry_secs=UNREACHABLE_RETRY_SECS)
             self._call.cancel()

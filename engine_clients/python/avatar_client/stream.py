@@ -183,7 +183,7 @@ class AnimateStream:
                 call.cancel()
             with watch:
                 for response in call:
-                    watch.heard(is_figures=response.HasField("statistics"))
+                    watch.heard()
                     self._has_opened = True
                     self._on_message(response)
                     if response.HasField("session_ended"):

@@ -48,3 +48,12 @@ def test_what_a_killed_fit_left_goes_and_what_is_being_fitted_stays(
     assert found == Fake()
     assert archive.erase_cached(PHOTO) == (2 if next_one == "save" else 1)
     assert list(cache.iterdir()) == []
+
+
+def test_a_cache_that_cannot_even_be_looked_into_costs_time_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVATAR_HOME", str(tmp_path / (300 * "a")))  # no folder has such a name
+    path = archive.cache_path(f"{PHOTO}-x")
+    assert archive.load_cached(path, Fake, 1, lambda _: None) is None
+    archive.save_cached(Fake(), path, 1)

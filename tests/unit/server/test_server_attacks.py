@@ -13,6 +13,7 @@ from pathlib import Path
 import grpc
 import pytest
 from avatar_client import BackOff, connection
+from fakes import http2_peer
 from fakes.service import RunningService, running_service
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from rpc_tools import CONSENT, Stream, audio, details_of, opening, photo_parts, reason_of, refused
@@ -29,9 +30,8 @@ pytestmark = pytest.mark.unit
 
 WAIT_SECS = 10.0
 PING_MILLIS = 40
-HTTP2_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
-HTTP2_PING = bytes((0, 0, 8, 6, 0, 0, 0, 0, 0)) + b"are you?"
-HTTP2_PING_OR_ANSWER = re.compile(rb"\0\0\x08\x06([\0\x01])\0{4}(.{8})", re.DOTALL)
+HTTP2_HELLO = http2_peer.HELLO + http2_peer.SETTINGS
+HTTP2_PING = http2_peer.PING + b"are you?"
 QUICKER = 50
 """So many times shorter are a connection's times in the tests that wait for their end."""
 NATIVE_CLIENT = Path(__file__).parents[3] / "engine_clients/native/src/rpc_client.cpp"
@@ -127,39 +127,36 @@ def test_many_connections_are_turned_away_and_who_is_in_goes_on(service) -> None
 
 
 @pytest.fixture
-def quick_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningService]:
-    options = tuple(
-        (name, value // QUICKER if name.endswith("_ms") else value)
-        for name, value in connections.CONNECTION_OPTIONS
-    )
-    monkeypatch.setattr(connections, "CONNECTION_OPTIONS", options)
+def quick_service(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RunningService]:
+    """A service in which the times that the test names are shorter."""
+    limits = dict(connections.CONNECTION_OPTIONS)
+    for name in request.param:
+        limits[f"grpc.{name}"] //= QUICKER
+    monkeypatch.setattr(connections, "CONNECTION_OPTIONS", tuple(limits.items()))
     with running_service(tmp_path) as running:
         yield running
 
 
-def heard_until_closed(client: socket.socket, *, answers_pings: bool) -> tuple[bytes, float]:
-    """Say hello, listen to the end; return what came and the seconds that it took."""
-    client.sendall(HTTP2_HELLO)
-    began = time.monotonic()
-    heard = b""
-    num_answered = 0
-    while part := client.recv(4096):
-        heard += part
-        pings = [data for kind, data in HTTP2_PING_OR_ANSWER.findall(heard) if kind == b"\0"]
-        for data in pings[num_answered:] if answers_pings else ():
-            num_answered += 1
-            client.sendall(bytes((0, 0, 8, 6, 1, 0, 0, 0, 0)) + data)
-    return heard, time.monotonic() - began
-
-
+@pytest.mark.parametrize(
+    "quick_service", [("keepalive_time_ms", "http2.ping_timeout_ms")], indirect=True
+)
 def test_a_peer_that_does_not_answer_is_given_up_in_time(quick_service) -> None:
     with connected(quick_service) as dead:
-        heard, secs = heard_until_closed(dead, answers_pings=False)
-    assert b"ping_timeout" in heard
+        dead.sendall(HTTP2_HELLO)
+        told = http2_peer.PingCounter(dead, answers=False)
+        while told.read():
+            pass
+    assert b"ping_timeout" in told.heard
     # A client that comes back is told of its own ghost for so long, and must not give up before.
-    assert secs * QUICKER < BackOff().give_up_secs - BackOff().max_secs
+    ghost_millis = connections.KEEPALIVE_MILLIS + connections.PING_TIMEOUT_MILLIS
+    assert ghost_millis / 1e3 < BackOff().give_up_secs - BackOff().max_secs
 
 
+@pytest.mark.parametrize(
+    "quick_service", [("keepalive_time_ms", "max_connection_idle_ms")], indirect=True
+)
 def test_connections_without_a_call_are_closed_and_quiet_sessions_go_on(quick_service) -> None:
     session = quick_service.stub.CreateSession(pb.CreateSessionRequest()).session
     quiet = Stream(quick_service.stub, session.session_id)
@@ -167,11 +164,12 @@ def test_connections_without_a_call_are_closed_and_quiet_sessions_go_on(quick_se
         other = avatar_service_pb2_grpc.AvatarServiceStub(channel)
         other.GetServerInfo(pb.GetServerInfoRequest())
         with connected(quick_service) as idle:
-            heard, secs = heard_until_closed(idle, answers_pings=True)
-        assert b"connection idle" in heard
-        assert b"ping_timeout" not in heard
-        assert secs * QUICKER < 120, "a stranger holds a place for so long"
-        time.sleep(secs)  # the other one is idle for as long now
+            idle.sendall(HTTP2_HELLO)
+            told = http2_peer.PingCounter(idle)
+            while told.read():
+                pass
+        assert b"connection idle" in told.heard
+        time.sleep(2 * connections.IDLE_CONNECTION_MILLIS / QUICKER / 1e3)  # the other one, too
         other.GetServerInfo(pb.GetServerInfoRequest())  # comes back by itself
     quiet.send(audio())
     assert quiet.until("segment_started")

@@ -9,11 +9,14 @@ signal segment_ended(was_interrupted)
 signal interrupted()
 signal failed(line)
 
-var answer_secs = 20.0  # a bridge that has opened no session by then is given up
+const LONGEST_LOOK_MSEC = 250  # a game that stood still itself is not to blame the bridge for it
+
+var answer_secs = 20.0  # of real time: a bridge that has opened no session by then is given up
 
 var _peer = StreamPeerTCP.new()
 var _port = 0
 var _waited_secs = -1.0  # for the session; less than 0: nobody waits
+var _looked_msec = 0  # when that was last added up
 var _received = ""
 var _waiting = []
 var _is_connected = false
@@ -23,6 +26,8 @@ var _has_given_up = false  # what is sent now reaches nobody
 func connect_to_bridge(port: int) -> void:
 	_port = port
 	_waited_secs = 0.0
+	_looked_msec = OS.get_ticks_msec()
+	_received = ""
 	_has_given_up = false
 	if _peer.connect_to_host("127.0.0.1", port) != OK:
 		_give_up("cannot connect to the avatar bridge on port %d" % port)
@@ -49,7 +54,7 @@ func acknowledge(pts_nanos: int) -> void:
 	_send({"heard": pts_nanos})
 
 
-func _process(delta: float) -> void:
+func _process(_delta: float) -> void:
 	var status = _peer.get_status()
 	if status == StreamPeerTCP.STATUS_CONNECTED:
 		if not _is_connected:
@@ -63,7 +68,10 @@ func _process(delta: float) -> void:
 	elif _waited_secs >= 0.0 and status != StreamPeerTCP.STATUS_CONNECTING:
 		_give_up("no avatar bridge answers on port %d" % _port)
 	if _waited_secs >= 0.0:
-		_waited_secs += delta
+		# Not by delta, which is the game's time: Engine.time_scale may stretch or stop it.
+		var now_msec = OS.get_ticks_msec()
+		_waited_secs += min(now_msec - _looked_msec, LONGEST_LOOK_MSEC) / 1000.0
+		_looked_msec = now_msec
 		if _waited_secs > answer_secs:
 			_give_up("the avatar bridge opened no session in %s s" % answer_secs)
 

@@ -143,7 +143,9 @@ class OpenStream(_message.Message):
     announce_frames: _builtins.bool
     """True: each frame that is not sent inline is announced by a Frame without data."""
     statistics_interval_millis: _builtins.int
-    """Time between Statistics, milliseconds, 100 or more; 0: none."""
+    """Time between Statistics, milliseconds, 100 or more; 0: none. They come however quiet the session
+    is: a client that asked for them may take a server that tells none for one that hangs.
+    """
     @_builtins.property
     def inline_outputs(self) -> Global___OutputSelection:
         """What to send inside this stream. Absent: all outputs of the session where it has
