@@ -21,6 +21,7 @@ from grpc_reflection.v1alpha import reflection
 from avatar_service.config import Config, RecordConfig, parse_fps, parse_listen
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.gen.avatar.v1 import avatar_service_pb2, avatar_service_pb2_grpc
+from avatar_service.jit import is_compiled
 from avatar_service.motion.generators import parts_of
 from avatar_service.portrait.image_file import MAX_PIXELS
 from avatar_service.portrait.portrait import FORMAT_VERSION
@@ -46,6 +47,7 @@ from avatar_service.server.telemetry import Telemetry
 from avatar_service.server.tls import TlsFiles
 from avatar_service.session.admission import Capacity
 from avatar_service.session.clock import MonotonicClock
+from avatar_service.session.compilation import PICTURE
 from avatar_service.session.manager import SessionManager
 from avatar_service.session.recording import Recorder
 from avatar_service.session.settings import SessionSettings
@@ -213,7 +215,7 @@ class Service:
             log.info("removed what a killed service had left: %s", path.name)
         if self._has_real_stages:
             log.info("warming up; the first start on a machine compiles for a minute or two")
-            await asyncio.to_thread(self._real_stages.measure_motion)
+            await asyncio.to_thread(self.warm_up)
         self._server = self._make_server()
         self.port = self._listen(self._server)
         if self._config.a2f.listen:
@@ -227,6 +229,18 @@ class Service:
         gc.freeze()  # what lives as long as the service is not looked at again
         host, _ = parse_listen(self._config.listen)
         log.info("serving avatar.v1 on %s:%d", host, self.port)
+
+    def warm_up(self) -> None:
+        """Load, time and compile what the first session needs, which does not wait that long."""
+        self._real_stages.measure_motion()
+        if is_compiled(PICTURE):
+            return
+        for avatar in self._avatars.list_all():
+            try:
+                return self._real_stages.compile_picture(avatar.avatar_id)
+            except (AvatarError, OSError) as error:  # another one serves as well
+                why = error.reason if isinstance(error, AvatarError) else error.strerror
+                log.warning("avatar %s cannot be shown: %s", avatar.avatar_id, why)
 
     async def stop(self) -> None:
         """Drain: refuse new sessions, let running ones end within drain_secs, then stop.

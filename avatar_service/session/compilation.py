@@ -16,6 +16,7 @@ import argparse
 import logging
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -36,17 +37,25 @@ PICTURE: Final = "picture"
 _TIMEOUT_SECS: Final = 900.0
 """On a starved machine; two minutes are usual."""
 _HEARD_SECS: Final = 1.0
+_COMPILING: Final = threading.Lock()
 
 
 def compile_ahead(what: str, portrait: Path | None = None) -> None:
     """Have what is not compiled yet compiled; return when the cache holds it.
 
+    Who asks meanwhile waits for it: clients that lose patience and ask again would else start a
+    compiler each time.
+
     Args:
         what: MOTION, or PICTURE.
         portrait: a stored portrait to compile PICTURE with.
     """
-    if is_compiled(what):
-        return
+    with _COMPILING:
+        if not is_compiled(what):
+            _compile_elsewhere(what, portrait)
+
+
+def _compile_elsewhere(what: str, portrait: Path | None) -> None:
     command = [sys.executable, "-m", __name__, what, *([str(portrait)] if portrait else [])]
     try:
         done = subprocess.run(

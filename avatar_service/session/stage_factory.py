@@ -262,6 +262,14 @@ class RealStages:
         px_secs = self._capacity.cost.px_secs
         self._capacity.calibrate(FrameCost(motion_secs + OVERHEAD_SECS, px_secs, motion_secs))
 
+    def compile_picture(self, avatar_id: str) -> None:
+        """Have what draws compiled, where it is not: a minute or two.
+
+        Raises:
+            AvatarError, OSError: this avatar's portrait cannot be had.
+        """
+        compile_ahead(PICTURE, self._portrait_path(avatar_id, MIN_FIT_PX))
+
     def _measure_render(self, renderer: FrameRenderer, size_px: int) -> None:
         with self._lock:
             if self._is_render_measured:

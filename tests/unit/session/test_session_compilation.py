@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,35 @@ def test_what_is_compiled_is_not_compiled_again(folder: Path, runs: list[list[st
     jit.note_compiled(MOTION)
     compile_ahead(MOTION)
     assert len(runs) == 2
+
+
+def test_who_asks_meanwhile_waits_for_the_one_that_compiles(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that loses patience every ten seconds would else start a compiler each time."""
+    runs: list[list[str]] = []
+    may_end, has_begun = threading.Event(), threading.Event()
+
+    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[bytes]:
+        runs.append(command)
+        has_begun.set()
+        assert may_end.wait(10)
+        jit.note_compiled(PICTURE)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    asking = [
+        threading.Thread(target=compile_ahead, args=(PICTURE, folder / "portrait.npz"))
+        for _ in range(3)
+    ]
+    for one in asking:
+        one.start()
+    assert has_begun.wait(10)
+    asking[-1].join(0.1)
+    may_end.set()
+    for one in asking:
+        one.join(10)
+    assert len(runs) == 1
 
 
 @pytest.mark.parametrize("way", ["code", "time", "absent"])
