@@ -511,12 +511,12 @@ TEST_CASE("session: who tells figures, or is asked for none, may take time for t
     service.pause(true);
     service.tell_figures();
     avatar_session_options options = Connection::defaults();
-    options.opening_millis = 100;
+    options.opening_millis = 400;
     options.statistics_millis = statistics_millis;
     Connection c(service.target());
     c.open(options);
     REQUIRE(avatar_session_wait_ready(c.session, kTimeoutMillis, nullptr) == AVATAR_OK);
-    std::this_thread::sleep_for(std::chrono::milliseconds(600));
+    std::this_thread::sleep_for(std::chrono::milliseconds(800));
     service.pause(false);
     c.read_frames(3, 0);
     CHECK(c.statistics().num_reconnects == 0);
