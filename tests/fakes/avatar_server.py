@@ -42,6 +42,8 @@ class FakeService(avatar_service_pb2_grpc.AvatarServiceServicer):
         self.num_unavailable = 0
         self.num_has_controller = 0
         self.num_unanswered_streams = 0
+        self.answers_closing = threading.Event()
+        self.answers_closing.set()
         self.fault = None
         self.requests = []
         self.tokens = set()
@@ -120,6 +122,7 @@ class FakeService(avatar_service_pb2_grpc.AvatarServiceServicer):
 
     def CloseSession(self, request, context):
         self._enter(request, context)
+        self.answers_closing.wait(10)
         return avatar_service_pb2.CloseSessionResponse()
 
     def Animate(self, request_iterator, context):

@@ -41,6 +41,12 @@ STATISTICS_INTERVAL_MILLIS: Final = 1000
 SILENCE_SECS: Final = 10.0
 """Without these figures a service has hung: it is left and tried again."""
 MILLI: Final = 1_000_000
+_CLOSES_BY_ITSELF: Final = (
+    NotFoundError,
+    PreconditionError,
+    TimeoutExceededError,
+    UnavailableError,
+)
 
 
 class _Payload(TypedDict, total=False):
@@ -357,8 +363,8 @@ class Session:
             self._stub.CloseSession(request, metadata=self._metadata, timeout=self._timeout_secs)
         except grpc.RpcError as error:
             fault = from_rpc(error)
-            # It has ended already, or it will end with the service.
-            if not isinstance(fault, (NotFoundError, PreconditionError, UnavailableError)):
+            # It has ended already, or it will: with the service, or for want of a controller.
+            if not isinstance(fault, _CLOSES_BY_ITSELF):
                 raise fault from error
 
     def __enter__(self) -> Self:

@@ -236,6 +236,18 @@ def test_a_service_that_never_answers_again_ends_the_session_in_plain_words(serv
             session.push_audio(SPEECH[:10], sample_rate_hz=16_000)
 
 
+def test_leaving_a_service_that_hangs_hides_no_fault(client, service):
+    def play():
+        with client.open_session("a1") as session:
+            session._timeout_secs = 0.2
+            raise ZeroDivisionError
+
+    service.answers_closing.clear()
+    with pytest.raises(ZeroDivisionError):
+        play()
+    service.answers_closing.set()
+
+
 def test_a_network_that_swallows_everything_is_noticed(service, monkeypatch):
     options = dict(connection.CHANNEL_OPTIONS)
     for name in ("keepalive_time_ms", "http2.ping_timeout_ms"):
