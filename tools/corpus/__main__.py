@@ -160,6 +160,16 @@ def _gather(source: Iterator[Utterance], secs: float) -> list[Utterance]:
     return gathered
 
 
+def _write_voices(spoken: Iterable[recordings.Recording], out: Path) -> None:
+    for voice, of_voice in itertools.groupby(spoken, key=lambda recording: recording.voice):
+        path = out / f"voices-{voice}.npz"
+        started = time.monotonic()
+        made = [] if path.exists() else list(_voice(of_voice))
+        if made:
+            write_shard(path, made, voice)
+            _report(path.name, made, started)
+
+
 def _report(name: str, utterances: list[Utterance], started: float) -> None:
     secs = sum(len(u.samples) for u in utterances) / SAMPLE_RATE_HZ
     wall = time.monotonic() - started
@@ -210,13 +220,10 @@ def main() -> None:
         _report(path.name, made, started)
     if options.voices and options.only in (None, "voices"):
         spoken = recordings.recordings(options.voices)
-        for voice, of_voice in itertools.groupby(spoken, key=lambda recording: recording.voice):
-            path = options.out / f"voices-{voice}.npz"
-            started = time.monotonic()
-            made = [] if path.exists() else list(_voice(of_voice))
-            if made:
-                write_shard(path, made, voice)
-                _report(path.name, made, started)
+        try:
+            _write_voices(spoken, options.out)
+        except ValueError as fault:
+            parser.error(str(fault))
 
 
 if __name__ == "__main__":

@@ -67,7 +67,10 @@ def main() -> None:
     options = parser.parse_args()
     if bool(options.clips) == bool(options.held_out):
         parser.error("needed: CLIPS or --held-out PACKAGES")
-    spoken = list(_clips(options.clips) if options.clips else _held_out(options.held_out))
+    try:
+        spoken = list(_clips(options.clips) if options.clips else _held_out(options.held_out))
+    except ValueError as fault:
+        parser.error(str(fault))
     if not spoken:
         where = options.clips or options.held_out
         parser.error(f"{where} holds no NAME.wav or NAME.flac with NAME.txt beside it, no games")

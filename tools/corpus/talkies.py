@@ -11,6 +11,7 @@ import io
 import re
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -59,10 +60,23 @@ def queen_lines(packages: Path) -> Iterator[Line]:
         packages: the folder that holds `usr`; nothing is yielded where the game is not there.
 
     Raises:
-        ValueError: the file is not laid out as the engine reads it.
+        ValueError: the file is cut short, or another.
     """
     if not (packages / _QUEEN).exists():
         return
+    with _laid_out(_QUEEN.name):
+        yield from _of_queen(packages)
+
+
+@contextmanager
+def _laid_out(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (struct.error, IndexError, KeyError, UnicodeDecodeError):
+        raise ValueError(f"{name} is cut short or not laid out as the game's own") from None
+
+
+def _of_queen(packages: Path) -> Iterator[Line]:
     game = _Archive((packages / _QUEEN).read_bytes())
     told: set[str] = set()
     for name in sorted(game.names):
@@ -78,7 +92,7 @@ class _Archive:
 
     def __init__(self, data: bytes) -> None:
         if data[:4] != b"QTBL":
-            raise ValueError("queen.1c: does not begin with QTBL")
+            raise ValueError("queen.1c does not begin with QTBL")
         (count,) = struct.unpack_from(">H", data, 13)
         entries = _ENTRY.iter_unpack(data[15 : 15 + count * _ENTRY.size])
         self._data = data
@@ -92,6 +106,8 @@ class _Archive:
 
     def read(self, name: str) -> bytes:
         start, size = self._places[name]
+        if start + size > len(self._data):
+            raise IndexError(name)
         return self._data[start : start + size]
 
 
@@ -145,6 +161,11 @@ def drascula_lines(packages: Path) -> Iterator[Line]:
     folder = packages / _DRASCULA
     if not (folder / "drascula.dat").exists():
         return
+    with _laid_out("drascula.dat"):
+        yield from _of_drascula(folder)
+
+
+def _of_drascula(folder: Path) -> Iterator[Line]:
     data = (folder / "drascula.dat").read_bytes()
     languages, at = struct.unpack_from(">H", data, _TABLES_AT)[0], _TABLES_AT + 2
     for name in _TABLES:

@@ -94,10 +94,19 @@ def test_the_queens_lines_are_found_with_their_sounds_and_roles(tmp_path: Path) 
     }
 
 
-def test_another_file_is_refused(tmp_path: Path) -> None:
-    _install(tmp_path, b"RIFF" + bytes(99))
+@pytest.mark.parametrize(
+    ("game", "told"),
+    [
+        (b"RIFF" + bytes(99), r"^queen\.1c does not begin with QTBL$"),
+        (_queen({"BOB1.DOG": bytes(40)}), r"^queen\.1c is cut short"),
+        (_queen({"BOB1.DOG": _dialogue()})[:-1], r"^queen\.1c is cut short"),
+        (_queen({"BOB1.DOG": _dialogue()})[:30], r"^queen\.1c is cut short"),
+    ],
+)
+def test_another_file_is_refused(tmp_path: Path, game: bytes, told: str) -> None:
+    _install(tmp_path, game)
 
-    with pytest.raises(ValueError, match=r"queen\.1c: does not begin with QTBL"):
+    with pytest.raises(ValueError, match=told):
         list(talkies.queen_lines(tmp_path))
 
 
@@ -133,6 +142,15 @@ def test_drasculas_lines_are_found_with_their_sounds_and_roles(tmp_path: Path) -
     samples, rate_hz = soundfile.read(io.BytesIO(door.sound), dtype="int16")
     assert rate_hz == 11025
     np.testing.assert_array_equal(samples, [0, 127 * 256, -128 * 256])
+
+
+def test_texts_cut_short_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "usr/share/scummvm/drascula/en"
+    folder.mkdir(parents=True)
+    (folder / "drascula.dat").write_bytes(_drascula([["NO"], ["NO"]])[:-30])
+
+    with pytest.raises(ValueError, match=r"^drascula\.dat is cut short"):
+        list(talkies.drascula_lines(tmp_path))
 
 
 def test_without_the_games_there_are_no_lines(tmp_path: Path) -> None:
