@@ -120,7 +120,7 @@ class PacingConfig:
     fps: str = "40"
     """A rational, "40" or "30000/1001"; 1 to 120."""
     lookahead_ms: float = 40.0
-    """Audio after a frame's pts that its lips depend on."""
+    """Audio after a frame's pts that its lips depend on; 40 or 80, which is later and surer."""
     input_margin_ms: float = 20.0
     """Tolerated jitter of live audio chunks."""
     playout_delay_ms: float = 150.0
@@ -263,6 +263,10 @@ class Config:
         if self.a2f.listen:
             parse_listen(self.a2f.listen, name="a2f.listen")
         parse_fps(self.pacing.fps, name="pacing.fps")
+        if self.pacing.lookahead_ms not in LOOKAHEADS_MS:
+            raise _invalid(
+                "pacing.lookahead_ms", f"is {self.pacing.lookahead_ms:g}; 40 or 80 is allowed"
+            )
         for entry in self.live.allowed_destinations:
             _check_destination(entry)
         if (self.tls.certificate is None) != (self.tls.private_key is None):
@@ -293,6 +297,9 @@ class Config:
                 raise _invalid(path, f"is {value:g}; {low:g} to {high:g} is allowed")
 
 
+LOOKAHEADS_MS: Final = (40, 80)
+"""What the shipped articulation network has heads for."""
+
 _RANGES: Final[tuple[tuple[str, float, float], ...]] = (
     ("workers", 0, 256),
     ("drain_secs", 0, 600),
@@ -312,7 +319,6 @@ _RANGES: Final[tuple[tuple[str, float, float], ...]] = (
     ("quotas.messages_per_sec", 100, 1e6),
     ("quotas.stream_messages_per_sec", 100, 1e6),
     ("quotas.bytes_per_sec", 1e6, 1e12),
-    ("pacing.lookahead_ms", 0, 1000),
     ("pacing.input_margin_ms", 0, 1000),
     ("pacing.playout_delay_ms", 1, 10_000),
     ("shm.slots", 3, 64),

@@ -69,11 +69,12 @@ CYCLES: Final = (
     Cycle(5000, 1.2e-3),
     Cycle(3600, 1.0e-3),
     Cycle(3600, 1.0e-3),
+    Cycle(3000, 1.0e-3),
 )
 """The recipe. The second cycle makes sure of what the first one found: more of the corpus, lower
 rates, and every step as harsh as the field. The third hears people beside voices of machines
-(`--voices` of tools.corpus, whose labels the network of the second cycle sifts), the fourth more
-people, whose labels the network of the third sifts."""
+(`--voices` of tools.corpus, whose labels the network of the second cycle sifts), the fourth and
+the fifth more people, whose labels the network of the third sifts."""
 
 
 def _shifted(target: Tensor, look_ahead: int, steps: int) -> Tensor:

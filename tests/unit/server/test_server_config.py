@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from avatar_service.config import Config, load_config, parse_fps, parse_listen
+from avatar_service.config import LOOKAHEADS_MS, Config, load_config, parse_fps, parse_listen
 from avatar_service.errors import AvatarError, Reason
+from avatar_service.motion.articulation_parameters import load_weights
 from avatar_service.server.access import read_tokens
 from avatar_service.server.start_checks import check_exposure
 
@@ -51,6 +52,7 @@ def test_defaults_are_safe() -> None:
         ("listen", "127.0.0.1:70000"),
         ("pacing.fps", "200"),
         ("pacing.fps", "1/0"),
+        ("pacing.lookahead_ms", "60"),
         ("limits.max_sessions", "0"),
         ("limits.max_sessions", "many"),
         ("limits.audio_ahead_secs", "nan"),
@@ -69,6 +71,10 @@ def test_wrong_values_name_their_option(path: str, value: str) -> None:
     error = refused(lambda: load_config({path: value}, environ={}))
     assert error.field is not None
     assert error.field.split(".")[0] == path.split(".")[0]
+
+
+def test_each_look_ahead_that_is_allowed_has_its_lips() -> None:
+    assert [step * 20 for step in load_weights().config.look_ahead_steps] == [*LOOKAHEADS_MS]
 
 
 def test_misspelt_names_are_not_ignored(tmp_path: Path) -> None:
