@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avatar_service.errors import AvatarError
+from avatar_service.motion import seals
 from avatar_service.motion.articulation import phone_articulators
 from avatar_service.motion.lip_shapes import aperture, lip_shapes
 from avatar_service.motion.phones import TimedPhone
@@ -24,6 +25,9 @@ from avatar_service.motion.visemes import (
 from avatar_service.schema import EXPRESSION_INDEX, EXPRESSION_MAX, EXPRESSION_NAMES
 
 pytestmark = pytest.mark.unit
+
+_BEGIN = SealLimits().begin
+_SURE = _BEGIN + seals._SURE_OVER_BEGIN
 
 level = st.floats(0, 1)
 rows = st.lists(level, min_size=NUM_ARTICULATORS, max_size=NUM_ARTICULATORS)
@@ -163,15 +167,17 @@ def test_masked_speech_closes_the_lips_on_less_proof() -> None:
         shown = [shaper.step(curves, 0.0, clarity=clarity, **word) for _ in range(8)]
         return max(step[CLOSURE] for step in shown) == 1.0
 
+    masked = seals._MASKED_SHARE * _BEGIN
     for word in ("closure", "bilabial"):
-        assert [closes(clarity, **{word: 0.4}) for clarity in (1.0, 0.8, 0.2, 0.0)] == [
+        between = {word: (masked + _BEGIN) / 2}
+        assert [closes(clarity, **between) for clarity in (1.0, 0.8, 0.2, 0.0)] == [
             False,
             False,
             True,
             True,
         ]
-        assert closes(1.0, **{word: 0.6})
-        assert not closes(0.0, **{word: 0.25})
+        assert closes(1.0, **{word: _SURE + 0.01})
+        assert not closes(0.0, **{word: masked - 0.01})
 
 
 def test_doubtful_closures_bring_the_lips_near_and_no_more() -> None:
@@ -180,11 +186,13 @@ def test_doubtful_closures_bring_the_lips_near_and_no_more() -> None:
         rows = [row(jaw=0.4, closure=value) for value in levels]
         return [float(shaper.step(one, 0.0)[CLOSURE]) for one in rows]
 
-    doubtful = contact(0.47, 0.5, 0.46, 0.1, 0.0, 0.0)
+    faint = _BEGIN + 0.02
+    doubtful = contact(faint, _SURE - 0.02, faint, 0.1, 0.0, 0.0)
     assert max(doubtful) == pytest.approx(0.4)
     assert doubtful[-1] == 0
-    assert max(contact(0.47, 0.7, 0.7, 0.7)) == 1  # proof that comes late seals
-    assert max(contact(0.47, 0.1, 0.0, 0.0)) == pytest.approx(0.4)
+    late = _SURE + 0.1
+    assert max(contact(faint, late, late, late)) == 1  # proof that comes late seals
+    assert max(contact(faint, 0.1, 0.0, 0.0)) == pytest.approx(0.4)
 
 
 def test_the_mouth_opens_no_faster_than_people_do() -> None:
