@@ -31,11 +31,11 @@ from avatar_service.signals import Float32Array
 
 STEP_SECS: Final = 0.02
 TARGETS: Final[dict[str, str]] = {
-    "jaw_r": ">= 0.78",
+    "jaw_r": ">= 0.82",
     "viseme_tolerant_accuracy": ">= 0.66",
-    "viseme_f1": ">= 0.55",
-    "bilabial_recall": ">= 0.75",
-    "false_closures": "<= 0.40",
+    "viseme_f1": ">= 0.60",
+    "bilabial_recall": ">= 0.85",
+    "false_closures": "<= 0.25",
     "closed_elsewhere": "<= 0.03",
     "closure_ms_p5": ">= 60",
     "closure_ms_p95": "<= 160",
