@@ -37,8 +37,8 @@ class SealLimits:
         gap_steps: steps after a seal in which no other begins.
     """
 
-    begin: float = 0.5
-    end: float = 0.3
+    begin: float = 0.4
+    end: float = 0.24
     min_steps: int = 4
     max_steps: int | None = 7
     gap_steps: int = 2
@@ -150,14 +150,14 @@ class RestGate:
         return self._awake
 
 
-_MASKED_SHARE: Final = 0.55
+_MASKED_SHARE: Final = 0.45
 """In masked speech so much of the level that clear speech asks for is a closure. There a lower
 level finds far more closures at nearly as many false ones (with noise 10 dB below austen and jfk
-.83 of 30 at .5, .80 at this); in clear speech it would only add false ones."""
-_SURE_OVER_BEGIN: Final = 0.12
+.77 of 30, .67 at a share of .55); in clear speech it would only add false ones."""
+_SURE_OVER_BEGIN: Final = 0.1
 """In clear speech a closure is sealed from so much above the level at which it begins. K and T
-leave a silence like a p's, and pass for one at lower levels. Both were chosen with the network of
-the fifth cycle on austen, jfk, the prompts, LJ and slt, clean and disturbed."""
+leave a silence like a p's, and pass for one at lower levels. The levels were chosen with the
+network of the fifth cycle on austen, jfk, the prompts, LJ and slt, clean and disturbed."""
 _CLEAR_POWER: Final = 3
 """Speech that is only half clear asks for hardly more than masked speech."""
 _LABIODENTAL_LIMITS: Final = SealLimits(begin=0.3, end=0.2, min_steps=3, max_steps=None)
@@ -189,7 +189,7 @@ class MouthShaper:
         articulators: Float32Array,
         silence: float,
         *,
-        bilabial: float = 0.0,
+        bilabial: float = 1.0,
         quiet_steps: int = 0,
         clarity: float = 1.0,
     ) -> Float32Array:
@@ -198,7 +198,8 @@ class MouthShaper:
         Args:
             articulators: (7,) raw curves 0..1.
             silence: probability that nothing is said, 0..1.
-            bilabial: probability of p, b or m, the network's other word on closures, 0..1.
+            bilabial: probability of p, b or m, the network's other word on closures, 0..1; a
+                closure is what both tell. 1 where there is no other word.
             quiet_steps: see RestGate.step.
             clarity: see quiet.HeardLevel.
 
@@ -208,7 +209,7 @@ class MouthShaper:
         awake = self._gate.step(silence, quiet_steps)
         raw = articulators.tolist()
         shaped = [level * awake for level in raw]  # awake 0 is at rest, where all are 0
-        proof = max(raw[CLOSURE], bilabial) / (_MASKED_SHARE + (1 - _MASKED_SHARE) * clarity)
+        proof = min(raw[CLOSURE], bilabial) / (_MASKED_SHARE + (1 - _MASKED_SHARE) * clarity)
         sure = self._begin + _SURE_OVER_BEGIN * clarity**_CLEAR_POWER
         seal = self._bilabial.step(proof if awake > 0 else 0.0, sure)
         contact = self._labiodental.step(shaped[LABIODENTAL])

@@ -161,23 +161,22 @@ def test_the_mouth_rests_in_a_pause_but_not_in_a_stop() -> None:
 
 
 def test_masked_speech_closes_the_lips_on_less_proof() -> None:
-    def closes(clarity: float, **word: float) -> bool:
+    def closes(clarity: float, closure: float, bilabial: float) -> bool:
         shaper = MouthShaper()
-        curves = row(jaw=0.4, closure=word.pop("closure", 0.0))
-        shown = [shaper.step(curves, 0.0, clarity=clarity, **word) for _ in range(8)]
+        curves = row(jaw=0.4, closure=closure)
+        shown = [shaper.step(curves, 0.0, clarity=clarity, bilabial=bilabial) for _ in range(8)]
         return max(step[CLOSURE] for step in shown) == 1.0
 
-    masked = seals._MASKED_SHARE * _BEGIN
-    for word in ("closure", "bilabial"):
-        between = {word: (masked + _BEGIN) / 2}
-        assert [closes(clarity, **between) for clarity in (1.0, 0.8, 0.2, 0.0)] == [
-            False,
-            False,
-            True,
-            True,
-        ]
-        assert closes(1.0, **{word: _SURE + 0.01})
-        assert not closes(0.0, **{word: masked - 0.01})
+    masked, clear = seals._MASKED_SHARE * _BEGIN, _SURE + 0.01
+    between = (masked + _BEGIN) / 2
+    told = [closes(clarity, between, between) for clarity in (1.0, 0.8, 0.2, 0.0)]
+    assert told == [False, False, True, True]
+    assert closes(1.0, clear, clear)
+    assert closes(1.0, clear, 1.0)
+    assert not closes(0.0, masked - 0.01, 1.0)
+    # A closure is what the curve and the viseme both tell.
+    assert not closes(1.0, clear, masked)
+    assert not closes(1.0, masked, clear)
 
 
 def test_doubtful_closures_bring_the_lips_near_and_no_more() -> None:
