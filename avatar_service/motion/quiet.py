@@ -9,6 +9,7 @@ network's curves sink with them, and less must do as proof of a closure.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Final, NamedTuple
 
@@ -24,6 +25,13 @@ _FLOOR_STEPS: Final = 100
 stops of running speech come down to it."""
 _QUIET_DB: Final = 6.0
 """A stationary noise stays within so much of its lowest step."""
+_VOICE_SHARE: Final = 0.85
+_VOICE_STEPS: Final = 25
+"""The voice's level is what so much of the last two seconds stays below, once half a second of it
+was heard."""
+_FAR_BELOW_DB: Final = 25.0
+"""So far below the voice nobody speaks: the hiss that a gate lets through around words, the breath
+after them. At 22 dB the first f and v of a soft speaker are taken for it."""
 _FALL_STEPS: Final = 100
 """Two seconds of sound above the floor."""
 _FEWEST_FALLS: Final = 25
@@ -39,7 +47,8 @@ class HeardLevel(NamedTuple):
     """What the level says at one 20 ms step.
 
     Attributes:
-        quiet_steps: for how many steps, this one included, the sound has been at its floor.
+        quiet_steps: for how many steps, this one included, the sound has been at its floor or far
+            below the voice.
         clarity: 1 where gaps in the speech are heard as gaps, 0 where noise or a room fills them.
     """
 
@@ -75,11 +84,17 @@ class LevelTracker:
         before_db = self._levels_db[-1] if self._levels_db else level_db
         was_quiet = self._quiet_steps > 0
         self._levels_db.append(level_db)
-        is_quiet = level_db < min(self._levels_db) + _QUIET_DB
+        is_quiet = level_db < max(min(self._levels_db) + _QUIET_DB, self._far_below_voice_db())
         self._quiet_steps = self._quiet_steps + 1 if is_quiet else 0
         if not was_quiet:
             self._falls_db.append(max(0.0, before_db - level_db))
         return HeardLevel(self._quiet_steps, self._clarity())
+
+    def _far_below_voice_db(self) -> float:
+        count = len(self._levels_db)
+        if count < _VOICE_STEPS:
+            return -math.inf
+        return sorted(self._levels_db)[int(_VOICE_SHARE * (count - 1))] - _FAR_BELOW_DB
 
     def _clarity(self) -> float:
         count = len(self._falls_db)

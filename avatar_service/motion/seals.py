@@ -105,7 +105,7 @@ _WAKE: Final = 0.5
 """Share of the way back to speech made in each step."""
 _STILL: Final = 0.01
 _QUIET_STEPS: Final = 4
-"""So long at the noise floor before and up to a step (80 ms), with the look-ahead after it, is
+"""So long quiet before and up to a step (80 ms), with the look-ahead after it, is
 longer than a stop's closure."""
 _NO_SPEECH: Final = 0.08
 """Under this probability of silence the network is sure of speech, however faint."""
@@ -129,7 +129,7 @@ class RestGate:
         Args:
             silence: probability that nothing is said, 0..1.
             quiet_steps: for how many steps up to this one, known to go on for the look-ahead,
-                the sound has been at its noise floor.
+                the sound has been at its noise floor or far below the voice.
 
         Returns:
             How awake the mouth is, 0 at rest, 1 free.

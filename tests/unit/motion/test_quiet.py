@@ -42,6 +42,17 @@ def test_sound_above_the_floor_is_not_quiet_until_it_ends() -> None:
     assert quiet[-1] > 40
 
 
+@pytest.mark.parametrize(("below_db", "is_quiet"), [(32, True), (18, False)])
+def test_a_hiss_over_digital_silence_is_quiet_where_it_is_far_below_the_voice(
+    below_db: float, is_quiet: bool
+) -> None:
+    voice, gate = noise(1.0, 0.1), np.zeros(8000, np.float32)
+    hiss = noise(0.5, 0.1 * 10 ** (-below_db / 20))
+    quiet = counts(np.concatenate([gate, voice, hiss]))
+    assert (quiet[-1] > 20) is is_quiet
+    assert max(quiet[26:74]) == 0
+
+
 def syllables(secs: float) -> Float32Array:
     """A buzz of 120 Hz that stops for 80 ms four times a second."""
     times = np.arange(int(secs * 16000)) / 16000
