@@ -264,8 +264,9 @@ class Config:
             parse_listen(self.a2f.listen, name="a2f.listen")
         parse_fps(self.pacing.fps, name="pacing.fps")
         if self.pacing.lookahead_ms not in LOOKAHEADS_MS:
+            allowed = " or ".join(map(str, LOOKAHEADS_MS))
             raise _invalid(
-                "pacing.lookahead_ms", f"is {self.pacing.lookahead_ms:g}; 40 or 80 is allowed"
+                "pacing.lookahead_ms", f"is {self.pacing.lookahead_ms:g}; {allowed} is allowed"
             )
         for entry in self.live.allowed_destinations:
             _check_destination(entry)

@@ -8,6 +8,7 @@ be deleted is an orphan.
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import os
 import secrets
@@ -36,7 +37,24 @@ def lock(fd: int) -> None:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-class OwnedFolder:
+class _Owned(abc.ABC):
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Remove it and let go; idempotent."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class OwnedFolder(_Owned):
     """A new folder, mode 0700, that nobody reclaims before it is closed or the process ends.
 
     Leaving the block removes what still has this name. Where a file system cannot lock folders
@@ -77,19 +95,8 @@ class OwnedFolder:
             os.close(self._fd)
             self._fd = -1
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        fault: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class OwnedFile:
+class OwnedFile(_Owned):
     """A new file, mode 0600, that nobody reclaims before it is closed or the process ends.
 
     Leaving the block removes it, unless it has got a name of its own by then. Where a file system
@@ -134,17 +141,6 @@ class OwnedFile:
             self.file.close()
         self.path.unlink(missing_ok=True)  # while it is locked: nobody else does
         self.file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        fault: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _is_ours(fd: int, path: Path) -> bool:

@@ -9,8 +9,8 @@ network's curves sink with them, and less must do as proof of a closure.
 
 from __future__ import annotations
 
-import math
 from collections import deque
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -84,21 +84,25 @@ class LevelTracker:
         before_db = self._levels_db[-1] if self._levels_db else level_db
         was_quiet = self._quiet_steps > 0
         self._levels_db.append(level_db)
-        is_quiet = level_db < max(min(self._levels_db) + _QUIET_DB, self._far_below_voice_db())
+        is_quiet = level_db < self._quiet_db()
         self._quiet_steps = self._quiet_steps + 1 if is_quiet else 0
         if not was_quiet:
             self._falls_db.append(max(0.0, before_db - level_db))
         return HeardLevel(self._quiet_steps, self._clarity())
 
-    def _far_below_voice_db(self) -> float:
-        count = len(self._levels_db)
-        if count < _VOICE_STEPS:
-            return -math.inf
-        return sorted(self._levels_db)[int(_VOICE_SHARE * (count - 1))] - _FAR_BELOW_DB
+    def _quiet_db(self) -> float:
+        heard_db = sorted(self._levels_db)
+        floor_db = heard_db[0] + _QUIET_DB
+        if len(heard_db) < _VOICE_STEPS:
+            return floor_db
+        return max(floor_db, _quantile(heard_db, _VOICE_SHARE) - _FAR_BELOW_DB)
 
     def _clarity(self) -> float:
-        count = len(self._falls_db)
-        if count < _FEWEST_FALLS:
+        if len(self._falls_db) < _FEWEST_FALLS:
             return 1.0
-        steep_db = sorted(self._falls_db)[int(_STEEP_SHARE * (count - 1))]
+        steep_db = _quantile(sorted(self._falls_db), _STEEP_SHARE)
         return min(max((steep_db - _MASKED_DB) / (_CLEAR_DB - _MASKED_DB), 0.0), 1.0)
+
+
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    return ordered[int(share * (len(ordered) - 1))]

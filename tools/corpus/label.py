@@ -16,13 +16,9 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from avatar_service.errors import AvatarError
-from avatar_service.motion.phones import TimedPhone, canonical_phones
-from avatar_service.motion.visemes import UNKNOWN
 from tools.corpus import recordings
-from tools.corpus.align import align_arpabet
 from tools.corpus.clips import read_clip, write_clip
-from tools.corpus.prompts import loud_silences
+from tools.corpus.fit import whole_label
 from tools.corpus.store import SAMPLE_RATE_HZ
 
 _Clip = tuple[str, np.ndarray, str]
@@ -46,18 +42,6 @@ def _held_out(packages: Path) -> Iterator[_Clip]:
         yield f"{recording.voice}_{number:03d}", samples, recording.text
 
 
-def label(samples: np.ndarray, text: str) -> list[TimedPhone] | None:
-    """Find the phones of a clip, ARPABET; None where its words do not go with its sound."""
-    phones = align_arpabet(samples, text)
-    if phones is None or any(phone.symbol == UNKNOWN for phone in phones):
-        return None
-    try:
-        canonical_phones(phones, "arpabet")
-    except AvatarError:  # a path that goes back in time
-        return None
-    return None if any(loud_silences(samples, phones)) else phones
-
-
 def main() -> None:
     """Write NAME.wav with NAME.json and NAME.txt beside it."""
     parser = argparse.ArgumentParser(description="Label clips whose words are known.")
@@ -73,11 +57,11 @@ def main() -> None:
         parser.error(str(fault))
     if not spoken:
         where = options.clips or options.held_out
-        parser.error(f"{where} holds no NAME.wav or NAME.flac with NAME.txt beside it, no games")
+        parser.error(f"{where} holds no NAME.wav or NAME.flac with NAME.txt beside it, and no game")
     options.out.mkdir(parents=True, exist_ok=True)
     left_out = 0
     for name, samples, text in track(spoken, "clips"):
-        phones = label(samples, text)
+        phones = whole_label(samples, text)
         if phones is None:
             left_out += 1
         else:

@@ -24,18 +24,14 @@ import numpy as np
 from rich.progress import track
 
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.motion.phones import TimedPhone
-from avatar_service.motion.visemes import UNKNOWN
-from tools.corpus.align import align_arpabet
 from tools.corpus.clips import write_clip
+from tools.corpus.fit import whole_label
 from tools.corpus.store import SAMPLE_RATE_HZ
 
 _SHORTEST: Final = 55
 """Letters; shorter prompts are single words."""
 _NOT_AS_WRITTEN: Final = re.compile(r"[(\[*@#]|www|PBX|IVR|IAX|\d\d|\d\.")
 """Signs that somebody reads in a way of his own."""
-_EDGE_SECS: Final = 0.04
-_LOUD_DB: Final = 6.0
 _DIGITS: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
@@ -77,32 +73,6 @@ def read_g722(path: Path) -> np.ndarray:
     return np.concatenate(frames).astype(np.int16)
 
 
-def loud_silences(samples: np.ndarray, phones: list[TimedPhone]) -> list[bool]:
-    """Tell of each phone whether it is SIL and a step of it is about as loud as the speech is.
-
-    Then words were said that the transcript lacks, or the aligner went astray.
-
-    Args:
-        samples: (n,) int16, 16 kHz.
-        phones: with SIL where nothing is said.
-    """
-    hop = SAMPLE_RATE_HZ // 50
-    steps = samples[: len(samples) // hop * hop].reshape(-1, hop).astype(np.float64)
-    levels = 10 * np.log10(np.mean(steps**2, axis=1) + 1.0)
-    times = (np.arange(len(levels)) + 0.5) * hop / SAMPLE_RATE_HZ
-    silences = [
-        (times > phone.start_secs + _EDGE_SECS)
-        & (times < phone.end_secs - _EDGE_SECS)
-        & (phone.symbol == "SIL")
-        for phone in phones
-    ]
-    spoken = ~np.any(silences, axis=0)
-    if not spoken.any():
-        return [False] * len(phones)
-    loud = np.median(levels[spoken]) - _LOUD_DB
-    return [bool((levels[silence] > loud).any()) for silence in silences]
-
-
 def main() -> None:
     """Write NAME.wav with NAME.json and NAME.txt beside it."""
     parser = argparse.ArgumentParser(description="Make evaluation speech from recorded prompts.")
@@ -123,10 +93,8 @@ def main() -> None:
         if not sound.exists():
             continue
         samples = read_g722(sound)
-        phones = align_arpabet(samples, text)
-        if phones is None or any(phone.symbol == UNKNOWN for phone in phones):
-            continue
-        if any(loud_silences(samples, phones)):
+        phones = whole_label(samples, text)
+        if phones is None:
             continue
         path = options.out / f"prompt_{name.replace('/', '_')}.wav"
         write_clip(path, samples, SAMPLE_RATE_HZ, text, phones)

@@ -30,7 +30,8 @@ from avatar_service.motion.visemes import UNKNOWN
 from tools.corpus import talkies
 from tools.corpus.align import align, align_pronounced
 from tools.corpus.espeak import engine
-from tools.corpus.prompts import loud_silences, read_g722, read_transcripts
+from tools.corpus.fit import loud_silences
+from tools.corpus.prompts import read_g722, read_transcripts
 from tools.corpus.store import PEAK, SAMPLE_RATE_HZ
 
 _STAMPS: Final = Path("usr/share/tuxpaint/stamps")
@@ -76,13 +77,16 @@ def recordings(packages: Path) -> Iterator[Recording]:
         *(_stamps(packages / _STAMPS, language) for language in _STAMP_LANGUAGES),
         _acted("queen", talkies.queen_lines(packages)),
     )
-    return (recording for recording in everything if len(recording.text) >= _SHORTEST)
+    return filter(_is_long_enough, everything)
 
 
 def held_out(packages: Path) -> Iterator[Recording]:
     """Yield recordings of English actors whom training never hears: those of Drascula."""
-    everything = _acted("drascula", talkies.drascula_lines(packages))
-    return (recording for recording in everything if len(recording.text) >= _SHORTEST)
+    return filter(_is_long_enough, _acted("drascula", talkies.drascula_lines(packages)))
+
+
+def _is_long_enough(recording: Recording) -> bool:
+    return len(recording.text) >= _SHORTEST
 
 
 def _stamps(root: Path, language: str) -> Iterator[Recording]:
@@ -117,9 +121,9 @@ def _acted(game: str, lines: Iterable[talkies.Line]) -> Iterator[Recording]:
     enough = {talkies.HERO: _HERO_SECS, talkies.SCENES: _SCENES_SECS}
     for role, said in sorted(roles.items()):
         random.Random(role).shuffle(said)
+        secs = enough.get(role, _PERSON_SECS)
         for line in said:
-            voice = f"{game}_{role}"
-            yield Recording(line.sound, line.text, "en", voice, enough.get(role, _PERSON_SECS))
+            yield Recording(line.sound, line.text, "en", f"{game}_{role}", secs)
 
 
 def read_mono(source: Path | bytes) -> np.ndarray:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, KeysView
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,8 +101,8 @@ class _Archive:
         }
 
     @property
-    def names(self) -> set[str]:
-        return set(self._places)
+    def names(self) -> KeysView[str]:
+        return self._places.keys()
 
     def read(self, name: str) -> bytes:
         start, size = self._places[name]

@@ -15,7 +15,7 @@ import soundfile
 from avatar_service.motion import bench
 from avatar_service.motion.phones import TimedPhone, canonical_phones
 from avatar_service.motion.visemes import UNKNOWN
-from tools.corpus import agreement, align, espeak, label, recordings
+from tools.corpus import agreement, align, espeak, fit, recordings
 from tools.corpus.store import PEAK, Utterance
 
 pytestmark = pytest.mark.unit
@@ -143,11 +143,11 @@ def test_a_path_that_goes_back_in_time_is_no_label(monkeypatch: pytest.MonkeyPat
         return canonical_phones(backwards, "arpabet")
 
     monkeypatch.setattr(recordings, "align", align)
-    monkeypatch.setattr(label, "align_arpabet", lambda samples, text: backwards)
+    monkeypatch.setattr(fit, "align_arpabet", lambda samples, text: backwards)
     samples = np.random.default_rng(1).normal(0, 3000, 9600).astype(np.int16)
 
     assert recordings.label(recordings.Recording(b"", "Am.", "en", "voice"), samples) is None
-    assert label.label(samples, "Am.") is None
+    assert fit.whole_label(samples, "Am.") is None
 
 
 @pytest.mark.parametrize(

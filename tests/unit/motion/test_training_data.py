@@ -17,7 +17,8 @@ from avatar_service.motion.visemes import CLOSURE, NUM_VISEMES, UNKNOWN, VISEME_
 from avatar_service.signals import Float32Array
 from tools.corpus import augment, texts
 from tools.corpus.batches import BatchMaker
-from tools.corpus.prompts import loud_silences, read_transcripts
+from tools.corpus.fit import loud_silences
+from tools.corpus.prompts import read_transcripts
 from tools.corpus.store import Utterance, read_shard, write_shard
 from tools.train_articulation import loss_of
 
