@@ -1,4 +1,4 @@
-"""Whether a label goes with its sound, as the sound tells (tools.corpus.agreement asks a network)."""
+"""Whether a label goes with its sound, by the sound; by a network: tools.corpus.agreement."""
 
 from __future__ import annotations
 

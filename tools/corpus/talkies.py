@@ -185,7 +185,10 @@ def _texts(data: bytes, at: int, count: int) -> Iterator[str]:
     at += 4
     for _ in range(1, count):
         at += struct.unpack_from(">H", data, at - 2)[0]
-        yield data[at : data.index(b"\0", at)].decode("latin-1")
+        end = data.find(b"\0", at)
+        if end < 0:
+            raise IndexError(at)
+        yield data[at:end].decode("latin-1")
 
 
 def _as_file(samples: bytes) -> bytes:

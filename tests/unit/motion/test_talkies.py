@@ -144,7 +144,18 @@ def test_drasculas_lines_are_found_with_their_sounds_and_roles(tmp_path: Path) -
     np.testing.assert_array_equal(samples, [0, 127 * 256, -128 * 256])
 
 
-def test_texts_cut_short_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", [b"NO\0", b"AYBE"])
+def test_texts_cut_short_are_refused(tmp_path: Path, where: bytes) -> None:
+    folder = tmp_path / "usr/share/scummvm/drascula/en"
+    folder.mkdir(parents=True)
+    whole = _drascula([["NO", "MAYBE"], ["NO", "MAYBE"]])
+    (folder / "drascula.dat").write_bytes(whole[: whole.index(where)])
+
+    with pytest.raises(ValueError, match=r"^drascula\.dat is cut short"):
+        list(talkies.drascula_lines(tmp_path))
+
+
+def test_tables_cut_short_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "usr/share/scummvm/drascula/en"
     folder.mkdir(parents=True)
     (folder / "drascula.dat").write_bytes(_drascula([["NO"], ["NO"]])[:-30])
