@@ -99,7 +99,8 @@ def motion(
 ) -> None:
     """Score lips, head, eyes and controls on labelled speech, beside goals and simple baselines."""
     from avatar_service.cli.neutral_vertices import neutral_vertices
-    from avatar_service.motion.bench import bench_motion, read_clips_or_own
+    from avatar_service.motion.bench import bench_motion
+    from avatar_service.motion.labelled import read_clips_or_own
     from avatar_service.motion.life_bench import LIFE_TARGETS, bench_life
     from avatar_service.motion.metrics import TARGETS
 

@@ -1,25 +1,16 @@
-"""Score the lips on labelled speech; the function behind `avatar bench motion`.
-
-Labels stand beside each clip in NAME.json, either
-
-    [[start s, end s, ARPAbet phone, score], ...]                      pocketsphinx, 9 ms early
-    {"alphabet": "arpabet", "bias_secs": 0.0, "phones": [[start, end, symbol], ...]}
-"""
+"""Score the lips on labelled speech; the function behind `avatar bench motion`."""
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from importlib import resources
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from avatar_service.audio.file import read_audio
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.articulation import ArticulationStage, ArticulationStep
 from avatar_service.motion.articulation_parameters import load_weights
@@ -27,81 +18,20 @@ from avatar_service.motion.articulation_step import ArticulationStepper
 from avatar_service.motion.baselines import energy_jaw, viseme_lookup
 from avatar_service.motion.coarticulation import GRID_SECS, mouth_grid, viseme_grid
 from avatar_service.motion.disturbances import CONDITIONS
+from avatar_service.motion.labelled import LabelledClip, read_clips_or_own
 from avatar_service.motion.lip_shapes import aperture, lip_shapes
 from avatar_service.motion.metrics import STEP_SECS, ScoredClip, score_clips
-from avatar_service.motion.phones import TimedPhone, canonical_phones
 from avatar_service.motion.vertex_error import ShapeVertices, vertex_errors
 from avatar_service.signals import Float32Array
 
-_ALIGNER_BIAS_SECS: Final = 0.009
-"""pocketsphinx's phones are this early (measured against exact labels)."""
 _GROUPS: Final = ("austen", "jfk", "LJ", "slt")
 _GOAL_GROUPS: Final = ("austen", "jfk")
 """The goals stand for clean clips of speakers not heard in training."""
-_SUFFIXES: Final = (".wav", ".flac")
 _STREAM_SECS: Final = 6.0
 _TIMED_STEPS: Final = 250
 
 _Scored = dict[str, ScoredClip]
 """Mouths beside their speech, by the clip's name."""
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledClip:
-    """Speech with its phones.
-
-    Attributes:
-        samples: (n,) float32, 16 kHz mono.
-        phones: canonical phones, the aligner's bias removed.
-    """
-
-    name: str
-    samples: Float32Array
-    phones: list[TimedPhone]
-
-
-def read_labels(path: Path) -> list[TimedPhone]:
-    """Read the phones of one clip.
-
-    Raises:
-        AvatarError: INVALID_FILE where the JSON is not one of the two forms.
-    """
-    try:
-        content: Any = json.loads(path.read_text("utf-8"))
-        is_plain = isinstance(content, list)
-        bias = _ALIGNER_BIAS_SECS if is_plain else float(content.get("bias_secs", 0.0))
-        rows = content if is_plain else content["phones"]
-        alphabet = "arpabet" if is_plain else str(content["alphabet"])
-        phones = [TimedPhone(float(r[0]) + bias, float(r[1]) + bias, str(r[2])) for r in rows]
-    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as fault:
-        raise AvatarError(
-            Reason.INVALID_FILE, f"{path.name} holds no phone labels: {fault}"
-        ) from fault
-    return canonical_phones(phones, alphabet)
-
-
-def read_clips(folder: Path) -> list[LabelledClip]:
-    """Read every clip of a folder that has labels.
-
-    Raises:
-        AvatarError: INVALID_FILE where there is none, or one cannot be read.
-    """
-    clips = []
-    for labels in sorted(folder.glob("*.json")):
-        audio = [path for s in _SUFFIXES if (path := labels.with_suffix(s)).exists()]
-        if audio:
-            samples = read_audio(audio[0]).samples
-            clips.append(LabelledClip(labels.stem, samples, read_labels(labels)))
-    if not clips:
-        raise AvatarError(
-            Reason.INVALID_FILE, f"{folder} holds no NAME.wav or NAME.flac with NAME.json beside it"
-        )
-    return clips
-
-
-def read_clips_or_own(folder: Path | None) -> list[LabelledClip]:
-    """Read a folder's clips; None takes the demonstration's own speech."""
-    return read_clips(folder) if folder else [own_clip()]
 
 
 def drive(net: ArticulationStepper, samples: Float32Array, look_ahead_millis: int,
@@ -275,10 +205,3 @@ def _chosen(scored: _Scored, prefixes: tuple[str, ...]) -> list[ScoredClip]:
 
 def _of_goals(scored: _Scored) -> list[ScoredClip]:
     return _chosen(scored, _GOAL_GROUPS) or list(scored.values())
-
-
-def own_clip() -> LabelledClip:
-    """The speech of the demo with the exact labels of its synthesiser."""
-    with resources.as_file(resources.files("avatar_service") / "data") as folder:
-        samples = read_audio(folder / "demo_speech.wav").samples
-        return LabelledClip("slt_demo", samples, read_labels(folder / "demo_speech.json"))

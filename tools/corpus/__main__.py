@@ -21,6 +21,7 @@ import numpy as np
 import soxr
 
 from avatar_service.errors import AvatarError
+from avatar_service.motion.labelled import pauses_heard
 from avatar_service.motion.phones import TimedPhone, canonical_phones
 from avatar_service.motion.visemes import UNKNOWN
 from tools.corpus import align, espeak, festival, recordings, texts
@@ -130,7 +131,7 @@ def _real(folder: Path) -> list[Utterance]:
         if phones is None:
             print(f"{path.name}: no alignment, left out", file=sys.stderr)
             continue
-        utterances.append(Utterance(clip, phones, f"real:{path.stem}"))
+        utterances.append(Utterance(clip, pauses_heard(clip, phones), f"real:{path.stem}"))
     return utterances
 
 
@@ -144,7 +145,7 @@ def _voice(spoken: Iterable[recordings.Recording]) -> Iterator[Utterance]:
             print(f"{recording.voice}, {recording.text!r}: {fault}", file=sys.stderr)
             continue
         phones = recordings.label(recording, samples) if len(samples) else None
-        utterance = Utterance(samples, phones or [], recording.voice)
+        utterance = Utterance(samples, pauses_heard(samples, phones or []), recording.voice)
         if phones and agreement(utterance) >= LEAST_AGREEMENT:
             yield utterance
             secs += len(samples) / SAMPLE_RATE_HZ

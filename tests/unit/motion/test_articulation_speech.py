@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 from avatar_service.errors import AvatarError
 from avatar_service.motion.articulation_parameters import load_weights
 from avatar_service.motion.articulation_step import ArticulationStepper
-from avatar_service.motion.bench import bench_motion, drive, read_labels
+from avatar_service.motion.bench import bench_motion, drive
 from avatar_service.motion.lip_shapes import aperture
 
 pytestmark = pytest.mark.unit
@@ -37,23 +36,6 @@ def test_silence_and_noise_leave_the_lips_at_rest() -> None:
         quiet = rng.normal(0, level, 32000).astype(np.float32) if level else np.zeros(32000, "f4")
         expression = np.stack([step.expression for step in drive(net, quiet, 40)])
         assert aperture(expression).max() < 0.02  # the noise's own onset may stir them a little
-
-
-def test_labels_of_the_aligner_are_moved_by_its_bias(tmp_path: Path) -> None:
-    path = tmp_path / "clip.json"
-    path.write_text('[[0.0, 0.1, "SIL", -3], [0.1, 0.2, "M", -5]]')
-    assert read_labels(path)[1].start_secs == pytest.approx(0.109)
-    exact = resources.files("avatar_service") / "data" / "demo_speech.json"
-    with resources.as_file(exact) as own:
-        assert read_labels(own)[0].start_secs == pytest.approx(0.25)
-
-
-@pytest.mark.parametrize("text", ["{", '{"a": 1}', "[[1]]", "3"])
-def test_files_without_labels_are_refused(text: str, tmp_path: Path) -> None:
-    path = tmp_path / "clip.json"
-    path.write_text(text)
-    with pytest.raises(AvatarError, match="no phone labels"):
-        read_labels(path)
 
 
 def test_a_folder_without_clips_is_refused(tmp_path: Path) -> None:

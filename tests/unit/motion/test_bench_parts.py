@@ -6,8 +6,9 @@ from fakes.voice import fake_voice
 
 from avatar_service.cli.neutral_vertices import neutral_vertices
 from avatar_service.motion.baselines import energy_jaw, viseme_lookup
-from avatar_service.motion.bench import phones_known, read_clips_or_own
+from avatar_service.motion.bench import phones_known
 from avatar_service.motion.disturbances import CONDITIONS
+from avatar_service.motion.labelled import read_clips_or_own
 from avatar_service.motion.lip_shapes import aperture
 from avatar_service.motion.metrics import score_clips
 from avatar_service.motion.vertex_error import vertex_errors

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from avatar_service.motion import bench
+from avatar_service.motion import labelled
 from avatar_service.motion.phones import TimedPhone, canonical_phones
 from avatar_service.motion.visemes import UNKNOWN
 from tools.corpus import agreement, align, espeak, fit, recordings
@@ -55,6 +55,25 @@ def test_stamps_and_prompts_are_found_with_what_is_said_in_them(tmp_path: Path) 
         ),
         recordings.Recording(cow, "O vacă foarte frumoasă.", "ro", "stamps_ro"),
     ]
+
+
+def test_the_reader_is_found_with_what_he_reads(tmp_path: Path) -> None:
+    voice = tmp_path / "usr/share/festival/voices/russian/msu_ru_nsh_clunits"
+    for folder in ("etc", "wav"):
+        (voice / folder).mkdir(parents=True)
+    (voice / "wav/ru_0001.wav").touch()
+    (voice / "wav/ru_0003.wav").touch()
+    (voice / "etc/txt.done.data").write_text(
+        '( ru_0001 "Она завела, прядь вол+ос за ухо." )\n( ru_0002 "Этой записи нет вовсе." )\n'
+        '( ru_0003 "Нет." )\nodd\n',
+        encoding="utf-8",
+    )
+
+    (found,) = recordings.recordings(tmp_path)
+
+    assert found.sound == voice / "wav/ru_0001.wav"
+    assert (found.text, found.language) == ("Она завела, прядь волос за ухо.", "ru")
+    assert found.voice == "reader_ru"
 
 
 def test_a_recording_is_read_as_one_channel_of_usual_level(tmp_path: Path) -> None:
@@ -184,7 +203,7 @@ def test_phones_keep_the_names_that_they_were_meant_to_have() -> None:
 
 
 def test_labels_of_other_words_agree_less_with_what_is_heard() -> None:
-    clip = bench.own_clip()
+    clip = labelled.own_clip()
     right = Utterance((clip.samples * PEAK).astype(np.int16), clip.phones, "test")
     words = [phone.symbol for phone in clip.phones if phone.symbol != "SIL"]
     others = iter(words[::-1])
