@@ -98,7 +98,7 @@ _SINK_SECS: Final = 1.3
 _RISE_SECS: Final = 0.5
 _BREATH_AFTER_SECS: Final = 0.25
 """The chin, lifted at a phrase's beginning, sinks within it; in a pause breath lifts it again."""
-_ATTITUDE_DEG: Final = np.array([4.2, 1.6, 2.0])
+_ATTITUDE_DEG: Final = np.array([2.8, 1.6, 2.0])
 _IDLE_MOODS_PER_SEC: Final = 0.12
 _MIN_PHRASE_SECS: Final = 1.0
 """Attitude and mood last at least so long."""
