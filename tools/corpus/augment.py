@@ -33,6 +33,7 @@ class Severity:
         high_hz, low_hz: ranges of the band's edges.
         gated_share: share of noises that begin or end abruptly.
         breath_share: share of longer pauses with an audible breath.
+        knock_share: share of clips in which something knocks.
     """
 
     band_share: float
@@ -40,11 +41,12 @@ class Severity:
     low_hz: tuple[float, float]
     gated_share: float
     breath_share: float
+    knock_share: float
 
 
-MILD: Final = Severity(0.25, (2800.0, 7000.0), (20.0, 300.0), 0.0, 0.0)
+MILD: Final = Severity(0.25, (2800.0, 7000.0), (20.0, 300.0), 0.0, 0.0, 0.0)
 """To begin with: a network that hears nothing yet learns faster from what can be heard."""
-HARSH: Final = Severity(0.4, (2500.0, 6500.0), (20.0, 350.0), 0.2, 0.4)
+HARSH: Final = Severity(0.4, (2500.0, 6500.0), (20.0, 350.0), 0.2, 0.4, 0.2)
 
 
 def make_noises(rng: np.random.Generator) -> list[Float32Array]:
@@ -159,6 +161,27 @@ def breath(count: int, rng: np.random.Generator) -> Float32Array:
     out = np.zeros(count, np.float32)
     start = int(rng.integers(0, count - length + 1))
     out[start : start + length] = noise * loudness
+    return out
+
+
+def knocks(samples: Float32Array, rng: np.random.Generator) -> Float32Array:
+    """Add what keyboards, tables, doors and steps do: a few short strikes that ring; (n,) -> (n,).
+
+    A strike is a click of noise and two or three damped modes; one clip's strikes sound alike.
+    """
+    length = int(0.25 * SAMPLE_RATE_HZ)
+    time = np.arange(length) / SAMPLE_RATE_HZ
+    strike = rng.uniform(0.2, 1) * rng.standard_normal(length) * np.exp(-time / 0.004)
+    for _ in range(rng.integers(2, 4)):
+        hz = np.exp(rng.uniform(np.log(90), np.log(3000)))
+        ring_secs = np.exp(rng.uniform(np.log(0.006), np.log(0.05)))
+        strike += np.sin(2 * np.pi * hz * time) * np.exp(-time / ring_secs)
+    strike *= rng.uniform(0.02, 0.6) / np.abs(strike).max()
+    out = samples.copy()
+    for _ in range(rng.integers(1, 9)):
+        start = int(rng.integers(0, len(samples)))
+        part = out[start : start + length]
+        part += strike[: len(part)] * rng.uniform(0.4, 1)
     return out
 
 

@@ -18,12 +18,12 @@ from tools.corpus import augment
 from tools.corpus.store import SAMPLE_RATE_HZ, Utterance, read_shard
 
 DRAW_SHARES: Final = {
-    "flite": 0.14,
-    "festival": 0.08,
-    "espeak": 0.10,
+    "flite": 0.12,
+    "festival": 0.07,
+    "espeak": 0.09,
     "languages": 0.05,
-    "real": 0.13,
-    "voices": 0.50,
+    "real": 0.05,
+    "voices": 0.62,
 }
 """How often a piece of each source is drawn, however long the source is. The shards of a source,
 one for each of the voices, are drawn by the root of their length: who says little says it more
@@ -196,6 +196,8 @@ class BatchMaker:
 
     def _degrade(self, samples: Float32Array, others: list[Float32Array]) -> Float32Array:
         rng = self._rng
+        if rng.random() < self.severity.knock_share:
+            samples = augment.knocks(samples, rng)
         samples = augment.channel(samples, self.severity, rng)
         if rng.random() < 0.65:
             snr = float(rng.uniform(4, 40))

@@ -2,12 +2,13 @@
 
     apt-get download tuxpaint-stamps-default \
         asterisk-core-sounds-{fr,it,ru} asterisk-core-sounds-{fr,it,ru}-g722 \
-        flight-of-the-amazon-queen drascula
+        festvox-ru flight-of-the-amazon-queen drascula
     for package in *.deb; do dpkg -x $package packages; done
     python -m tools.corpus --out corpus --voices packages --only voices
 
 Lips meet and part alike in all languages, and people differ more than languages do: amateurs at
-their own microphones, speakers of telephone prompts in studios, and actors of English games.
+their own microphones, speakers of telephone prompts in studios, the reader of a voice for Festival,
+and actors of English games.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import io
 import itertools
 import random
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,10 +40,12 @@ _STAMPS: Final = Path("usr/share/tuxpaint/stamps")
 _STAMP_LANGUAGES: Final = ("bg", "ca", "el", "es", "fr", "ro", "ru")
 """One amateur each, but for French, which two read."""
 _PROMPTS: Final = {"fr": "fr_CA_f_June", "it": "it_IT_m_Carlo", "ru": "ru_RU_f_IvrvoiceRU"}
+_READER: Final = Path("usr/share/festival/voices/russian/msu_ru_nsh_clunits")
+"""An hour and a half of novels, whose units make a voice (Shmyrev 2005)."""
 _SHORTEST: Final = 14
 """Letters; single words teach little of running speech."""
 _PERSON_SECS: Final = 540.0
-_HERO_SECS, _SCENES_SECS = 1500.0, 3000.0
+_HERO_SECS, _SCENES_SECS, _READER_SECS = 3600.0, 3600.0, 6000.0
 """The hero of the Queen plays every mood; in its scenes some forty roles speak."""
 _ROOM: Final = SAMPLE_RATE_HZ // 5
 _SLOWEST, _FASTEST = 4.0, 22.0
@@ -53,7 +57,7 @@ class Recording:
     """A sound and what is said in it.
 
     Attributes:
-        sound: a file of Ogg Vorbis or G.722 (16 kHz), or what a sound file holds.
+        sound: a file of G.722 (16 kHz) or of what libsndfile reads, or what such a file holds.
         language: of espeak-ng.
         voice: who speaks, as one word.
         enough_secs: so much of this voice teaches what it can.
@@ -75,6 +79,7 @@ def recordings(packages: Path) -> Iterator[Recording]:
     everything = itertools.chain(
         *(_prompts(packages, language, voice) for language, voice in _PROMPTS.items()),
         *(_stamps(packages / _STAMPS, language) for language in _STAMP_LANGUAGES),
+        _read_aloud(packages / _READER),
         _acted("queen", talkies.queen_lines(packages)),
     )
     return filter(_is_long_enough, everything)
@@ -111,6 +116,16 @@ def _prompts(packages: Path, language: str, voice: str) -> Iterator[Recording]:
         sound = packages / "usr/share/asterisk/sounds" / voice / f"{name}.g722"
         if sound.exists() and "?" not in text:  # a letter lost upstream, or a question
             yield Recording(sound, text, language, f"prompts_{language}")
+
+
+def _read_aloud(voice: Path) -> Iterator[Recording]:
+    """Recordings of a Festival voice, by lines `( NAME "TEXT" )`; a plus marks a stress."""
+    path = voice / "etc/txt.done.data"
+    lines = path.read_text(encoding="utf-8") if path.exists() else ""
+    for name, text in re.findall(r'^\( (\S+) "(.*)" \)$', lines, re.MULTILINE):
+        sound = voice / "wav" / f"{name}.wav"
+        if sound.exists():
+            yield Recording(sound, text.replace("+", ""), "ru", "reader_ru", _READER_SECS)
 
 
 def _acted(game: str, lines: Iterable[talkies.Line]) -> Iterator[Recording]:

@@ -88,6 +88,16 @@ def test_channel_noise_breath_and_gate_stay_finite_and_in_shape() -> None:
         assert augment.gated(original, rng).shape == original.shape
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_knocks_are_short_and_leave_the_rest_as_it_was(seed: int) -> None:
+    original = np.full(64000, 0.125, np.float32)
+    knocked = augment.knocks(original, np.random.default_rng(seed))
+    added = np.abs(knocked - original).reshape(-1, 160).max(axis=1)
+    assert 0.005 < added.max() <= 8 * 0.6
+    assert (added < 1e-3).mean() > 0.3
+    assert (original == 0.125).all()
+
+
 def test_noise_is_added_at_the_asked_ratio() -> None:
     rng = np.random.default_rng(0)
     original = clip()
