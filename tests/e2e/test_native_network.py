@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from fakes.tcp_pauser import FarNetwork
 from native_abi import (
+    BURST,
     FAILED,
     GRPC,
     NOTICE,
@@ -194,6 +195,13 @@ def test_a_service_that_hangs_is_given_up_after_the_time_allowed_and_found_again
         for client, transport in zip(clients, TRANSPORTS, strict=True):
             client.open_session(transports=transport, silence_millis=700)
             client.wait(10)
+        burst = native(service.address)
+        burst.open_session(pacing=BURST, silence_millis=600, statistics_millis=100)
+        assert burst.push(speech(0.1)) == 0
+        burst.wait(2)
+        time.sleep(1.5)
+        assert burst.info().state == READY, "nothing is due"
+        clients.append(burst)
         patient = native(service.address)
         patient.open_session(silence_millis=0)
         patient.wait(10)

@@ -138,6 +138,7 @@ class Session : public std::enable_shared_from_this<Session> {
   bool has_data_ = false;        // something has come by this connection
   int64_t silent_nanos_ = 0;     // and nothing (more) for so long, as far as this process ran
   int64_t last_look_nanos_ = 0;  // when that was last added up
+  bool waits_for_room_ = false;  // the game is to show a frame before the next is read
   Status lost_;                  // why this side gave the connection up
   uint32_t state_ = AVATAR_STATE_CONNECTING;
   Status last_error_;

@@ -212,16 +212,20 @@ void Session::watch_loop() {
 
 void Session::check_silence() {
   const avatar_session_options& options = config_.options;
-  // Until the first frame, which may take its time, the figures that were asked for tell of life.
-  const bool expects_figures = options.opening_millis != 0 && options.statistics_millis != 0;
-  const int64_t first_millis =
-      expects_figures ? int64_t{options.opening_millis} + options.statistics_millis : 0;
-  const int64_t allowed_millis = has_data_ ? int64_t{options.silence_millis} : first_millis;
+  // Until the first frame, which may take its time, and in burst, where none is due before speech
+  // has come, the figures that were asked for tell of life.
+  const bool needs_figures = !has_data_ || is_burst();
+  const uint32_t longest_millis = has_data_ ? options.silence_millis : options.opening_millis;
+  const bool is_watched =
+      longest_millis != 0 && (!needs_figures || options.statistics_millis != 0);
+  const int64_t allowed_millis =
+      int64_t{longest_millis} + (needs_figures ? options.statistics_millis : 0);
   const int64_t now_nanos = monotonic_nanos();
   // A process that was stopped or starved itself is not to blame the service for it.
   silent_nanos_ += std::min(now_nanos - last_look_nanos_, 2 * kDataPollNanos);
   last_look_nanos_ = now_nanos;
-  if (is_burst() || allowed_millis == 0 || !lost_.ok()) return;
+  if (waits_for_room_) silent_nanos_ = 0;
+  if (!is_watched || !lost_.ok()) return;
   if (silent_nanos_ <= allowed_millis * kNanosPerMilli) return;
   lost_ = Status::of(AVATAR_UNAVAILABLE, "nothing came for " + std::to_string(allowed_millis) +
                                              " ms: the connection is taken for lost");

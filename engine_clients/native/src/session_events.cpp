@@ -101,7 +101,7 @@ void Session::handle(const v1::AnimateResponse& response) {
     case v1::AnimateResponse::kStatistics: {
       const v1::Statistics& told = response.statistics();
       const std::lock_guard lock(mutex_);
-      if (!has_data_) silent_nanos_ = 0;  // else frames alone count
+      if (!has_data_ || is_burst()) silent_nanos_ = 0;  // else frames alone count
       counts_.server_frames_published = told.frames_published();
       counts_.server_frames_dropped = told.frames_dropped();
       counts_.server_frames_late = told.frames_late();
@@ -157,7 +157,9 @@ void Session::handle_frame(const v1::Frame& frame) {
   item.latent.pts_nanos = frame.pts_nanos();
   if (is_burst()) {  // not reading on is what slows the service down
     const size_t most = buffer_.max_frames() - 1;
+    waits_for_room_ = true;
     data_came_.wait(lock, [&] { return is_stopping_ || buffer_.num_waiting() < most; });
+    waits_for_room_ = false;
   }
   take_item(std::move(item), monotonic_nanos());
 }

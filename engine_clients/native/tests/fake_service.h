@@ -47,7 +47,7 @@ class FakeService final : public v1::AvatarService::Service {
   // controller until one more has been refused for it.
   void leave_unanswered(int num_streams) { num_unanswered_ = num_streams; }
   // Streams that ask for figures get some with every frame, also with one that is paused.
-  void tell_figures() { tells_figures_ = true; }
+  void tell_figures(bool is_told) { tells_figures_ = is_told; }
 
   // What has come in.
   std::atomic<uint64_t> num_audio_bytes{0};

@@ -130,6 +130,16 @@ struct Connection {
     }
   }
 
+  // Shows what is newest until nothing newer is there.
+  void read_all() {
+    avatar_frame frame = sized<avatar_frame>();
+    do {
+      avatar_motion motion = sized<avatar_motion>();
+      REQUIRE(avatar_session_copy_frame(session, AVATAR_PTS_NEWEST, 0, nullptr, 0, &frame, &motion,
+                                        nullptr) == AVATAR_OK);
+    } while (avatar_session_wait(session, frame.seq, 100, nullptr) == AVATAR_OK);
+  }
+
   avatar_client* client = nullptr;
   avatar_session* session = nullptr;
 };
@@ -509,7 +519,7 @@ TEST_CASE("session: who tells figures, or is asked for none, may take time for t
   for (const uint32_t statistics_millis : {100u, 0u}) {
     FakeService service({});
     service.pause(true);
-    service.tell_figures();
+    service.tell_figures(true);
     avatar_session_options options = Connection::defaults();
     options.opening_millis = 400;
     options.statistics_millis = statistics_millis;
@@ -521,6 +531,37 @@ TEST_CASE("session: who tells figures, or is asked for none, may take time for t
     c.read_frames(3, 0);
     CHECK(c.statistics().num_reconnects == 0);
   }
+}
+
+TEST_CASE("session: in burst, who tells neither frames nor figures is left; who waits is not") {
+  FakeService service({});
+  avatar_session_options options = Connection::defaults();
+  options.pacing = AVATAR_PACING_BURST;
+  options.transports = AVATAR_TRANSPORT_GRPC;
+  options.statistics_millis = 100;
+  options.silence_millis = 300;
+  Connection c(service.target());
+  c.open(options);
+  c.read_frames(3, 0);
+  const auto stays = [&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1000));
+    return c.info().state == AVATAR_STATE_READY && c.statistics().num_reconnects == 0;
+  };
+  CHECK(stays());  // a game that shows no frame for a while: the client reads none on
+  service.tell_figures(true);
+  service.pause(true);
+  c.read_all();
+  CHECK(stays());  // a service that has nothing to say
+  service.tell_figures(false);
+  avatar_error error = sized<avatar_error>();
+  REQUIRE(eventually([&] {
+    return avatar_session_last_error(c.session, &error) == AVATAR_UNAVAILABLE &&
+           std::string(error.message) ==
+               "nothing came for 400 ms: the connection is taken for lost";
+  }));
+  service.pause(false);
+  c.read_frames(3, 0);
+  CHECK(service.num_created == 1);
 }
 
 TEST_CASE("session: who is not to come back fails in plain words; closing does not wait") {

@@ -40,12 +40,13 @@ typedef struct avatar_session_options {
   uint32_t statistics_millis;     /* the server's figures, default 1000; 0: none */
   uint32_t reconnect;             /* 1 (default): try again after a fault that may pass */
   const avatar_controls* controls; /* to begin with; NULL: defaults */
-  uint32_t silence_millis; /* real time: a service that has sent frames and then sends none for so
-                              long is taken for lost, default 5000; 0: never */
+  uint32_t silence_millis; /* a service that has sent frames and then sends none for so long, in
+                              burst neither frames nor figures for statistics_millis and so long, is
+                              taken for lost, default 5000; 0: never */
   uint32_t opening_millis; /* a service that takes the call and does not open the stream in so long,
-                              or in real time opens it and then tells neither a frame nor figures
-                              for statistics_millis and so long, is left and tried again as after
-                              any fault, default 10000; 0: never */
+                              or opens it and then tells neither a frame nor figures for
+                              statistics_millis and so long, is left and tried again as after any
+                              fault, default 10000; 0: never */
 } avatar_session_options;
 
 enum {
