@@ -311,6 +311,37 @@ def test_half_a_line_of_a_bridge_that_went_is_not_taken_for_the_next_ones(tmp_pa
     assert opened == {"session": "s1"}
 
 
+def test_a_game_whose_time_stands_still_tells_what_is_heard_and_that_the_service_has_gone(
+    wav: Path, tmp_path: Path
+) -> None:
+    need("godot3-server")
+    ring = RingWriter(RingGeometry(0, 0, 24), Fraction(40), folder=tmp_path)
+    ring.publish(MotionFrame(200_000_000, 1, 0, np.zeros(52, np.float32)), None)
+    path = ring_descriptor_message(ring).path
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        command = ["godot3-server", "--path", str(GODOT), "-s", "demo/face_check.gd"]
+        game = subprocess.Popen(
+            [*command, "--face", str(door.getsockname()[1]), str(wav)],
+            env={**os.environ, "HOME": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        door.settimeout(TIMEOUT_SECS)
+        connection, _ = door.accept()
+        with connection, connection.makefile("r") as lines:
+            for told in (
+                {"event": "session", "ring": path, "session_id": "s1"},
+                {"event": "segment_started", "pts_nanos": "0"},
+            ):
+                connection.sendall((json.dumps(told) + "\n").encode())
+            asked = (json.loads(line) for line in lines)
+            heard = any("heard" in each for each in asked)
+            ring.close()
+            out, _ = game.communicate(timeout=TIMEOUT_SECS)
+    assert 'FAILED {"line":"the avatar service has gone"}' in out.splitlines()
+    assert heard
+
+
 class FakeGame:
     """Talks to the bridge as avatar_bridge.gd does."""
 

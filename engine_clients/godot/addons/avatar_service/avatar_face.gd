@@ -5,10 +5,11 @@ class_name AvatarFace
 
 const Layout = preload("res://addons/avatar_service/ring_layout.gd")
 const Wav = preload("res://addons/avatar_service/wav_file.gd")
-const ACKNOWLEDGE_SECS = 0.25
 const PLAYOUT_NANOS = 150000000  # shown so long after the newest picture where no sound leads
 const HUNG_NANOS = 400000000  # sound that is so far behind the picture has hung: it jumps ahead
-const LOOK_SECS = 0.1  # how often the service is looked after
+# Of real time: sound and service go on where Engine.time_scale stretches or stops the game's.
+const ACKNOWLEDGE_MSEC = 250
+const LOOK_MSEC = 100  # how often the service is looked after
 const HEAD_ROTATION = 52  # yaw, pitch, roll in AvatarRing.motion
 
 signal speech_started()
@@ -30,8 +31,8 @@ var _is_open = false
 var _wav_path = ""
 var _segment_nanos = -1
 var _is_waiting = false  # for the time at which the segment is due
-var _since_acknowledged = 0.0
-var _since_looked = 0.0
+var _acknowledged_msec = 0
+var _looked_msec = 0
 var _shapes = []  # pairs: property of the mesh, channel
 var _head_rest = Basis()
 
@@ -66,12 +67,12 @@ func interrupt() -> void:
 		get_node(player).stop()
 
 
-func _process(delta: float) -> void:
+func _process(_delta: float) -> void:
 	if not _is_open:
 		return
-	_since_looked += delta
-	if _since_looked >= LOOK_SECS:
-		_since_looked = 0.0
+	var now_msec = OS.get_ticks_msec()
+	if now_msec - _looked_msec >= LOOK_MSEC:
+		_looked_msec = now_msec
 		if not ring.is_live():
 			_is_open = false
 			_on_failed("the avatar service has gone")
@@ -85,11 +86,9 @@ func _process(delta: float) -> void:
 	if _is_playing() and newest - PLAYOUT_NANOS - due_nanos > HUNG_NANOS:
 		# The ring holds 0.6 s: soon the pictures for this sound would be gone.
 		get_node(player).seek((newest - PLAYOUT_NANOS - _segment_nanos) / 1e9)
-	if _is_playing():
-		_since_acknowledged += delta
-		if _since_acknowledged >= ACKNOWLEDGE_SECS:
-			_since_acknowledged = 0.0
-			bridge.acknowledge(due_nanos)
+	if _is_playing() and now_msec - _acknowledged_msec >= ACKNOWLEDGE_MSEC:
+		_acknowledged_msec = now_msec
+		bridge.acknowledge(due_nanos)
 	if ring.read_due(due_nanos):
 		_show_picture()
 		_show_motion()
@@ -115,6 +114,7 @@ func _begin_to_play() -> void:
 		return
 	get_node(player).stream = wav.stream
 	get_node(player).play()
+	_acknowledged_msec = OS.get_ticks_msec()  # nothing has been heard yet
 	emit_signal("speech_started")
 
 
