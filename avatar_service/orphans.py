@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import abc
 import contextlib
+import glob
 import os
 import secrets
 import shutil
 import sys
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -97,10 +99,11 @@ class OwnedFolder(_Owned):
 
 
 class OwnedFile(_Owned):
-    """A new file, mode 0600, that nobody reclaims before it is closed or the process ends.
+    """A new file that nobody reclaims before it is closed or the process ends.
 
-    Leaving the block removes it, unless it has got a name of its own by then. Where a file system
-    cannot lock files (NFS), nobody can tell that one is an orphan, and it stays.
+    Leaving the block removes it, unless it has got a name of its own by then; so does the end of
+    its owner or of the process, as an interrupt may come at any moment. Where a file system cannot
+    lock files (NFS), nobody can tell that one is an orphan, and what a killed process left stays.
 
     Attributes:
         path: its first name.
@@ -109,16 +112,18 @@ class OwnedFile(_Owned):
     Args:
         folder: to make it in.
         prefix, suffix: of its first name.
+        mode: its permissions, less the umask.
 
     Raises:
         OSError: it cannot be made.
     """
 
-    def __init__(self, folder: Path, prefix: str, suffix: str = "") -> None:
+    def __init__(self, folder: Path, prefix: str, suffix: str = "", *, mode: int = 0o600) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         while True:
             self.path = folder / (prefix + secrets.token_hex(8) + suffix)
-            self.file: BinaryIO = os.fdopen(os.open(self.path, flags, 0o600), "wb")
+            self.file: BinaryIO = os.fdopen(os.open(self.path, flags, mode), "wb")
+            self._drop = weakref.finalize(self, _drop, self.path, self.file, os.getpid())
             if _is_ours(self.file.fileno(), self.path):
                 return
             self.close()  # taken for an orphan before it was locked
@@ -137,10 +142,16 @@ class OwnedFile(_Owned):
 
     def close(self) -> None:
         """Remove what still has the first name and let go; idempotent."""
-        if sys.platform == "win32":
-            self.file.close()
-        self.path.unlink(missing_ok=True)  # while it is locked: nobody else does
-        self.file.close()
+        self._drop()
+
+
+def _drop(path: Path, file: BinaryIO, pid: int) -> None:
+    if os.getpid() != pid:  # a fork has a copy of everything but the right to remove the file
+        return
+    if sys.platform == "win32":
+        file.close()  # an open file cannot be removed there
+    path.unlink(missing_ok=True)  # while it is locked: nobody else does
+    file.close()
 
 
 def _is_ours(fd: int, path: Path) -> bool:
@@ -162,19 +173,24 @@ def may_be_owned(path: Path) -> bool:
 
 
 def reclaim(
-    folder: Path, prefix: str, *, spares: Callable[[Path], bool] = lambda _: False
+    folder: Path,
+    prefix: str,
+    suffix: str = "",
+    *,
+    spares: Callable[[Path], bool] = lambda _: False,
 ) -> list[Path]:
     """Remove this user's orphans; return them.
 
     Args:
         folder: where they lie.
         prefix: begin of their names.
+        suffix: end of their names.
         spares: whether one is left where it is, as `may_be_owned` tells it of what its maker may
             have without an open file in it.
     """
     removed: list[Path] = []
     try:
-        found = sorted(folder.glob(prefix + "*"))
+        found = sorted(folder.glob(f"{glob.escape(prefix)}*{glob.escape(suffix)}"))
     except OSError:  # a folder that cannot be looked into
         return removed
     for path in found:

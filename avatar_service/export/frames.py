@@ -5,7 +5,6 @@ Time 0 of an export is the first sample of the audio: frame times are never shif
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.export.part_file import PartFile
+from avatar_service.export.part_file import begin_part
 from avatar_service.schema import NUM_EMOTIONS, NUM_EXPRESSIONS
 from avatar_service.signals import MotionFrame
 
@@ -178,15 +177,16 @@ def output_file(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     """
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
-        part = PartFile(path)
+        part = begin_part(path)
     except OSError as error:
         raise AvatarError(
             Reason.INVALID_FIELD, f"{path}: cannot be written ({error.strerror})", field="out"
         ) from None
     try:
-        with open(part.fd, mode, closefd=False, **text) as file:  # type: ignore[call-overload]
+        fd = part.file.fileno()
+        with open(fd, mode, closefd=False, **text) as file:  # type: ignore[call-overload]
             yield file
-        os.replace(part.path, path)
+        part.rename(path)
     except OSError as error:
         raise AvatarError(
             Reason.INVALID_FIELD, f"{path}: cannot be written ({error.strerror})", field="out"

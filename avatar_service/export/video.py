@@ -17,7 +17,7 @@ from av.audio import AudioStream
 from av.video import VideoStream
 
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.export.part_file import PartFile, check_writable
+from avatar_service.export.part_file import begin_part, check_writable
 from avatar_service.signals import Float32Array, UInt8Array
 
 AUDIO_BITRATE: Final = 160_000
@@ -84,7 +84,7 @@ class VideoWriter:
         check_video_path(path, with_alpha=with_alpha)
         self.path = path
         try:
-            self._part = PartFile(path)
+            self._part = begin_part(path)
         except OSError as error:
             raise _as_storage_error(error, path) from error
         formats = _WITH_ALPHA if with_alpha else _OPAQUE
@@ -182,7 +182,7 @@ class VideoWriter:
             self._container.close()
             if self._seal is not None:
                 self._seal(self._part.path)
-            self._part.path.replace(self.path)
+            self._part.rename(self.path)
             self._part.close()
         except (OSError, av.error.FFmpegError) as error:
             self.abort()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from avatar_service.export.frames import output_file
-from avatar_service.export.part_file import PartFile, remove_stale
+from avatar_service.export.part_file import begin_part, remove_stale
 
 pytestmark = [
     pytest.mark.unit,
@@ -21,8 +21,8 @@ pytestmark = [
 WRITER = """
 import sys, time
 from pathlib import Path
-from avatar_service.export.part_file import PartFile
-part = PartFile(Path(sys.argv[1]))
+from avatar_service.export.part_file import begin_part
+part = begin_part(Path(sys.argv[1]))
 print("open", flush=True)
 time.sleep(60)
 """
@@ -55,8 +55,8 @@ def test_what_a_killed_writer_left_goes_with_the_next_one(tmp_path: Path) -> Non
 INTERRUPTED = """
 import sys
 from pathlib import Path
-from avatar_service.export.part_file import PartFile
-part = PartFile(Path(sys.argv[1]))
+from avatar_service.export.part_file import begin_part
+part = begin_part(Path(sys.argv[1]))
 raise KeyboardInterrupt
 """
 
@@ -68,9 +68,30 @@ def test_an_interrupt_before_anybody_took_it_leaves_nothing(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_another_writer_took_for_left_over_before_it_was_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl  # POSIX's
+
+    output = tmp_path / "out.mp4"
+    real = fcntl.flock
+
+    def flock(fd: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", real)
+        with output_file(output) as file:
+            file.write(b"other")
+        real(fd, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with output_file(output) as file:
+        file.write(b"ours")
+    assert output.read_bytes() == b"ours"
+    assert parts(tmp_path) == []
+
+
 def test_what_got_its_name_stays(tmp_path: Path) -> None:
-    part = PartFile(tmp_path / "out.mp4")
-    part.path.replace(tmp_path / "out.mp4")
+    part = begin_part(tmp_path / "out.mp4")
+    part.rename(tmp_path / "out.mp4")
     part.close()
     part.close()
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
@@ -81,9 +102,11 @@ def test_files_of_other_outputs_and_links_are_let_alone(tmp_path: Path) -> None:
     victim.write_text("precious")
     (tmp_path / ".a.mp4.0.part").symlink_to(victim)
     (tmp_path / ".b.mp4.0.part").write_text("of another output")
-    PartFile(tmp_path / "a.mp4").close()
+    (tmp_path / ".a.mp4.swp").write_text("an editor's")
+    begin_part(tmp_path / "a.mp4").close()
     assert victim.read_text() == "precious"
     assert (tmp_path / ".b.mp4.0.part").exists()
+    assert (tmp_path / ".a.mp4.swp").exists()
 
 
 def test_a_fault_leaves_nothing(tmp_path: Path) -> None:
