@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.orphans import OwnedFolder, may_be_owned, reclaim
+from avatar_service.orphans import OwnedFile, OwnedFolder, may_be_owned, reclaim
 from avatar_service.provenance.consent import Consent
 from avatar_service.provenance.consent_book import ConsentBook
 from avatar_service.provenance.private_files import (
@@ -299,9 +299,11 @@ class AvatarStore:
         statement = self._consents.record(consent, record["photo_sha256"], "avatar")
         record["statement"] = statement.digest
         record["display_name"] = display_name or record["display_name"]
-        with OwnedFolder(place, _PARTIAL) as aside:
-            write_synced(aside.path / "avatar.json", _json(record))
-            replace_synced(aside.path / "avatar.json", place / "avatar.json")
+        with OwnedFile(place, _PARTIAL) as aside:
+            aside.file.write(_json(record))
+            aside.sync()
+            aside.rename(place / "avatar.json")
+            sync_folder(place)
 
 
 def _json(record: dict[str, Any]) -> bytes:

@@ -38,6 +38,10 @@ class DiskLog:
             assert _synced(part) in self._events[:naming], f"{part.name} may be missing"
         assert _synced(path.parent) in self._events[naming:], f"{path.name} may lose its name"
 
+    def num_syncs(self, path):
+        """Return how often something was synced."""
+        return self._events.count(_synced(path))
+
     def assert_synced(self, *paths):
         """Check that something was synced."""
         for path in paths:

@@ -109,6 +109,7 @@ def test_an_avatar_is_on_disk_before_it_is_found(tmp_path: Path, monkeypatch) ->
     disk.clear()
     create(avatars, b"photo", Consent("A. Person", "a new contract"))
     disk.assert_whole(place / "avatar.json")
+    assert disk.num_syncs(place / "avatar.json") == 1
     disk.clear()
     disk.assert_whole(avatars.portrait_path(made.avatar_id, 1024))
 
