@@ -69,9 +69,10 @@ def animate(
 ) -> None:
     """Animate a photo with speech or with a captured performance."""
     from avatar_service.cli import options
+    from avatar_service.cli.decoding import decode_photo
     from avatar_service.config import parse_fps
     from avatar_service.motion.control_checks import check_controls
-    from avatar_service.portrait.image_file import load_image
+    from avatar_service.portrait.image_file import read_photo
     from avatar_service.render.devices import open_render_device
 
     backdrop, color = options.parse_background(background)
@@ -92,7 +93,8 @@ def animate(
     check_controls(controls)
     rate = parse_fps(fps, name="--fps")
     rendering = open_render_device(device)
-    load_image(portrait)  # what is no photo is told before all else is loaded, which takes seconds
+    # What is no photo is told before all else is loaded, which takes seconds.
+    decode_photo(read_photo(portrait))
 
     from avatar_service.cli.animation import Animation
     from avatar_service.cli.consent import consent_for

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import atexit
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -34,8 +34,9 @@ STREAM_BOUNDS: Final = Bounds(memory_bytes=2 * GIB, cpu_secs=1e6, wall_secs=60.0
 """Of a file that is read bit by bit: hours of sound are no fault, a minute without any is."""
 
 
+@lru_cache(maxsize=1)
 def decode_photo(data: bytes) -> LoadedImage:
-    """Decode as image_file.load_image does."""
+    """Decode as image_file.load_image does, once where the same one is asked for again."""
     from avatar_service.portrait.image_file import load_image
 
     return once(Reason.INVALID_IMAGE, "the photo", load_image, data)
