@@ -37,8 +37,8 @@ class SealLimits:
         gap_steps: steps after a seal in which no other begins.
     """
 
-    begin: float = 0.4
-    end: float = 0.24
+    begin: float = 0.5
+    end: float = 0.3
     min_steps: int = 4
     max_steps: int | None = 7
     gap_steps: int = 2
@@ -93,20 +93,21 @@ class Seal:
 
 
 _PAUSE_LEVEL: Final = 0.5
-_PAUSE_STEPS: Final = 2
-"""So many steps of silence in a row are a pause; the network knows the silence within stops."""
+_PAUSE_STEPS: Final = 3
+"""So many steps of silence in a row are a pause; the network knows the silence within stops, but
+not that between two of them ("that dog"), where two steps would close the lips."""
 _SURE_SPEECH: Final = 0.25
 """Under this probability of silence a pause is over at once."""
 _SPEECH_STEPS: Final = 3
 """So many steps that are more likely speech than silence end it too; fewer are a breath."""
-_SETTLE: Final = 0.45
-"""Share of the way to rest left after each step of a pause (time constant 25 ms)."""
+_SETTLE: Final = 0.38
+"""Share of the way to rest left after each step of a pause (time constant 21 ms)."""
 _WAKE: Final = 0.5
 """Share of the way back to speech made in each step."""
 _STILL: Final = 0.01
-_QUIET_STEPS: Final = 4
-"""So long quiet before and up to a step (80 ms), with the look-ahead after it, is
-longer than a stop's closure."""
+_QUIET_STEPS: Final = 3
+"""So long quiet before and up to a step (60 ms), with the look-ahead after it, is as long as the
+closures of most stops; the network's word on speech still counts, see _NO_SPEECH."""
 _NO_SPEECH: Final = 0.08
 """Under this probability of silence the network is sure of speech, however faint."""
 
@@ -150,14 +151,14 @@ class RestGate:
         return self._awake
 
 
-_MASKED_SHARE: Final = 0.45
+_MASKED_SHARE: Final = 0.36
 """In masked speech so much of the level that clear speech asks for is a closure. There a lower
 level finds far more closures at nearly as many false ones (with noise 10 dB below austen and jfk
-.77 of 30, .67 at a share of .55); in clear speech it would only add false ones."""
-_SURE_OVER_BEGIN: Final = 0.1
+.80 of 30, .73 at a share of .45); in clear speech it would only add false ones."""
+_SURE_OVER_BEGIN: Final = 0.08
 """In clear speech a closure is sealed from so much above the level at which it begins. K and T
 leave a silence like a p's, and pass for one at lower levels. The levels were chosen with the
-network of the fifth cycle on austen, jfk, the prompts, LJ and slt, clean and disturbed."""
+network of the sixth cycle on austen, jfk, the prompts, LJ and slt, clean and disturbed."""
 _CLEAR_POWER: Final = 3
 """Speech that is only half clear asks for hardly more than masked speech."""
 _LABIODENTAL_LIMITS: Final = SealLimits(begin=0.3, end=0.2, min_steps=3, max_steps=None)
