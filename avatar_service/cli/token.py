@@ -34,7 +34,8 @@ def token(
     """
     from avatar_service.cli.console import out, say
     from avatar_service.errors import AvatarError, Reason
-    from avatar_service.provenance.private_files import replace_synced
+    from avatar_service.orphans import OwnedFile
+    from avatar_service.provenance.private_files import sync_folder
     from avatar_service.server.access import parse_line, read_tokens
 
     made = secrets.token_urlsafe(TOKEN_BYTES)
@@ -46,15 +47,15 @@ def token(
     else:
         try:
             before = file.read_text("utf-8") if file.exists() else ""
-            partial = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(descriptor, "w", encoding="utf-8") as writing:
-                writing.write(before + ("" if before.endswith("\n") or not before else "\n"))
-                writing.write(line + "\n")
-            if file.exists():
-                _keep_access(file, partial)
+            after = before + ("" if before.endswith("\n") or not before else "\n") + line + "\n"
             # The service sees the file before or after, never between.
-            replace_synced(partial, file)
+            with OwnedFile(file.parent, f".{file.name}.") as aside:
+                aside.file.write(after.encode())
+                if file.exists():
+                    _keep_access(file, aside.path)
+                aside.sync()
+                aside.rename(file)
+                sync_folder(file.parent)
         except OSError as error:
             raise AvatarError(
                 Reason.INVALID_FIELD, f"--file: cannot write {file}: {error.strerror}", field="file"

@@ -1,3 +1,4 @@
+import errno
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,7 @@ from fakes.disk_log import DiskLog
 from fakes.stopped_process import StoppedProcess
 
 from avatar_service.cli.token import token
+from avatar_service.errors import AvatarError
 from avatar_service.provenance.consent import Consent
 from avatar_service.provenance.consent_book import ConsentBook
 
@@ -66,3 +68,20 @@ def test_a_token_file_is_the_old_or_the_new_one(
         disk.clear()
         token(file=tmp_path / "tokens")
         disk.assert_whole(tmp_path / "tokens")
+
+
+def test_a_token_that_finds_the_disk_full_leaves_the_file_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = tmp_path / "tokens"
+    token(file=tokens)
+    before = tokens.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(AvatarError, match=r"cannot write .*tokens: No space left"):
+        token(file=tokens)
+    assert tokens.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [tokens]
