@@ -1,8 +1,15 @@
-"""What a connection may hold and how it is kept alive: options of every gRPC server of ours."""
+"""What a connection may hold and how it is kept alive: options of every gRPC server of ours.
+
+And why a server of ours could not listen, which gRPC keeps to itself.
+"""
 
 from __future__ import annotations
 
+import socket
 from typing import Final
+
+from avatar_service.config import parse_listen
+from avatar_service.errors import AvatarError, Reason
 
 MAX_CONNECTIONS: Final = 2048
 MAX_METADATA_BYTES: Final = 16 << 10
@@ -37,3 +44,27 @@ CONNECTION_OPTIONS: Final = (
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", MIN_PING_INTERVAL_MILLIS),
 )
+
+
+def unbound(listen: str, *, field: str) -> AvatarError:
+    """Return the fault of an address that gRPC could not bind, with the system's own reason.
+
+    gRPC says only that it failed; so the address is asked for once more.
+
+    Args:
+        listen: HOST:PORT.
+        field: the setting to blame.
+    """
+    host, port = parse_listen(listen, name=field)
+    why = "it was taken a moment ago; try again"
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen()  # two may bind with SO_REUSEADDR, one may listen
+    except OSError as error:
+        why = error.strerror or str(error)
+    return AvatarError(Reason.INVALID_FIELD, f"cannot listen on {listen}: {why}", field=field)

@@ -311,11 +311,7 @@ class Service:
                 return server.add_insecure_port(listen)
             return server.add_secure_port(listen, self._tls.credentials())
         except RuntimeError as error:
-            raise AvatarError(
-                Reason.INVALID_FIELD,
-                f"cannot listen on {listen}: the port is taken or the address is another machine's",
-                field="listen",
-            ) from error
+            raise connections.unbound(listen, field="listen") from error
 
     async def _start_a2f(self, listen: str) -> None:
         host, port = parse_listen(listen, name="a2f.listen")

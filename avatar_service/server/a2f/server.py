@@ -23,7 +23,7 @@ from avatar_service.server.a2f.gen.nvidia_ace.services.a2f_controller.v1 import 
     a2f_controller_pb2_grpc,
 )
 from avatar_service.server.a2f.service import IDLE_SECS, A2fControllerService
-from avatar_service.server.connections import CONNECTION_OPTIONS
+from avatar_service.server.connections import CONNECTION_OPTIONS, unbound
 from avatar_service.signals import Controls
 
 DEFAULT_PORT: Final = 52000
@@ -120,9 +120,7 @@ async def start_a2f_server(
         bound = 0
     if bound == 0:
         workers.shutdown(wait=False)
-        raise AvatarError(
-            Reason.INVALID_FIELD, f"{address} cannot be listened on (is it in use?)", field="a2f"
-        )
+        raise unbound(address, field="a2f")
     await server.start()
     for name in ("", SERVICE_NAME):
         await health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
