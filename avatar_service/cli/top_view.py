@@ -11,7 +11,7 @@ from avatar_client.gen.avatar.v1 import (
     operation_pb2,
     session_pb2,
 )
-from rich.console import Group
+from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -31,6 +31,10 @@ _COLUMNS: Final = (
     "session", "state", "health", "age", "fps", "size", "ways", "obs",
     "ahead s", "latency ms", "render ms", "late", "dropped", "queue",
 )  # fmt: skip
+_GIVEN_UP: Final = ("obs", "ways", "queue", "size", "age", "render ms", "state", "ahead s")
+"""Columns that a narrow screen goes without, this one first."""
+_NUM_LEFT: Final = 3
+"""So many columns are words and stand to the left, the others are figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +57,41 @@ def view(target: str, now: Sight, before: Sight | None) -> Group:
         now: the newest answer.
         before: the one before it, for rates; None: there was none.
     """
-    table = Table(*_COLUMNS, expand=False, pad_edge=False)
-    for column in table.columns[3:]:
-        column.justify = "right"
-    for one in now.answer.sessions:
-        table.add_row(*_row(one))
-    lines: list[Text | Table] = [Text(_first_line(target, now, before)), Text(_second_line(now))]
-    lines.append(table if now.answer.sessions else Text("no session runs"))
-    return Group(*lines)
+    lines = [_first_line(target, now, before), _second_line(now)]
+    # The command's console cuts what is too long; the counts of late frames stand at the end.
+    head = [Text(line, no_wrap=False, overflow="fold") for line in lines]
+    rows = [dict(zip(_COLUMNS, _row(one), strict=True)) for one in now.answer.sessions]
+    return Group(*head, _Sessions(rows) if rows else Text("no session runs"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sessions:
+    """The table, in as many columns as the screen holds; all of them where none is."""
+
+    rows: list[dict[str, str | Text]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """See rich's protocol."""
+        names = list(_COLUMNS)
+        boundless = options.update(max_width=1000)
+        for name in _GIVEN_UP:
+            width = console.measure(self._table(names), options=boundless).maximum
+            if width <= options.max_width or not options.is_terminal:
+                break
+            names.remove(name)
+        table = self._table(names)
+        yield from console.render(table, options if options.is_terminal else boundless)
+        if missing := len(_COLUMNS) - len(names):
+            yield Text(f"{missing} more columns on a wider screen", style="dim")
+
+    def _table(self, names: list[str]) -> Table:
+        table = Table(expand=False, pad_edge=False)
+        for name in names:
+            is_figure = _COLUMNS.index(name) >= _NUM_LEFT
+            table.add_column(name, justify="right" if is_figure else "left", no_wrap=True)
+        for row in self.rows:
+            table.add_row(*(row[name] for name in names))
+        return table
 
 
 def _first_line(target: str, now: Sight, before: Sight | None) -> str:
@@ -68,7 +99,7 @@ def _first_line(target: str, now: Sight, before: Sight | None) -> str:
     parts = [target, f"up {_duration(service.uptime_millis)}"]
     if service.is_draining:
         parts.append("DRAINING")
-    parts.append(f"{len(now.answer.sessions)} sessions")
+    parts.append(_sessions(len(now.answer.sessions)))
     parts.append(f"{service.cores_used:.2f} of {service.cores_limit:.2f} cores admitted")
     if before is not None and now.at_secs > before.at_secs:
         secs, old = now.at_secs - before.at_secs, before.answer.service
@@ -83,7 +114,7 @@ def _second_line(now: Sight) -> str:
     service = now.answer.service
     ended = ", ".join(f"{count} {why}" for why, count in sorted(service.sessions_closed.items()))
     return (
-        f"since start: {service.sessions_opened} sessions opened, ended: {ended or 'none'};   "
+        f"since start: {_sessions(service.sessions_opened)} opened, ended: {ended or 'none'};   "
         f"{service.frames_published} frames, {service.frames_late} late, "
         f"{service.frames_dropped} left out, {service.frames_dropped_by_streams} lost by readers"
     )
@@ -112,6 +143,10 @@ def _row(one: operation_pb2.SessionSummary) -> list[str | Text]:
         str(dropped),
         str(one.num_waiting_items),
     ]
+
+
+def _sessions(count: int) -> str:
+    return f"{count} session{'' if count == 1 else 's'}"
 
 
 def _duration(millis: int) -> str:
