@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,10 @@ from avatar_service.signals import Float32Array
 MAX_CHANNELS: Final = 8
 CHUNK_SECS: Final = 0.1
 """Length of the chunks of stream_audio; the last one may be shorter."""
+_STREAMED_BYTES: Final = 0x7FFF_0000
+"""Who writes a WAV into a pipe cannot know its size and writes 0, or one as large as may be."""
+_MISSING_SECS: Final = 0.1
+"""Less than that is a writer's slip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,29 @@ def probe_seconds(path: Path | str) -> float | None:
             return None if container.duration is None else container.duration / av.time_base
     except (OSError, av.error.FFmpegError):
         return None
+
+
+def probe_cut(path: Path | str) -> tuple[float, float] | None:
+    """Tell whether a WAV file lacks its end, as after a broken download.
+
+    FFmpeg reads such a file as if it were whole.
+
+    Returns:
+        The seconds that its header promises and those that are there; None for a whole file, one
+        that promises nothing and any other format.
+    """
+    try:
+        with open(path, "rb") as file, wave.open(file) as header:
+            start = file.tell()  # wave stops where the samples begin
+            frame_bytes = header.getnchannels() * header.getsampwidth()
+            promised, there = header.getnframes(), (file.seek(0, 2) - start) // frame_bytes
+            rate_hz = header.getframerate()
+    except (OSError, EOFError, RuntimeError, wave.Error):  # RuntimeError: sizes that make no sense
+        return None
+    is_streamed = not 0 < promised * frame_bytes < _STREAMED_BYTES
+    if is_streamed or promised - there <= _MISSING_SECS * rate_hz or not rate_hz:
+        return None
+    return promised / rate_hz, there / rate_hz
 
 
 class _Source:

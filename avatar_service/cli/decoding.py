@@ -12,6 +12,7 @@ from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from avatar_service.cli.console import say
 from avatar_service.confined import (
     GIB,
     Bounds,
@@ -45,9 +46,15 @@ def decode_photo(data: bytes) -> LoadedImage:
 def stream_audio(
     path: Path, *, start_secs: float = 0.0, duration_secs: float | None = None
 ) -> Iterator[Float32Array]:
-    """Yield what audio.file.stream_audio yields."""
+    """Yield what audio.file.stream_audio yields; tell of a file that lacks its end."""
     from avatar_service.audio import file
 
+    if path.is_file() and (cut := once(Reason.INVALID_FILE, path.name, file.probe_cut, path)):
+        promised, there = cut
+        say(
+            f"note: {path.name} is cut short: {there:.2f} of the {promised:.2f} s "
+            "that its header promises are there"
+        )
     work = partial(file.stream_audio, start_secs=start_secs, duration_secs=duration_secs)
     return items(path, work, path)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from avatar_service.audio.file import read_audio, stream_audio
+from avatar_service.audio.file import probe_cut, read_audio, stream_audio
 from avatar_service.errors import AvatarError, Reason
 
 pytestmark = pytest.mark.unit
@@ -170,3 +170,60 @@ def test_a_codec_that_nobody_knows_is_refused(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(AvatarError, match="unknown codec"):
         read_audio(path)
+
+
+def _wav(path: Path, *, cut_to: int | None = None, data_size: int | None = None) -> Path:
+    """Write 2 s of 16 kHz, 16 bit mono behind a header of 44 bytes, and damage it."""
+    soundfile.write(path, tone(16_000, 2.0), 16_000, subtype="PCM_16")
+    data = bytearray(path.read_bytes()[:cut_to])
+    if data_size is not None:
+        data[40:44] = data_size.to_bytes(4, "little")
+    path.write_bytes(data)
+    return path
+
+
+def test_a_wav_that_lacks_its_end_is_known_by_its_header(tmp_path: Path) -> None:
+    cut = probe_cut(_wav(tmp_path / "cut.wav", cut_to=44 + 16_000))
+    assert cut == (2.0, 0.5)
+    assert read_audio(tmp_path / "cut.wav").duration_secs == 0.5
+
+
+@pytest.mark.parametrize("size", [0, 0x7FFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF - 36])
+def test_a_wav_written_as_a_stream_promises_nothing(tmp_path: Path, size: int) -> None:
+    assert probe_cut(_wav(tmp_path / "stream.wav", data_size=size)) is None
+
+
+@pytest.mark.parametrize("cut_to", [None, 44 + 64_000 - 100, 43, 20, 4, 0])
+def test_a_whole_wav_and_one_without_a_header_promise_nothing(
+    tmp_path: Path, cut_to: int | None
+) -> None:
+    assert probe_cut(_wav(tmp_path / "clip.wav", cut_to=cut_to)) is None
+
+
+@pytest.mark.parametrize("damage", [(22, 0), (24, 0), (34, 0), (20, 0x55)])
+def test_a_header_of_nonsense_promises_nothing(tmp_path: Path, damage: tuple[int, int]) -> None:
+    path = _wav(tmp_path / "clip.wav", cut_to=1_000)
+    data = bytearray(path.read_bytes())
+    where, value = damage
+    data[where : where + 2] = value.to_bytes(2, "little")
+    path.write_bytes(data)
+    assert probe_cut(path) is None
+
+
+def test_damaged_headers_are_survived(tmp_path: Path) -> None:
+    """Of 500 of a seed some lie about their sizes in ways that wave answers by RuntimeError."""
+    path = _wav(tmp_path / "clip.wav", cut_to=200)
+    whole, random = path.read_bytes(), np.random.default_rng(1)
+    for _ in range(500):
+        data = bytearray(whole[: random.choice([200, 100, 60, 44, 30])])
+        for where in random.integers(0, min(len(data), 48), 3):
+            data[where] = random.choice([0, 1, 128, 255])
+        path.write_bytes(data)
+        cut = probe_cut(path)
+        assert cut is None or cut[0] > cut[1] >= 0.0
+
+
+def test_other_files_promise_nothing(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "clip.flac", tone(16_000, 1.0), 16_000)
+    assert probe_cut(tmp_path / "clip.flac") is None
+    assert probe_cut(tmp_path / "nothing.wav") is None
