@@ -40,7 +40,8 @@ def connected(target: str, token_file: Path | None, tls_ca: Path | None) -> Iter
         with connect(target, token=token, tls=tls, timeout_secs=5.0) as client:
             yield client
     except AvatarClientError as error:
-        raise AvatarError(Reason.INVALID_FIELD, f"{target}: {error}") from error
+        where = "" if target in error.message else f"{target}: "
+        raise AvatarError(Reason.INVALID_FIELD, f"{where}{error}") from error
 
 
 def _read_token(path: Path) -> str:

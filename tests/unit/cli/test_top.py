@@ -46,7 +46,7 @@ def test_top_shows_a_running_service(tmp_path) -> None:
 def test_top_without_a_service_says_so() -> None:
     shown = CliRunner().invoke(app, ["top", "127.0.0.1:1", "--once"])
     assert isinstance(shown.exception, AvatarError)
-    assert "127.0.0.1:1" in shown.exception.message
+    assert shown.exception.message.startswith("no service answers at 127.0.0.1:1: ")
     assert "\n" not in shown.exception.message
 
 
