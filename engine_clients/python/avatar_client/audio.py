@@ -69,6 +69,8 @@ def _interleaved(
             )
         array = np.frombuffer(samples, "<i2").reshape(-1, num_channels)
         return array, audio_pb2.AUDIO_FORMAT_PCM_S16LE
+    if not isinstance(samples, np.ndarray):
+        raise ValueError(f"audio: {type(samples).__name__}; bytes or a NumPy array is expected")
     if samples.ndim not in (1, 2):
         raise ValueError(
             f"audio: array of shape {samples.shape}; (n,) or (n, channels) is expected"

@@ -104,9 +104,18 @@ class Client:
         It takes a second or two; the first one on a machine also compiles the renderer.
 
         Raises:
+            ValueError: no bytes (a path, say), another crop; nothing was sent.
             InvalidRequestError: no face and the like; the message tells what to do.
             PreconditionError: CONSENT_REQUIRED.
         """
+        if not isinstance(photo, bytes | bytearray | memoryview):
+            raise ValueError(
+                f"photo: {type(photo).__name__}; the bytes of a photo file are expected, "
+                "as of Path(...).read_bytes()"
+            )
+        if crop not in CROPS:
+            raise ValueError(f"crop: {crop!r}; {' or '.join(CROPS)} is expected")
+        photo = bytes(photo)
         header = avatar_pb2.AvatarHeader(
             consent=consent.message(),
             display_name=display_name,

@@ -1,4 +1,5 @@
 import datetime
+from pathlib import Path
 
 import pytest
 from avatar_client import (
@@ -139,3 +140,13 @@ def test_an_answer_that_does_not_come_is_a_timeout(service, monkeypatch):
         connect(service.target, timeout_secs=0.2)
     hold.set()
     assert caught.value.reason == "TIMEOUT"
+
+
+@pytest.mark.parametrize("photo", ["me.jpg", Path("me.jpg"), None])
+def test_a_path_in_place_of_a_photo_is_told_before_anything_is_sent(client, service, photo):
+    sent = len(service.requests)
+    with pytest.raises(ValueError, match=rf"photo: {type(photo).__name__}; .*read_bytes"):
+        client.create_avatar(photo, CONSENT)
+    with pytest.raises(ValueError, match="crop: 'head'; face or keep is expected"):
+        client.create_avatar(b"photo", CONSENT, crop="head")
+    assert len(service.requests) == sent

@@ -149,6 +149,8 @@ def test_samples_of_all_usual_forms_are_taken(samples, channels, audio_format, n
         (np.zeros((5, 2)), 1, "announced"),
         (np.zeros(5, np.int32), None, "int32"),
         (np.array([0.0, np.nan]), None, "finite"),
+        ([0.0, 0.5], None, "audio: list; bytes or a NumPy array"),
+        ("speech.wav", None, "audio: str; bytes or a NumPy array"),
     ],
 )
 def test_samples_of_other_forms_are_refused(samples, channels, word):
