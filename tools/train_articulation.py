@@ -1,4 +1,4 @@
-"""Train the speech-to-articulation network on one CPU thread; resumes from its checkpoint.
+"""Train the speech-to-articulation network on a GPU or one CPU thread; resumes from its checkpoint.
 
     python -m tools.train_articulation --corpus corpus --export articulation.npz
 
@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from avatar_service.audio.mel import log_mel
+from avatar_service.errors import AvatarError
 from avatar_service.motion.articulation_net import ArticulationNet, ArticulationOutput
 from avatar_service.motion.articulation_parameters import (
     ArticulationNetConfig,
@@ -32,6 +33,7 @@ from avatar_service.motion.articulation_parameters import (
 )
 from avatar_service.motion.coarticulation import GRID_SECS, viseme_grid
 from avatar_service.motion.visemes import CLOSURE, LABIODENTAL, VISEME_INDEX
+from avatar_service.training.devices import torch_device
 from avatar_service.training.learner import Learner, rate_share, read_checkpoint
 from tools.corpus.augment import HARSH, MILD
 from tools.corpus.batches import Batch, BatchMaker
@@ -87,17 +89,18 @@ def _shifted(target: Tensor, look_ahead: int, steps: int) -> Tensor:
 
 def loss_of(output: ArticulationOutput, batch: Batch, look_aheads: tuple[int, ...]) -> Tensor:
     """Compute the training loss, averaged over the heads."""
-    weights = torch.ones(output.viseme_logits.shape[-1])
+    device = output.viseme_logits.device
+    weights = torch.ones(output.viseme_logits.shape[-1], device=device)
     for name, weight in _CLASS_WEIGHTS.items():
         weights[VISEME_INDEX[name]] = weight
-    visemes = torch.from_numpy(batch.visemes)
-    curves = torch.from_numpy(batch.curves)
+    visemes = torch.from_numpy(batch.visemes).to(device)
+    curves = torch.from_numpy(batch.curves).to(device)
     stable = torch.ones_like(visemes, dtype=torch.float32)
     changes = visemes[:, 1:] != visemes[:, :-1]
     stable[:, 1:][changes] = _BOUNDARY_WEIGHT
     stable[:, :-1][changes] = _BOUNDARY_WEIGHT
     steps = output.viseme_logits.shape[1]
-    total = torch.zeros(())
+    total = torch.zeros((), device=device)
     for head, look_ahead in enumerate(look_aheads):
         labels = _shifted(visemes, look_ahead, steps)
         wanted = _shifted(curves, look_ahead, steps)
@@ -123,7 +126,7 @@ def loss_of(output: ArticulationOutput, batch: Batch, look_aheads: tuple[int, ..
             event = functional.binary_cross_entropy_with_logits(
                 raw[..., column],
                 wanted[..., column],
-                pos_weight=torch.tensor(positive_weight),
+                pos_weight=torch.tensor(positive_weight, device=device),
                 reduction="none",
             )
             total = total + _EVENT_WEIGHT * (event * known).sum() / known.sum()
@@ -141,14 +144,14 @@ def validate(net: ArticulationNet, utterances: list[Utterance]) -> dict[str, flo
         for utterance in utterances:
             padded = np.pad(utterance.samples, (0, look_ahead * 320))
             padded = np.divide(padded, 32768, dtype=np.float32)
-            features = torch.from_numpy(log_mel(padded))[None]
+            features = torch.from_numpy(log_mel(padded))[None].to(net.mel_mean.device)
             features = features[:, : features.shape[1] // 2 * 2]
             output, _ = net(features, net.initial_state())
-            guess = output.viseme_logits[0, look_ahead - 1 :, head].argmax(-1).numpy()
+            guess = output.viseme_logits[0, look_ahead - 1 :, head].argmax(-1).cpu().numpy()
             sealed = torch.sigmoid(output.articulators[0, look_ahead - 1 :, head, CLOSURE]) > 0.5
             labels = viseme_grid(utterance.phones, len(utterance.samples) / 16000)[::stride]
             steps = min(len(labels), len(guess))
-            labels, guess, seal = labels[:steps], guess[:steps], sealed.numpy()[:steps]
+            labels, guess, seal = labels[:steps], guess[:steps], sealed.cpu().numpy()[:steps]
             near = np.stack([labels, np.roll(labels, 1), np.roll(labels, -1)])
             speech = labels > 0
             right += int((near == guess)[:, speech].any(axis=0).sum())
@@ -183,13 +186,16 @@ def _commit() -> str:
 
 
 def _start(
-    kept: dict[str, Any] | None, known: ArticulationParameters | None, maker: BatchMaker
+    kept: dict[str, Any] | None,
+    known: ArticulationParameters | None,
+    maker: BatchMaker,
+    device: str,
 ) -> Learner[ArticulationNet]:
     if known:
         net, average = ArticulationNet.of(known), ArticulationNet.of(known)
     else:
         net, average = (ArticulationNet(ArticulationNetConfig()) for _ in range(2))
-    learner = Learner(net, average)
+    learner = Learner(net.to(device), average.to(device))
     if kept:
         learner.resume(kept)
     elif not known:
@@ -211,6 +217,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=20)
     parser.add_argument("--crop-steps", type=int, default=200, help="of 20 ms each")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda:N")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--new-share",
@@ -227,24 +234,29 @@ def _options() -> argparse.Namespace:
         )
     if not 0 <= options.new_share <= 1 or (options.new_share < 1 and not options.from_weights):
         parser.error(f"--new-share {options.new_share}: 0 to 1, and 1 without --from-weights")
+    try:
+        options.device = torch_device(options.device)
+    except AvatarError as fault:
+        parser.error(str(fault))
     return options
 
 
 def main() -> None:
     """Parse the command line and train."""
     options = _options()
+    device: str = options.device
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     options.out.mkdir(parents=True, exist_ok=True)
     cycles = CYCLES[options.first_cycle : options.cycles]
     last = sum(cycle.steps for cycle in cycles)
     path = options.out / "checkpoint.pt"
-    kept = read_checkpoint(path)
+    kept = read_checkpoint(path, device)
     first = int(kept["step"]) if kept else 0
     known = load_weights(options.from_weights) if options.from_weights else None
     # A resumed run draws on, it does not repeat what it has drawn.
     maker = BatchMaker(options.corpus, options.crop_steps, options.seed + first)
-    learner = _start(kept, known, maker)
+    learner = _start(kept, known, maker, device)
     net, average = learner.net, learner.average
     size = net.parameters_now().num_trained
     print(f"{maker.secs / 3600:.2f} h, {size} parameters, from step {first}", flush=True)
@@ -255,8 +267,9 @@ def main() -> None:
         maker.severity = MILD if within < cycle.mild_steps else HARSH
         rate = cycle.peak_rate * rate_share(within / cycle.steps, _WARM_UP)
         batch = maker.draw(options.batch)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            output, _ = net(torch.from_numpy(batch.features), net.initial_state(options.batch))
+        features = torch.from_numpy(batch.features).to(device)
+        with torch.autocast(device.partition(":")[0], dtype=torch.bfloat16):
+            output, _ = net(features, net.initial_state(options.batch))
             loss = loss_of(output, batch, look_aheads)
         learner.learn(loss, rate, step)
         running += (loss.item() - running) / min(step - first + 1, 200)
@@ -268,7 +281,7 @@ def main() -> None:
             learner.save(path, step=step + 1)
     if options.export:
         if known:
-            _mix(average, ArticulationNet.of(known), options.new_share)
+            _mix(average, ArticulationNet.of(known).to(device), options.new_share)
         _export(average, maker, last, options)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -59,6 +58,7 @@ def motion(
 
     from avatar_service.cli.track import capture
     from avatar_service.motion.life_parameters import save_weights
+    from avatar_service.training.devices import torch_device
     from avatar_service.training.examples import LifeExamples
     from avatar_service.training.life_training import LifeTraining, train, validation_batch
     from avatar_service.training.preparation import teach, tracked_life, videos_in
@@ -67,7 +67,7 @@ def motion(
         raise AvatarError(
             Reason.INVALID_FIELD, f"--speech {speech}: no such folder", field="speech"
         )
-    where = _device(device)
+    where = torch_device(device)
     torch.set_num_threads(1)
     out.mkdir(parents=True, exist_ok=True)
     with progress() as bar:
@@ -139,26 +139,6 @@ def _calibrated(
     if not tracked:
         return settings
     return calibrate(LifeModel(net.parameters_now(), innovations, settings), tracked).settings
-
-
-def _device(name: str) -> str:
-    """Choose torch's device.
-
-    Raises:
-        AvatarError: INVALID_FIELD or DEVICE_NOT_AVAILABLE.
-    """
-    import torch
-
-    if name == "auto":
-        return "cuda:0" if torch.cuda.is_available() else "cpu"
-    if name != "cpu" and not re.fullmatch(r"cuda(:\d+)?", name):
-        message = f"--device {name!r}: auto, cpu or cuda:N is allowed"
-        raise AvatarError(Reason.INVALID_FIELD, message, field="device")
-    if name != "cpu" and not torch.cuda.is_available():
-        raise AvatarError(
-            Reason.DEVICE_NOT_AVAILABLE, f"--device {name}: torch sees no GPU", field="device"
-        )
-    return name
 
 
 def _commit() -> str:

@@ -83,11 +83,11 @@ class ArticulationNet(nn.Module):
 
     def initial_state(self, batch: int = 1) -> NetState:
         """State of streams that have heard nothing but silence before (zeros after the norm)."""
-        config = self.config
+        config, zeros = self.config, self.mel_mean.new_zeros
         return NetState(
-            torch.zeros(batch, STEM_KERNEL - MELS_PER_STEP, NUM_MELS),
-            [torch.zeros(batch, config.channels, (KERNEL - 1) * d) for d in config.dilations],
-            torch.zeros(batch, config.hidden),
+            zeros(batch, STEM_KERNEL - MELS_PER_STEP, NUM_MELS),
+            [zeros(batch, config.channels, (KERNEL - 1) * d) for d in config.dilations],
+            zeros(batch, config.hidden),
         )
 
     def forward(self, features: Tensor, state: NetState) -> tuple[ArticulationOutput, NetState]:

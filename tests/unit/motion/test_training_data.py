@@ -208,3 +208,12 @@ def test_transcripts_that_cannot_be_read_are_told_in_one_line(
         path.write_bytes(content)
     with pytest.raises(AvatarError, match="cannot be read"):
         list(read_transcripts(path))
+
+
+def test_a_step_runs_where_the_network_is(corpus: Path) -> None:
+    """torch's device "meta" computes nothing, but refuses what lies on another one."""
+    batch = BatchMaker(corpus, steps=60, seed=1).draw(4)
+    config = ArticulationNetConfig(channels=32, hidden=24, dilations=(1, 2))
+    net = ArticulationNet(config).to("meta")
+    output, _ = net(torch.from_numpy(batch.features).to("meta"), net.initial_state(4))
+    assert loss_of(output, batch, config.look_ahead_steps).device.type == "meta"
