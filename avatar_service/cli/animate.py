@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from avatar_service.cli import completion
 from avatar_service.cli.consent import HELP as CONSENT_HELP
 from avatar_service.signals import Background, Controls
 
@@ -44,7 +45,10 @@ def animate(
     size: Annotated[int, typer.Option(help="256, 512 or 1024 pixels.")] = 512,
     crop: Annotated[Crop, typer.Option(help="face, or keep for the whole photo.")] = Crop.FACE,
     emotion: Annotated[
-        list[str] | None, typer.Option(help="NAME:WEIGHT, as happy:0.6; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="NAME:WEIGHT, as happy:0.6; may be repeated.", autocompletion=completion.emotions
+        ),
     ] = None,
     gaze: Annotated[
         str | None, typer.Option(help="YAW,PITCH degrees: + is the subject's left, + is down.")
@@ -52,9 +56,15 @@ def animate(
     distance: Annotated[float, typer.Option(help="1 as photographed, 0.5 half as far.")] = 1.0,
     head_motion: Annotated[float, typer.Option(help="Strength, 0 to 2.")] = 1.0,
     expression: Annotated[float, typer.Option(help="Strength, 0 to 2.")] = 1.0,
-    style: Annotated[str, typer.Option(help="Speaking style.")] = "neutral",
+    style: Annotated[
+        str, typer.Option(help="Speaking style.", autocompletion=completion.speaking_styles)
+    ] = "neutral",
     motion_model: Annotated[
-        str, typer.Option(help="Who moves head and face: mixed, transformer or rules.")
+        str,
+        typer.Option(
+            help="Who moves head and face: mixed, transformer or rules.",
+            autocompletion=completion.motion_models,
+        ),
     ] = "mixed",
     blink_rate: Annotated[float, typer.Option(help="Factor on the natural rate, 0 to 4.")] = 1.0,
     background: Annotated[str, typer.Option(help="keep, transparent or #RRGGBB.")] = "keep",

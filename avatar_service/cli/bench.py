@@ -7,7 +7,13 @@ from typing import Annotated, Final
 
 import typer
 
-from avatar_service.cli import bench_endurance, bench_life, bench_picture, bench_watermark
+from avatar_service.cli import (
+    bench_endurance,
+    bench_life,
+    bench_picture,
+    bench_watermark,
+    completion,
+)
 from avatar_service.cli.console import progress, say
 from avatar_service.cli.option_names import Commands
 from avatar_service.cli.report import publish
@@ -156,7 +162,10 @@ def tick(
         typer.Option(min=1, max=256, help="Sessions at once; may be given again. [1, 8, 32]"),
     ] = None,
     seconds: Annotated[float, typer.Option(min=1, help="Speech of each.")] = 10.0,
-    motion_model: Annotated[str, typer.Option(help="mixed, transformer or rules.")] = "mixed",
+    motion_model: Annotated[
+        str,
+        typer.Option(help="mixed, transformer or rules.", autocompletion=completion.motion_models),
+    ] = "mixed",
     json: JsonOption = None,
 ) -> None:
     """Time the one thread that runs the motion of all sessions, on a clock moved by hand."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from avatar_service.cli import completion
 from avatar_service.export.conventions import NameSet
 
 if TYPE_CHECKING:
@@ -21,7 +22,10 @@ SourceArgument = Annotated[
     ),
 ]
 EmotionOption = Annotated[
-    list[str] | None, typer.Option(help="NAME:WEIGHT, as happy:0.6; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        help="NAME:WEIGHT, as happy:0.6; may be repeated.", autocompletion=completion.emotions
+    ),
 ]
 NamesOption = Annotated[
     list[NameSet] | None,
@@ -68,7 +72,12 @@ def export(
     source: SourceArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
     format_name: Annotated[
-        str | None, typer.Option("--format", help="One of those below; else the suffix tells.")
+        str | None,
+        typer.Option(
+            "--format",
+            help="One of those below; else the suffix tells.",
+            autocompletion=completion.export_formats,
+        ),
     ] = None,
     track: Annotated[
         bool,
@@ -78,10 +87,15 @@ def export(
     emotion: EmotionOption = None,
     head_motion: Annotated[float, typer.Option(help="Strength, 0 to 2.")] = 1.0,
     expression: Annotated[float, typer.Option(help="Strength, 0 to 2.")] = 1.0,
-    style: Annotated[str, typer.Option(help="Speaking style.")] = "neutral",
+    style: Annotated[
+        str, typer.Option(help="Speaking style.", autocompletion=completion.speaking_styles)
+    ] = "neutral",
     motion_model: Annotated[
         str,
-        typer.Option(help="Who moves head and face: mixed, transformer, or rules (the fastest)."),
+        typer.Option(
+            help="Who moves head and face: mixed, transformer, or rules (the fastest).",
+            autocompletion=completion.motion_models,
+        ),
     ] = "mixed",
     seed: Annotated[int, typer.Option(min=0, help="Of everything drawn at random.")] = 0,
     start: Annotated[float, typer.Option(min=0, help="Begin here, seconds.")] = 0.0,

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from avatar_service.cli import completion
+
 
 def serve(
     listen: Annotated[
@@ -66,11 +68,19 @@ def serve(
     record_audio: Annotated[
         bool | None, typer.Option("--record-audio", help="Record speech and latents too.")
     ] = None,
-    log_format: Annotated[str | None, typer.Option(help="text, or json: an object a line.")] = None,
+    log_format: Annotated[
+        str | None,
+        typer.Option(
+            help="text, or json: an object a line.", autocompletion=completion.log_formats
+        ),
+    ] = None,
     badge: Annotated[
         bool | None, typer.Option("--badge", help="Show 'AI-generated' in a corner of all frames.")
     ] = None,
-    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    log_level: Annotated[
+        str | None,
+        typer.Option(help="debug, info, warning or error.", autocompletion=completion.log_levels),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="TOML file; every setting also has AVATAR_* variables.")
     ] = None,
