@@ -237,6 +237,9 @@ class Config:
     motion_model: str = "mixed"
     """Who moves head, face, gaze and lids where a session does not say: mixed, transformer or
     rules."""
+    motion_device: str = "cpu"
+    """Where the networks of motion run: cpu, or cuda:N for all sessions at once (a torch with CUDA;
+    not yet run on a GPU, see docs/gpu.md)."""
     badge: bool = False
     """Whether frames bear a visible badge, "AI-generated"; the watermark is in all of them."""
     tls: TlsConfig = field(default_factory=TlsConfig)
@@ -282,6 +285,8 @@ class Config:
             raise _invalid("log_level", f"is {self.log_level!r}; debug, info, warning or error")
         if self.log_format not in ("text", "json"):
             raise _invalid("log_format", f"is {self.log_format!r}; text or json")
+        if not re.fullmatch(r"cpu|cuda:\d+", self.motion_device):
+            raise _invalid("motion_device", f"is {self.motion_device!r}; cpu or cuda:N is allowed")
         if self.record.audio and self.record.folder is None:
             raise _invalid("record.audio", "needs record.folder")
         if self.metrics.port is not None and not 0 <= self.metrics.port <= 65535:

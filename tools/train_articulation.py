@@ -32,8 +32,8 @@ from avatar_service.motion.articulation_parameters import (
     save_weights,
 )
 from avatar_service.motion.coarticulation import GRID_SECS, viseme_grid
+from avatar_service.motion.torch_device import torch_device
 from avatar_service.motion.visemes import CLOSURE, LABIODENTAL, VISEME_INDEX
-from avatar_service.training.devices import torch_device
 from avatar_service.training.learner import Learner, rate_share, read_checkpoint
 from tools.corpus.augment import HARSH, MILD
 from tools.corpus.batches import Batch, BatchMaker

@@ -166,19 +166,28 @@ def tick(
         str,
         typer.Option(help="mixed, transformer or rules.", autocompletion=completion.motion_models),
     ] = "mixed",
+    device: Annotated[
+        str, typer.Option(help="Where the networks run: cpu, or cuda:N for all sessions at once.")
+    ] = "cpu",
     json: JsonOption = None,
 ) -> None:
     """Time the one thread that runs the motion of all sessions, on a clock moved by hand."""
     from avatar_service.session.tick_bench import bench_tick
 
+    nets = None
+    if device != "cpu":
+        from avatar_service.motion.device_nets import DeviceNets
+        from avatar_service.motion.torch_device import torch_device
+
+        nets = DeviceNets(torch_device(device))
     figures = {
         f"{name}.{count}": value
         for count in sessions or [1, 8, 32]
         for name, value in bench_tick(
-            sessions=count, seconds=seconds, motion_model=motion_model
+            sessions=count, seconds=seconds, motion_model=motion_model, nets=nets
         ).items()
     }
-    publish(f"motion of live sessions, {motion_model}", figures, json)
+    publish(f"motion of live sessions, {motion_model}, {device}", figures, json)
 
 
 def _say_run(run: dict[str, float]) -> None:

@@ -58,7 +58,7 @@ def motion(
 
     from avatar_service.cli.track import capture
     from avatar_service.motion.life_parameters import save_weights
-    from avatar_service.training.devices import torch_device
+    from avatar_service.motion.torch_device import torch_device
     from avatar_service.training.examples import LifeExamples
     from avatar_service.training.life_training import LifeTraining, train, validation_batch
     from avatar_service.training.preparation import teach, tracked_life, videos_in

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from avatar_service.audio.mel import SAMPLE_RATE_HZ, StreamingLogMel, log_mel
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.articulation_kernels import tell
 from avatar_service.motion.articulation_parameters import MELS_PER_STEP, STEP_NANOS
-from avatar_service.motion.articulation_step import ArticulationStepper, NetMemory
+from avatar_service.motion.articulation_step import ArticulationRunner
 from avatar_service.motion.coarticulation import mouth_grid, sample_grid, viseme_grid
 from avatar_service.motion.lip_shapes import lip_shapes
 from avatar_service.motion.phones import TimedPhone, canonical_phones
@@ -109,7 +109,7 @@ class ArticulationStage:
         look_ahead_millis: 40 (live) or 80 (more accurate), as the network offers.
     """
 
-    def __init__(self, net: ArticulationStepper, *, look_ahead_millis: int = 40) -> None:
+    def __init__(self, net: ArticulationRunner, *, look_ahead_millis: int = 40) -> None:
         offered = [steps * 20 for steps in net.config.look_ahead_steps]
         if look_ahead_millis not in offered:
             raise AvatarError(
@@ -298,7 +298,7 @@ _MOST_STEPS: Final = 128
 
 def _run(stages: Sequence[ArticulationStage], num_steps: int) -> None:
     features = np.stack([stage._take(num_steps) for stage in stages])
-    memory = NetMemory.join([stage._memory for stage in stages])
+    memory = stages[0]._memory.join([stage._memory for stage in stages])
     told, memory = stages[0]._net(features, memory)
     tell(told.reshape(-1, told.shape[-1]))
     for i, (stage, own) in enumerate(zip(stages, memory.split(), strict=True)):
@@ -308,7 +308,7 @@ def _run(stages: Sequence[ArticulationStage], num_steps: int) -> None:
 
 
 @lru_cache(maxsize=4)
-def _silent_memory(net: ArticulationStepper) -> NetMemory:
+def _silent_memory(net: ArticulationRunner) -> Any:
     """Memory of a stream that begins after a second of silence, so that it begins at rest."""
     silence = log_mel(np.zeros(SAMPLE_RATE_HZ, np.float32))
     return net(silence[None], net.initial_memory())[1]

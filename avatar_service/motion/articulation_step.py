@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
@@ -60,6 +60,30 @@ class NetMemory:
             )
             for i in range(len(self.hidden))
         ]
+
+
+class ArticulationRunner(Protocol):
+    """What runs the network: ArticulationStepper, or device_nets.DeviceArticulation.
+
+    Its memories are its own; they know `join` and `split`, as NetMemory does.
+    """
+
+    def __hash__(self) -> int:
+        """By identity."""
+        ...
+
+    @property
+    def config(self) -> ArticulationNetConfig:
+        """The shape of the network."""
+        ...
+
+    def initial_memory(self, batch: int = 1) -> Any:
+        """Memory of streams that have heard nothing but silence."""
+        ...
+
+    def __call__(self, features: Float32Array, before: Any) -> tuple[Float32Array, Any]:
+        """Hear some steps; see ArticulationStepper."""
+        ...
 
 
 class ArticulationStepper:

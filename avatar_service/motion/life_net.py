@@ -57,7 +57,7 @@ class Drawn:
     events: Tensor
 
 
-class _Layer(nn.Module):
+class LifeLayer(nn.Module):
     """Attention and feed-forward, modulated by the step and the controls."""
 
     def __init__(self, config: LifeNetConfig) -> None:
@@ -114,7 +114,7 @@ class LifeNet(nn.Module):
             nn.Linear(STEP_WIDTH, width), nn.GELU(approximate="tanh"), nn.Linear(width, width)
         )
         self.modulate = nn.Linear(width, 6 * width)
-        self.layers = nn.ModuleList(_Layer(self.config) for _ in range(self.config.layers))
+        self.layers = nn.ModuleList(LifeLayer(self.config) for _ in range(self.config.layers))
         self.velocity = nn.Linear(width, NUM_CHANNELS)
         self.events = nn.Linear(width, EVENT_WIDTH)
         for module in (self.modulate, self.velocity):
@@ -204,7 +204,7 @@ class LifeNet(nn.Module):
         ticks = tokens.shape[1]
         allowed, ages = (part.to(x.device) for part in _training_mask(ticks, self.config.context))
         for layer in self.layers:
-            assert isinstance(layer, _Layer)
+            assert isinstance(layer, LifeLayer)
             q, k, v, m = layer.parts(x, modulation)
             bias = layer.bias[:, ages].masked_fill(~allowed, -torch.inf)
             attended = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))

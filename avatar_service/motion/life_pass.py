@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class BlockInput:
         tokens: (BLOCK, numbers) of life_parameters.known_tokens: the block before.
         told: (BLOCK + 1, conditions): those of the block before, then of this one.
         noise: (BLOCK, channels).
-        past: from `LifePass.new_past`; the block before is entered into it.
+        past: from `new_past` of what draws; the block before is entered into it.
         index: of this block, from 0 on.
         filled: ticks that hold something, the block before included; at most context + BLOCK.
     """
@@ -40,7 +41,7 @@ class BlockInput:
     tokens: Float32Array
     told: Float32Array
     noise: Float32Array
-    past: Float32Array
+    past: Any
     index: int
     filled: int
 

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
@@ -33,6 +33,7 @@ from avatar_service.motion.life_parameters import (
     load_weights,
 )
 from avatar_service.motion.life_pass import BlockInput, LifePass
+from avatar_service.signals import Float32Array
 
 STEPS_OFFERED: Final = (1, 2, 4, 8)
 _FREE_GAZE: Final = math.radians(18.0)
@@ -74,36 +75,64 @@ class LifeSettings:
     head_slow_db: float = 0.0
 
 
+class Drawing(Protocol):
+    """What draws blocks: LifePass, or device_nets.DeviceLife."""
+
+    def new_past(self) -> Any:
+        """Keys and values of a stream that begins."""
+        ...
+
+    def draw(self, blocks: Sequence[BlockInput]) -> tuple[Float32Array, Float32Array]:
+        """Draw one block of each stream; see LifePass."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class LifeModel:
-    """A trained network with its use; shared by all streams of the process."""
+    """A trained network with its use; shared by all streams of the process.
+
+    Attributes:
+        device: one of torch, that draws for all sessions at once; None: compiled, for the CPU.
+    """
 
     trained: LifeParameters
     innovations: Innovations
     settings: LifeSettings
-    drawing: LifePass = field(init=False, repr=False, compare=False)
+    device: str | None = None
+    drawing: Drawing = field(init=False, repr=False, compare=False)
     gains: FloatArray = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         settings = self.settings
-        drawing = LifePass(
-            self.trained,
-            steps=settings.steps,
-            asked=1 / settings.steps if settings.steps < STEPS_OFFERED[-1] else 0.0,
-            guidance=(settings.voice_guidance, settings.control_guidance),
-        )
+        asked = 1 / settings.steps if settings.steps < STEPS_OFFERED[-1] else 0.0
+        guidance = (settings.voice_guidance, settings.control_guidance)
+        drawing: Drawing
+        if self.device is None:
+            drawing = LifePass(self.trained, steps=settings.steps, asked=asked, guidance=guidance)
+        else:
+            from avatar_service.motion.device_nets import DeviceLife  # torch takes seconds to load
+
+            drawing = DeviceLife(
+                self.trained,
+                steps=settings.steps,
+                asked=asked,
+                guidance=guidance,
+                device=self.device,
+            )
         object.__setattr__(self, "drawing", drawing)
         object.__setattr__(self, "gains", np.array(settings.gains))
 
     @staticmethod
-    def load(path: Path | None = None, settings: LifeSettings | None = None) -> LifeModel:
+    def load(
+        path: Path | None = None, settings: LifeSettings | None = None, device: str | None = None
+    ) -> LifeModel:
         """Read weights; None means those of the package, used as their description says.
 
         Raises:
             AvatarError: MODELS_NOT_AVAILABLE, see life_parameters.load_weights.
         """
         trained, innovations, description = load_weights(path)
-        return LifeModel(trained, innovations, settings or _settings_of(description))
+        return LifeModel(trained, innovations, settings or _settings_of(description), device)
 
 
 def _settings_of(description: Mapping[str, Any]) -> LifeSettings:

@@ -9,13 +9,13 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import zmq
 
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.motion.stage import MotionStage
+from avatar_service.motion.stage import DEFAULT_LOOKAHEAD_NANOS, MotionStage
 from avatar_service.portrait.portrait import Portrait
 from avatar_service.provenance.watermark import Mark
 from avatar_service.render.bench import moving_frame
@@ -27,10 +27,13 @@ from avatar_service.session.compilation import MOTION, PICTURE, compile_ahead
 from avatar_service.session.session_request import OutputKind, SessionRequest, TransportKind
 from avatar_service.session.stages import FrameRenderer, MotionSource, PictureBatch
 from avatar_service.session.timeline import SAMPLE_RATE_HZ
-from avatar_service.signals import AudioChunk, Background, MotionFrame, UInt8Array
+from avatar_service.signals import AudioChunk, Background, Controls, MotionFrame, UInt8Array
 from avatar_service.transports.publisher import Publisher
 from avatar_service.transports.ring import RingGeometry, RingWriter
 from avatar_service.transports.zmq_publisher import LINGER_MILLIS, Kind, ZmqPublisher
+
+if TYPE_CHECKING:
+    from avatar_service.motion.device_nets import DeviceNets
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +130,7 @@ class RealStages:
         issue_mark: gives a new session of an avatar its watermark.
         has_badge: whether frames bear the visible badge whatever a session asks for.
         device: where pictures are drawn.
+        nets: of motion, on a GPU; None: compiled, on the calling thread.
     """
 
     def __init__(
@@ -138,7 +142,9 @@ class RealStages:
         capacity: Capacity,
         has_badge: bool = False,
         device: RenderDevice | None = None,
+        nets: DeviceNets | None = None,
     ) -> None:
+        self._nets = nets
         self._portrait_path = portrait_path
         self._issue_mark = issue_mark
         self._has_badge = has_badge
@@ -154,6 +160,8 @@ class RealStages:
 
     def make_motion(self, request: SessionRequest, lookahead_nanos: int) -> MotionSource:
         """Make a motion stage; the controls' seed draws its chances."""
+        if self._nets is not None:
+            return self._nets.stage(request.rate, request.controls, lookahead_nanos)
         return MotionStage(request.rate, request.controls, lookahead_nanos=lookahead_nanos)
 
     def make_renderer(self, request: SessionRequest) -> FrameRenderer:
@@ -245,6 +253,8 @@ class RealStages:
         """
         compile_ahead(MOTION)
         stage = MotionStage()
+        if self._nets is not None:
+            stage = self._nets.stage(stage.frame_rate, Controls(), DEFAULT_LOOKAHEAD_NANOS)
         rng = np.random.default_rng(0)
         others = np.zeros(EVICTED_BYTES, np.uint8)
         spent, num_frames = 0.0, 0

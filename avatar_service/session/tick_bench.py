@@ -7,7 +7,7 @@ from one due moment to the next; the CPU time is the scheduler's own, not the po
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from avatar_service.session.speech import Pcm
 from avatar_service.session.timeline import SAMPLE_RATE_HZ
 from avatar_service.signals import Controls
 
+if TYPE_CHECKING:
+    from avatar_service.motion.device_nets import DeviceNets
+
 WARM_UP_SECS: Final = 2.0
 CHUNK_NANOS: Final = 20_000_000
 _CHUNK_SAMPLES: Final = SAMPLE_RATE_HZ // 50
@@ -35,13 +38,16 @@ class _HandClock:
         return self.nanos
 
 
-def bench_tick(*, sessions: int, seconds: float, motion_model: str = "mixed") -> dict[str, float]:
+def bench_tick(
+    *, sessions: int, seconds: float, motion_model: str = "mixed", nets: DeviceNets | None = None
+) -> dict[str, float]:
     """Measure.
 
     Args:
         sessions: how many speak at once.
         seconds: of speech of each that are counted.
         motion_model: of all of them.
+        nets: on a GPU, for all of them; None: compiled, on the CPU.
 
     Returns:
         frames, motion_us_per_frame (CPU time), thread_share_of_session (of real time, at the
@@ -58,7 +64,11 @@ def bench_tick(*, sessions: int, seconds: float, motion_model: str = "mixed") ->
     for k in range(sessions):
         clock.nanos = k * frame_nanos // sessions
         controls = Controls(seed=k, motion_model=motion_model)
-        stage = MotionStage(settings.rate, controls, lookahead_nanos=settings.lookahead_nanos)
+        stage = (
+            nets.stage(settings.rate, controls, settings.lookahead_nanos)
+            if nets
+            else MotionStage(settings.rate, controls, lookahead_nanos=settings.lookahead_nanos)
+        )
         running.append(
             Session(
                 f"{k}",

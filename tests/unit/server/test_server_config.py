@@ -7,6 +7,7 @@ from avatar_service.config import LOOKAHEADS_MS, Config, load_config, parse_fps,
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.articulation_parameters import load_weights
 from avatar_service.server.access import read_tokens
+from avatar_service.server.main import Service
 from avatar_service.server.start_checks import check_exposure
 
 pytestmark = pytest.mark.unit
@@ -31,6 +32,20 @@ def test_options_win_over_the_environment_and_that_over_the_file(tmp_path: Path)
     assert config.listen == "127.0.0.1:3"
     assert config.limits.max_sessions == 5
     assert config.device == "cpu"
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda", "cuda:x", "auto", ""])
+def test_networks_run_on_the_cpu_or_a_numbered_gpu(device: str) -> None:
+    assert "motion_device" in refused(lambda: Config(motion_device=device)).message
+    assert Config(motion_device="cuda:1").motion_device == "cuda:1"
+
+
+def test_a_service_whose_networks_lack_their_gpu_does_not_start(tmp_path: Path) -> None:
+    config = Config(motion_device="cuda:63", home=tmp_path)
+    with pytest.raises(AvatarError, match="motion_device cuda:63: torch sees") as fault:
+        Service(config)
+    assert fault.value.reason is Reason.DEVICE_NOT_AVAILABLE
+    assert not list(tmp_path.iterdir())
 
 
 def test_home_is_where_avatar_home_says() -> None:

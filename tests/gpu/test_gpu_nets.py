@@ -1,4 +1,4 @@
-"""Training on a real device; skipped, and said so, where there is none."""
+"""Networks of motion on a real device; skipped, and said so, where there is none."""
 
 from __future__ import annotations
 
@@ -7,18 +7,31 @@ import copy
 import numpy as np
 import pytest
 import torch
+from fakes.nets_compared import largest_differences
 
 from avatar_service.motion.articulation_net import ArticulationNet
 from avatar_service.motion.articulation_parameters import ArticulationNetConfig
+from avatar_service.motion.device_nets import DeviceNets
 from tools.corpus.batches import Batch
 from tools.train_articulation import loss_of
 
 pytestmark = pytest.mark.gpu
 
 
-def test_the_lips_learn_on_the_device_what_they_learn_on_the_cpu() -> None:
+@pytest.fixture(autouse=True)
+def _device() -> None:
     if not torch.cuda.is_available():
-        pytest.skip("NOT RUN, nothing was trained on a GPU: torch sees none")
+        pytest.skip("NOT RUN, no network ran on a GPU: torch sees none")
+
+
+def test_sessions_move_on_the_device_as_on_the_cpu() -> None:
+    expression, head, gaze = largest_differences(DeviceNets("cuda:0"))
+    assert expression < 1e-2  # TF32 and another order of sums; a chance may fall otherwise
+    assert head < 1e-2
+    assert gaze < 1e-2
+
+
+def test_the_lips_learn_on_the_device_what_they_learn_on_the_cpu() -> None:
     rng = np.random.default_rng(0)
     batch = Batch(
         rng.normal(0, 1, (4, 200, 80)).astype(np.float32),
