@@ -281,9 +281,9 @@ class Config:
             )
         if self.tls.client_ca is not None and self.tls.certificate is None:
             raise _invalid("tls.client_ca", "needs tls.certificate and tls.private_key")
-        if self.log_level not in ("debug", "info", "warning", "error"):
+        if self.log_level not in LOG_LEVELS:
             raise _invalid("log_level", f"is {self.log_level!r}; debug, info, warning or error")
-        if self.log_format not in ("text", "json"):
+        if self.log_format not in LOG_FORMATS:
             raise _invalid("log_format", f"is {self.log_format!r}; text or json")
         if not re.fullmatch(r"cpu|cuda:\d+", self.motion_device):
             raise _invalid("motion_device", f"is {self.motion_device!r}; cpu or cuda:N is allowed")
@@ -303,6 +303,8 @@ class Config:
                 raise _invalid(path, f"is {value:g}; {low:g} to {high:g} is allowed")
 
 
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+LOG_FORMATS: Final = ("text", "json")
 LOOKAHEADS_MS: Final = (40, 80)
 """What the shipped articulation network has heads for."""
 

@@ -10,6 +10,7 @@ import typer
 
 from avatar_service.cli import completion
 from avatar_service.cli.consent import HELP as CONSENT_HELP
+from avatar_service.cli.motion_options import EmotionOption, StyleOption
 from avatar_service.signals import Background, Controls
 
 
@@ -44,21 +45,14 @@ def animate(
     fps: Annotated[str, typer.Option(help="Frames per second, as 40 or 30000/1001.")] = "40",
     size: Annotated[int, typer.Option(help="256, 512 or 1024 pixels.")] = 512,
     crop: Annotated[Crop, typer.Option(help="face, or keep for the whole photo.")] = Crop.FACE,
-    emotion: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="NAME:WEIGHT, as happy:0.6; may be repeated.", autocompletion=completion.emotions
-        ),
-    ] = None,
+    emotion: EmotionOption = None,
     gaze: Annotated[
         str | None, typer.Option(help="YAW,PITCH degrees: + is the subject's left, + is down.")
     ] = None,
     distance: Annotated[float, typer.Option(help="1 as photographed, 0.5 half as far.")] = 1.0,
     head_motion: Annotated[float, typer.Option(help="Strength, 0 to 2.")] = 1.0,
     expression: Annotated[float, typer.Option(help="Strength, 0 to 2.")] = 1.0,
-    style: Annotated[
-        str, typer.Option(help="Speaking style.", autocompletion=completion.speaking_styles)
-    ] = "neutral",
+    style: StyleOption = "neutral",
     motion_model: Annotated[
         str,
         typer.Option(

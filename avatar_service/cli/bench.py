@@ -172,14 +172,10 @@ def tick(
     json: JsonOption = None,
 ) -> None:
     """Time the one thread that runs the motion of all sessions, on a clock moved by hand."""
+    from avatar_service.motion.nets import motion_nets
     from avatar_service.session.tick_bench import bench_tick
 
-    nets = None
-    if device != "cpu":
-        from avatar_service.motion.device_nets import DeviceNets
-        from avatar_service.motion.torch_device import torch_device
-
-        nets = DeviceNets(torch_device(device))
+    nets = motion_nets(device, "--device")
     figures = {
         f"{name}.{count}": value
         for count in sessions or [1, 8, 32]

@@ -35,12 +35,16 @@ def export_formats(incomplete: str) -> list[str]:
 
 def log_levels(incomplete: str) -> list[str]:
     """Offer levels of the service's log."""
-    return _beginning(incomplete, ("debug", "info", "warning", "error"))
+    from avatar_service.config import LOG_LEVELS
+
+    return _beginning(incomplete, LOG_LEVELS)
 
 
 def log_formats(incomplete: str) -> list[str]:
     """Offer forms of the service's log."""
-    return _beginning(incomplete, ("text", "json"))
+    from avatar_service.config import LOG_FORMATS
+
+    return _beginning(incomplete, LOG_FORMATS)
 
 
 def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:

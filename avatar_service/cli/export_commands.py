@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avatar_service.cli import completion
+from avatar_service.cli.motion_options import EmotionOption, StyleOption
 from avatar_service.export.conventions import NameSet
 
 if TYPE_CHECKING:
@@ -19,12 +20,6 @@ SourceArgument = Annotated[
     Path,
     typer.Argument(
         help="Speech (any file that FFmpeg reads) or motion (.npz .csv .glb .gltf .vrm)."
-    ),
-]
-EmotionOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="NAME:WEIGHT, as happy:0.6; may be repeated.", autocompletion=completion.emotions
     ),
 ]
 NamesOption = Annotated[
@@ -87,9 +82,7 @@ def export(
     emotion: EmotionOption = None,
     head_motion: Annotated[float, typer.Option(help="Strength, 0 to 2.")] = 1.0,
     expression: Annotated[float, typer.Option(help="Strength, 0 to 2.")] = 1.0,
-    style: Annotated[
-        str, typer.Option(help="Speaking style.", autocompletion=completion.speaking_styles)
-    ] = "neutral",
+    style: StyleOption = "neutral",
     motion_model: Annotated[
         str,
         typer.Option(

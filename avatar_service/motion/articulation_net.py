@@ -10,6 +10,7 @@ the batch in dimension 0 (the GRU's too). This is the form that learns; articula
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +57,27 @@ class NetState:
     mels: Tensor
     convolutions: list[Tensor]
     hidden: Tensor
+
+    @staticmethod
+    def join(states: Sequence[NetState]) -> NetState:
+        """Make one batch of several."""
+        layers = zip(*(one.convolutions for one in states), strict=True)
+        return NetState(
+            torch.cat([one.mels for one in states]),
+            [torch.cat(layer) for layer in layers],
+            torch.cat([one.hidden for one in states]),
+        )
+
+    def split(self) -> list[NetState]:
+        """Give each stream of the batch its own back."""
+        return [
+            NetState(
+                self.mels[i : i + 1],
+                [layer[i : i + 1] for layer in self.convolutions],
+                self.hidden[i : i + 1],
+            )
+            for i in range(len(self.hidden))
+        ]
 
 
 class ArticulationNet(nn.Module):

@@ -8,7 +8,6 @@ for one session as for hundreds. Torch runs it; the compiled networks need none.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -28,40 +27,6 @@ from avatar_service.motion.stage import MotionStage
 from avatar_service.signals import Controls, Float32Array
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceMemory:
-    """What streams have heard before, on the device; see NetState."""
-
-    state: NetState
-
-    @staticmethod
-    def join(memories: Sequence[DeviceMemory]) -> DeviceMemory:
-        """Make one batch of several."""
-        states = [one.state for one in memories]
-        layers = zip(*(one.convolutions for one in states), strict=True)
-        return DeviceMemory(
-            NetState(
-                torch.cat([one.mels for one in states]),
-                [torch.cat(layer) for layer in layers],
-                torch.cat([one.hidden for one in states]),
-            )
-        )
-
-    def split(self) -> list[DeviceMemory]:
-        """Give each stream of the batch its own back."""
-        state = self.state
-        return [
-            DeviceMemory(
-                NetState(
-                    state.mels[i : i + 1],
-                    [layer[i : i + 1] for layer in state.convolutions],
-                    state.hidden[i : i + 1],
-                )
-            )
-            for i in range(len(state.hidden))
-        ]
-
-
 class DeviceArticulation:
     """The articulation network on a device; as articulation_step.ArticulationStepper.
 
@@ -75,19 +40,17 @@ class DeviceArticulation:
         self._device = device
         self._net = ArticulationNet.of(trained).eval().to(device)
 
-    def initial_memory(self, batch: int = 1) -> DeviceMemory:
+    def initial_memory(self, batch: int = 1) -> NetState:
         """Memory of streams that have heard nothing but silence."""
-        return DeviceMemory(self._net.initial_state(batch))
+        return self._net.initial_state(batch)
 
     @torch.inference_mode()
-    def __call__(
-        self, features: Float32Array, before: DeviceMemory
-    ) -> tuple[Float32Array, DeviceMemory]:
+    def __call__(self, features: Float32Array, before: NetState) -> tuple[Float32Array, NetState]:
         """Hear some steps; see ArticulationStepper."""
         heard = torch.from_numpy(np.ascontiguousarray(features, np.float32)).to(self._device)
-        output, after = self._net(heard, before.state)
+        output, after = self._net(heard, before)
         told = torch.cat([output.viseme_logits, output.articulators], dim=-1)
-        return told.cpu().numpy(), DeviceMemory(after)
+        return told.cpu().numpy(), after
 
 
 class DeviceLife:

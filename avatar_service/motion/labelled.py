@@ -24,9 +24,10 @@ from avatar_service.signals import Float32Array
 _ALIGNER_BIAS_SECS: Final = 0.009
 """pocketsphinx's phones are this early (measured against exact labels)."""
 _SUFFIXES: Final = (".wav", ".flac")
-_LEVEL_STEP_SECS: Final = 0.02
+STEP_SECS: Final = 0.02
 _VOICE_SHARE: Final = 0.85
 _FAR_BELOW_DB: Final = 25.0
+"""Its own, not motion.quiet's: a measure does not move with what it measures."""
 _LONGEST_STOP_SECS: Final = 0.2
 """The silence of a stop in running speech is shorter: 50 to 150 ms."""
 
@@ -97,6 +98,13 @@ def own_clip() -> LabelledClip:
         return LabelledClip("slt_demo", samples, read_labels(folder / "demo_speech.json"))
 
 
+def step_powers(samples: np.ndarray) -> np.ndarray:
+    """Mean square of each 20 ms: (n,) 16 kHz mono to (n // 320,) float64."""
+    hop = round(STEP_SECS * 16000)
+    steps = samples[: len(samples) // hop * hop].reshape(-1, hop).astype(np.float64)
+    return np.asarray(np.mean(steps**2, axis=1))
+
+
 def pauses_heard(samples: np.ndarray, phones: list[TimedPhone]) -> list[TimedPhone]:
     """Cut out of each phone the pause that its sound turns out to be.
 
@@ -108,15 +116,13 @@ def pauses_heard(samples: np.ndarray, phones: list[TimedPhone]) -> list[TimedPho
         samples: (n,) 16 kHz mono, any scale.
         phones: canonical, in order.
     """
-    hop = round(_LEVEL_STEP_SECS * 16000)
-    steps = samples[: len(samples) // hop * hop].reshape(-1, hop).astype(np.float64)
-    power = np.mean(steps**2, axis=1)
+    power = step_powers(samples)
     if not len(power) or not power.any():
         return phones
     voice = np.quantile(power, _VOICE_SHARE)
     quiet = power < voice * 10 ** (-_FAR_BELOW_DB / 10)
     edges = np.flatnonzero(np.diff(quiet, prepend=False, append=False)).reshape(-1, 2)
-    pauses = edges * _LEVEL_STEP_SECS
+    pauses = edges * STEP_SECS
     cut: list[TimedPhone] = []
     for phone in phones:
         cursor = phone.start_secs

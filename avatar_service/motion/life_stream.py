@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -104,21 +104,17 @@ class LifeModel:
 
     def __post_init__(self) -> None:
         settings = self.settings
-        asked = 1 / settings.steps if settings.steps < STEPS_OFFERED[-1] else 0.0
-        guidance = (settings.voice_guidance, settings.control_guidance)
-        drawing: Drawing
-        if self.device is None:
-            drawing = LifePass(self.trained, steps=settings.steps, asked=asked, guidance=guidance)
-        else:
+        draws: Callable[..., Drawing] = LifePass
+        if self.device is not None:
             from avatar_service.motion.device_nets import DeviceLife  # torch takes seconds to load
 
-            drawing = DeviceLife(
-                self.trained,
-                steps=settings.steps,
-                asked=asked,
-                guidance=guidance,
-                device=self.device,
-            )
+            draws = functools.partial(DeviceLife, device=self.device)
+        drawing = draws(
+            self.trained,
+            steps=settings.steps,
+            asked=1 / settings.steps if settings.steps < STEPS_OFFERED[-1] else 0.0,
+            guidance=(settings.voice_guidance, settings.control_guidance),
+        )
         object.__setattr__(self, "drawing", drawing)
         object.__setattr__(self, "gains", np.array(settings.gains))
 

@@ -12,7 +12,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -23,6 +23,7 @@ from avatar_service.errors import AvatarError, Reason
 from avatar_service.gen.avatar.v1 import avatar_service_pb2, avatar_service_pb2_grpc
 from avatar_service.jit import is_compiled
 from avatar_service.motion.generators import parts_of
+from avatar_service.motion.nets import motion_nets
 from avatar_service.portrait.image_file import MAX_PIXELS
 from avatar_service.portrait.portrait import FORMAT_VERSION
 from avatar_service.provenance.consent_book import ConsentBook
@@ -55,9 +56,6 @@ from avatar_service.session.stage_factory import RealStages, TransportSettings
 from avatar_service.session.stages import StageFactory
 from avatar_service.transports.shared_memory import reclaim_rings
 from avatar_service.transports.zmq_publisher import reclaim_sockets
-
-if TYPE_CHECKING:
-    from avatar_service.motion.device_nets import DeviceNets
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +112,7 @@ class Service:
             host, _ = parse_listen(config.a2f.listen, name="a2f.listen")
             check_exposure(host, has_tls=has_tls, has_token=has_token, field="a2f.listen")
         device = open_render_device(config.device)
-        nets = _nets(config.motion_device)
+        nets = motion_nets(config.motion_device, "motion_device")
         check_shared_memory(config.shm)
         self._worker = FitWorker()
         self._consents = ConsentBook(config.provenance_dir)
@@ -350,16 +348,6 @@ def _recorder(config: RecordConfig) -> Recorder | None:
     what = "with their speech" if config.audio else "without speech and latents"
     log.warning("sessions are recorded in %s, %s", config.folder, what)
     return recorder
-
-
-def _nets(device: str) -> DeviceNets | None:
-    """Networks of motion on a GPU, where one is asked for."""
-    if device == "cpu":
-        return None
-    from avatar_service.motion.device_nets import DeviceNets  # torch takes seconds to load
-    from avatar_service.motion.torch_device import torch_device
-
-    return DeviceNets(torch_device(device, "motion_device"))
 
 
 def _num_cores() -> int:

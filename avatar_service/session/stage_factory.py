@@ -8,14 +8,16 @@ import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import zmq
 
 from avatar_service.errors import AvatarError, Reason
-from avatar_service.motion.stage import DEFAULT_LOOKAHEAD_NANOS, MotionStage
+from avatar_service.motion.nets import CompiledNets, MotionNets
+from avatar_service.motion.stage import DEFAULT_LOOKAHEAD_NANOS
 from avatar_service.portrait.portrait import Portrait
 from avatar_service.provenance.watermark import Mark
 from avatar_service.render.bench import moving_frame
@@ -31,9 +33,6 @@ from avatar_service.signals import AudioChunk, Background, Controls, MotionFrame
 from avatar_service.transports.publisher import Publisher
 from avatar_service.transports.ring import RingGeometry, RingWriter
 from avatar_service.transports.zmq_publisher import LINGER_MILLIS, Kind, ZmqPublisher
-
-if TYPE_CHECKING:
-    from avatar_service.motion.device_nets import DeviceNets
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +129,7 @@ class RealStages:
         issue_mark: gives a new session of an avatar its watermark.
         has_badge: whether frames bear the visible badge whatever a session asks for.
         device: where pictures are drawn.
-        nets: of motion, on a GPU; None: compiled, on the calling thread.
+        nets: of motion; None: compiled.
     """
 
     def __init__(
@@ -142,9 +141,9 @@ class RealStages:
         capacity: Capacity,
         has_badge: bool = False,
         device: RenderDevice | None = None,
-        nets: DeviceNets | None = None,
+        nets: MotionNets | None = None,
     ) -> None:
-        self._nets = nets
+        self._nets = nets or CompiledNets()
         self._portrait_path = portrait_path
         self._issue_mark = issue_mark
         self._has_badge = has_badge
@@ -160,9 +159,7 @@ class RealStages:
 
     def make_motion(self, request: SessionRequest, lookahead_nanos: int) -> MotionSource:
         """Make a motion stage; the controls' seed draws its chances."""
-        if self._nets is not None:
-            return self._nets.stage(request.rate, request.controls, lookahead_nanos)
-        return MotionStage(request.rate, request.controls, lookahead_nanos=lookahead_nanos)
+        return self._nets.stage(request.rate, request.controls, lookahead_nanos)
 
     def make_renderer(self, request: SessionRequest) -> FrameRenderer:
         """Make a renderer of an avatar; the first one is timed for the admission."""
@@ -252,9 +249,7 @@ class RealStages:
         The first time on a machine it is compiled, which takes a minute or two.
         """
         compile_ahead(MOTION)
-        stage = MotionStage()
-        if self._nets is not None:
-            stage = self._nets.stage(stage.frame_rate, Controls(), DEFAULT_LOOKAHEAD_NANOS)
+        stage = self._nets.stage(Fraction(40), Controls(), DEFAULT_LOOKAHEAD_NANOS)
         rng = np.random.default_rng(0)
         others = np.zeros(EVICTED_BYTES, np.uint8)
         spent, num_frames = 0.0, 0

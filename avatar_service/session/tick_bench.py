@@ -7,11 +7,11 @@ from one due moment to the next; the CPU time is the scheduler's own, not the po
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
-from avatar_service.motion.stage import MotionStage
+from avatar_service.motion.nets import CompiledNets, MotionNets
 from avatar_service.session.batches import compute_motion
 from avatar_service.session.encoders import RawEncoder
 from avatar_service.session.fanout import Fanout
@@ -21,9 +21,6 @@ from avatar_service.session.settings import SessionSettings
 from avatar_service.session.speech import Pcm
 from avatar_service.session.timeline import SAMPLE_RATE_HZ
 from avatar_service.signals import Controls
-
-if TYPE_CHECKING:
-    from avatar_service.motion.device_nets import DeviceNets
 
 WARM_UP_SECS: Final = 2.0
 CHUNK_NANOS: Final = 20_000_000
@@ -39,7 +36,7 @@ class _HandClock:
 
 
 def bench_tick(
-    *, sessions: int, seconds: float, motion_model: str = "mixed", nets: DeviceNets | None = None
+    *, sessions: int, seconds: float, motion_model: str = "mixed", nets: MotionNets | None = None
 ) -> dict[str, float]:
     """Measure.
 
@@ -47,13 +44,13 @@ def bench_tick(
         sessions: how many speak at once.
         seconds: of speech of each that are counted.
         motion_model: of all of them.
-        nets: on a GPU, for all of them; None: compiled, on the CPU.
+        nets: of all of them; None: compiled.
 
     Returns:
         frames, motion_us_per_frame (CPU time), thread_share_of_session (of real time, at the
         default rate) and sessions_of_full_thread, by name.
     """
-    clock, settings = _HandClock(), SessionSettings()
+    clock, settings, nets = _HandClock(), SessionSettings(), nets or CompiledNets()
 
     def fail(_: Tickable, fault: Exception) -> None:
         raise fault
@@ -64,11 +61,7 @@ def bench_tick(
     for k in range(sessions):
         clock.nanos = k * frame_nanos // sessions
         controls = Controls(seed=k, motion_model=motion_model)
-        stage = (
-            nets.stage(settings.rate, controls, settings.lookahead_nanos)
-            if nets
-            else MotionStage(settings.rate, controls, lookahead_nanos=settings.lookahead_nanos)
-        )
+        stage = nets.stage(settings.rate, controls, settings.lookahead_nanos)
         running.append(
             Session(
                 f"{k}",

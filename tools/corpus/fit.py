@@ -7,10 +7,10 @@ from typing import Final
 import numpy as np
 
 from avatar_service.errors import AvatarError
+from avatar_service.motion.labelled import STEP_SECS, step_powers
 from avatar_service.motion.phones import TimedPhone, canonical_phones
 from avatar_service.motion.visemes import UNKNOWN
 from tools.corpus.align import align_arpabet
-from tools.corpus.store import SAMPLE_RATE_HZ
 
 _EDGE_SECS: Final = 0.04
 _LOUD_DB: Final = 6.0
@@ -37,10 +37,8 @@ def loud_silences(samples: np.ndarray, phones: list[TimedPhone]) -> list[bool]:
         samples: (n,) int16, 16 kHz.
         phones: with SIL where nothing is said.
     """
-    hop = SAMPLE_RATE_HZ // 50
-    steps = samples[: len(samples) // hop * hop].reshape(-1, hop).astype(np.float64)
-    levels = 10 * np.log10(np.mean(steps**2, axis=1) + 1.0)
-    times = (np.arange(len(levels)) + 0.5) * hop / SAMPLE_RATE_HZ
+    levels = 10 * np.log10(step_powers(samples) + 1.0)
+    times = (np.arange(len(levels)) + 0.5) * STEP_SECS
     silences = [
         (times > phone.start_secs + _EDGE_SECS)
         & (times < phone.end_secs - _EDGE_SECS)

@@ -1,0 +1,44 @@
+"""What makes the motion stages of a process: compiled networks, or those on a GPU."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Protocol
+
+from avatar_service.motion.stage import MotionStage
+from avatar_service.signals import Controls
+
+
+class MotionNets(Protocol):
+    """Makes motion stages whose networks run in one place: CompiledNets or DeviceNets."""
+
+    def stage(self, rate: Fraction, controls: Controls, lookahead_nanos: int) -> MotionStage:
+        """Make a stage; see MotionStage."""
+        ...
+
+
+class CompiledNets:
+    """On the calling thread."""
+
+    def stage(self, rate: Fraction, controls: Controls, lookahead_nanos: int) -> MotionStage:
+        """Make a stage; see MotionStage."""
+        return MotionStage(rate, controls, lookahead_nanos=lookahead_nanos)
+
+
+def motion_nets(device: str, option: str) -> MotionNets:
+    """Choose where networks of motion run.
+
+    Args:
+        device: cpu, or cuda:N for all sessions at once.
+        option: that named it, to blame.
+
+    Raises:
+        AvatarError: see torch_device; MODELS_NOT_AVAILABLE where weights cannot be read.
+    """
+    if device == "cpu":
+        return CompiledNets()
+    # Torch takes seconds to load.
+    from avatar_service.motion.device_nets import DeviceNets
+    from avatar_service.motion.torch_device import torch_device
+
+    return DeviceNets(torch_device(device, option))
