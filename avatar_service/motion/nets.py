@@ -29,16 +29,18 @@ def motion_nets(device: str, option: str) -> MotionNets:
     """Choose where networks of motion run.
 
     Args:
-        device: cpu, or cuda:N for all sessions at once.
+        device: cpu; cuda:N for all sessions at once; auto for that where there is a GPU.
         option: that named it, to blame.
 
     Raises:
         AvatarError: see torch_device; MODELS_NOT_AVAILABLE where weights cannot be read.
     """
+    if device != "cpu":
+        from avatar_service.motion.torch_device import torch_device  # torch takes seconds to load
+
+        device = torch_device(device, option)
     if device == "cpu":
         return CompiledNets()
-    # Torch takes seconds to load.
     from avatar_service.motion.device_nets import DeviceNets
-    from avatar_service.motion.torch_device import torch_device
 
-    return DeviceNets(torch_device(device, option))
+    return DeviceNets(device)

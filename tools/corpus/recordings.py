@@ -121,7 +121,10 @@ def _prompts(packages: Path, language: str, voice: str) -> Iterator[Recording]:
 def _read_aloud(voice: Path) -> Iterator[Recording]:
     """Recordings of a Festival voice, by lines `( NAME "TEXT" )`; a plus marks a stress."""
     path = voice / "etc/txt.done.data"
-    lines = path.read_text(encoding="utf-8") if path.exists() else ""
+    try:
+        lines = path.read_text(encoding="utf-8") if path.exists() else ""
+    except UnicodeDecodeError as fault:
+        raise ValueError(f"{path.name} is no UTF-8: {fault}") from None
     for name, text in re.findall(r'^\( (\S+) "(.*)" \)$', lines, re.MULTILINE):
         sound = voice / "wav" / f"{name}.wav"
         if sound.exists():

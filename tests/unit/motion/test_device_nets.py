@@ -11,12 +11,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 from fakes.nets_compared import largest_differences, spoken
 
 from avatar_service.errors import AvatarError, Reason
 from avatar_service.motion.device_nets import DeviceNets
 from avatar_service.motion.life_channels import NUM_CONDITIONS
 from avatar_service.motion.life_stream import LifeModel, LifeStream
+from avatar_service.motion.nets import CompiledNets, motion_nets
 from avatar_service.motion.stage import MotionStage, compute_together
 from avatar_service.motion.torch_device import torch_device
 from avatar_service.signals import Controls
@@ -83,6 +85,11 @@ def test_sessions_that_come_and_go_keep_their_own_memory(nets: DeviceNets) -> No
             for a, b in zip(together[k].pull(), alone[k].pull(), strict=True):
                 np.testing.assert_allclose(a.expression, b.expression, atol=1e-4)
                 np.testing.assert_allclose(a.head_rotation, b.head_rotation, atol=1e-4)
+
+
+def test_without_a_gpu_auto_takes_the_compiled_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert isinstance(motion_nets("auto", "--device"), CompiledNets)
 
 
 def test_what_is_no_device_or_not_there_is_told() -> None:

@@ -76,6 +76,14 @@ def test_the_reader_is_found_with_what_he_reads(tmp_path: Path) -> None:
     assert found.voice == "reader_ru"
 
 
+def test_words_that_are_no_text_are_refused_by_the_name_of_their_file(tmp_path: Path) -> None:
+    folder = tmp_path / "usr/share/festival/voices/russian/msu_ru_nsh_clunits/etc"
+    folder.mkdir(parents=True)
+    (folder / "txt.done.data").write_bytes(b"\xff\xfe")
+    with pytest.raises(ValueError, match=r"^txt\.done\.data is no UTF-8"):
+        list(recordings.recordings(tmp_path))
+
+
 def test_a_recording_is_read_as_one_channel_of_usual_level(tmp_path: Path) -> None:
     tone = 0.1 * np.sin(np.arange(44100) * 0.05)
     path = tmp_path / "cow.ogg"
